@@ -1,0 +1,1 @@
+//! The daemon of a region, a national body and a helper

@@ -1,0 +1,1 @@
+//! The daemon beside a kommun's verksamhetssystem

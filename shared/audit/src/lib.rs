@@ -1,0 +1,1 @@
+//! The adversary's arithmetic; the only maker of a Release

@@ -1,0 +1,1 @@
+//! What readers hold: strict files and workbooks

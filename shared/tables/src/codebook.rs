@@ -1,0 +1,354 @@
+//! The codebook: which variables a record has, which codes they take, and which codes form groups.
+//!
+//! A codebook is a versioned TOML document shared by every party of a collection; a kommun's own labels are
+//! taken to it by the `harmonise` crate. It holds no figures and nothing about a person.
+//!
+//! Invariants of a [`Codebook`] (checked by [`Codebook::from_toml`]): variable ids and the codes of a variable are
+//! unique, ASCII, and never `TOT`; at most [`MAX_CODES`] codes a variable; a level partitions a subset of its
+//! variable's codes; age intervals of one variable do not overlap.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::civil::Date;
+use serde::Deserialize;
+
+/// Most codes one variable can have.
+pub const MAX_CODES: usize = 1_000;
+/// Most variables of a codebook.
+pub const MAX_VARIABLES: usize = 64;
+/// The code of a margin; no variable may use it.
+pub const TOT: &str = "TOT";
+
+/// A codebook that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CodebookError {
+    /// Not TOML, or a key that does not exist, or a value of the wrong kind.
+    #[error("codebook: {0}")]
+    Form(#[from] toml::de::Error),
+    /// TOML of the right form that breaks a rule.
+    #[error("codebook {codebook}, {place}: {problem}")]
+    Rule {
+        /// Which codebook.
+        codebook: String,
+        /// Variable and code.
+        place: String,
+        /// What is wrong and what is expected.
+        problem: String,
+    },
+}
+
+/// The index of a variable in its codebook.
+pub type VariableIndex = usize;
+/// The index of a code in its variable.
+pub type CodeIndex = u16;
+
+/// One code of a variable.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Code {
+    /// The code as it stands in strict table files.
+    #[serde(rename = "kod")]
+    pub code: String,
+    /// Swedish text.
+    pub text: String,
+    /// English text.
+    #[serde(default)]
+    pub text_en: String,
+    /// Other spellings every kommun's labels are tried against.
+    #[serde(default, rename = "synonymer")]
+    pub synonyms: Vec<String>,
+    /// First date the code may be used.
+    #[serde(default, rename = "galler_fran")]
+    pub valid_from: Option<Date>,
+    /// Last date the code may be used.
+    #[serde(default, rename = "galler_till")]
+    pub valid_to: Option<Date>,
+    /// For age variables: youngest age in whole years.
+    #[serde(default, rename = "fran")]
+    pub age_from: Option<u8>,
+    /// For age variables: oldest age in whole years.
+    #[serde(default, rename = "till")]
+    pub age_to: Option<u8>,
+}
+
+impl Code {
+    /// Whether the code may stand on a row of this date.
+    pub fn valid_on(&self, date: Date) -> bool {
+        self.valid_from.is_none_or(|from| from <= date) && self.valid_to.is_none_or(|to| date <= to)
+    }
+}
+
+/// One group of a level: its code and the codes it holds.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Group {
+    /// Code of the group.
+    #[serde(rename = "kod")]
+    pub code: String,
+    /// Swedish text.
+    pub text: String,
+    /// The finest codes inside.
+    #[serde(rename = "delar")]
+    pub parts: Vec<String>,
+}
+
+/// A coarser way to show a variable: ages as age groups, reasons as main groups.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Level {
+    /// The dimension id under which the level appears in tables.
+    pub id: String,
+    /// Swedish text.
+    pub text: String,
+    /// The groups, disjoint.
+    #[serde(rename = "grupp")]
+    pub groups: Vec<Group>,
+}
+
+/// A variable of the codebook.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Variable {
+    /// ASCII id, also the column name in strict table files.
+    pub id: String,
+    /// Swedish text.
+    pub text: String,
+    /// English text.
+    #[serde(default)]
+    pub text_en: String,
+    /// Its codes.
+    #[serde(rename = "kod")]
+    pub codes: Vec<Code>,
+    /// Its levels above the codes.
+    #[serde(default, rename = "niva")]
+    pub levels: Vec<Level>,
+}
+
+impl Variable {
+    /// The index of a code.
+    pub fn code_index(&self, code: &str) -> Option<CodeIndex> {
+        let at = self.codes.iter().position(|known| known.code == code)?;
+        CodeIndex::try_from(at).ok()
+    }
+
+    /// For an age variable: the code of an age in whole years.
+    pub fn code_of_age(&self, age: u8) -> Option<CodeIndex> {
+        let holds = |code: &Code| match (code.age_from, code.age_to) {
+            (Some(from), Some(to)) => (from..=to).contains(&age),
+            (Some(from), None) => from <= age,
+            (None, Some(to)) => age <= to,
+            (None, None) => false,
+        };
+        CodeIndex::try_from(self.codes.iter().position(holds)?).ok()
+    }
+
+    /// Whether the codes are intervals of ages.
+    pub fn is_age(&self) -> bool {
+        self.codes.iter().any(|code| code.age_from.is_some() || code.age_to.is_some())
+    }
+}
+
+/// A checked codebook.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Codebook {
+    /// Id, such as `vuxna`.
+    pub id: String,
+    /// Version, from 1.
+    pub version: u32,
+    /// The variables.
+    #[serde(rename = "variabel")]
+    pub variables: Vec<Variable>,
+}
+
+/// A dimension of a table resolved against the codebook: the shown codes and the finest codes inside each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolved {
+    /// The variable.
+    pub variable: VariableIndex,
+    /// Column name: the variable's or the level's id.
+    pub id: String,
+    /// Swedish text of the column.
+    pub text: String,
+    /// The shown codes with their texts and the finest codes each holds.
+    pub categories: Vec<Category>,
+}
+
+/// One shown category of a dimension.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Category {
+    /// Shown code.
+    pub code: String,
+    /// Swedish text.
+    pub text: String,
+    /// Finest codes inside.
+    pub codes: BTreeSet<CodeIndex>,
+}
+
+impl Codebook {
+    /// Reads and checks a codebook.
+    ///
+    /// # Errors
+    /// [`CodebookError`] names the variable and code and what was expected.
+    pub fn from_toml(text: &str) -> Result<Self, CodebookError> {
+        let book: Self = toml::from_str(text)?;
+        book.check()?;
+        Ok(book)
+    }
+
+    /// Adults: the codes of the Gävleborg report's tables.
+    ///
+    /// # Errors
+    /// Never in a released build: a test reads the built-in text.
+    pub fn vuxna() -> Result<Self, CodebookError> {
+        Self::from_toml(include_str!("../codebooks/vuxna-1.toml"))
+    }
+
+    /// `id/version`, as collections name it.
+    pub fn name(&self) -> String {
+        format!("{}/{}", self.id, self.version)
+    }
+
+    /// The index of a variable.
+    pub fn variable_index(&self, id: &str) -> Option<VariableIndex> {
+        self.variables.iter().position(|variable| variable.id == id)
+    }
+
+    /// A dimension by the id of a variable or of a level.
+    pub fn resolve(&self, id: &str) -> Option<Resolved> {
+        self.variables.iter().enumerate().find_map(|(index, variable)| {
+            if variable.id == id {
+                return Some(Self::finest(index, variable));
+            }
+            let level = variable.levels.iter().find(|level| level.id == id)?;
+            Some(Self::grouped(index, variable, level))
+        })
+    }
+
+    fn finest(index: VariableIndex, variable: &Variable) -> Resolved {
+        let category = |(at, code): (usize, &Code)| Category {
+            code: code.code.clone(),
+            text: code.text.clone(),
+            codes: BTreeSet::from([at as CodeIndex]),
+        };
+        let categories = variable.codes.iter().enumerate().map(category).collect();
+        Resolved { variable: index, id: variable.id.clone(), text: variable.text.clone(), categories }
+    }
+
+    fn grouped(index: VariableIndex, variable: &Variable, level: &Level) -> Resolved {
+        let category = |group: &Group| Category {
+            code: group.code.clone(),
+            text: group.text.clone(),
+            codes: group.parts.iter().filter_map(|part| variable.code_index(part)).collect(),
+        };
+        let categories = level.groups.iter().map(category).collect();
+        Resolved { variable: index, id: level.id.clone(), text: level.text.clone(), categories }
+    }
+
+    fn check(&self) -> Result<(), CodebookError> {
+        let fail = |place: &str, problem: String| {
+            Err(CodebookError::Rule { codebook: self.name(), place: place.into(), problem })
+        };
+        if self.variables.len() > MAX_VARIABLES {
+            return fail("variables", format!("at most {MAX_VARIABLES} are supported"));
+        }
+        let mut ids = BTreeSet::new();
+        for variable in &self.variables {
+            let levels = variable.levels.iter().map(|level| &level.id);
+            for id in std::iter::once(&variable.id).chain(levels) {
+                if !is_identifier(id) || RESERVED.contains(&id.as_str()) {
+                    return fail(id, "ids are a–z, 0–9 and _, and no column of the strict form".into());
+                }
+                if !ids.insert(id) {
+                    return fail(id, "the id is used twice".into());
+                }
+            }
+            if let Err((place, problem)) = check_variable(variable) {
+                return fail(&format!("{} {place}", variable.id), problem);
+            }
+        }
+        Ok(())
+    }
+}
+
+const RESERVED: [&str; 6] = ["omrade", "tid", "matt", "varde", "status", "konfidens"];
+
+fn is_identifier(id: &str) -> bool {
+    !id.is_empty() && id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+}
+
+fn check_variable(variable: &Variable) -> Result<(), (String, String)> {
+    if variable.codes.is_empty() || variable.codes.len() > MAX_CODES {
+        return Err((String::new(), format!("a variable has 1 to {MAX_CODES} codes")));
+    }
+    let mut seen = BTreeSet::new();
+    for code in &variable.codes {
+        if !is_identifier(&code.code) {
+            return Err((code.code.clone(), "codes are a–z, 0–9 and _ (TOT is the margin)".into()));
+        }
+        if !seen.insert(code.code.as_str()) {
+            return Err((code.code.clone(), "the code is used twice".into()));
+        }
+    }
+    for age in 0..=u8::MAX {
+        let holds = |code: &&Code| {
+            (code.age_from.is_some() || code.age_to.is_some())
+                && code.age_from.unwrap_or(0) <= age
+                && age <= code.age_to.unwrap_or(u8::MAX)
+        };
+        if variable.codes.iter().filter(holds).count() > 1 {
+            return Err((String::new(), format!("age {age} lies in two codes")));
+        }
+    }
+    variable.levels.iter().try_for_each(|level| check_level(variable, level))
+}
+
+fn check_level(variable: &Variable, level: &Level) -> Result<(), (String, String)> {
+    let mut owner = BTreeMap::new();
+    let mut groups = BTreeSet::new();
+    for group in &level.groups {
+        if !is_identifier(&group.code) || !groups.insert(&group.code) {
+            return Err((group.code.clone(), "group codes are a–z, 0–9 and _, each once".into()));
+        }
+        for part in &group.parts {
+            if variable.code_index(part).is_none() {
+                return Err((group.code.clone(), format!("{part} is no code of the variable")));
+            }
+            if owner.insert(part, &group.code).is_some() {
+                return Err((group.code.clone(), format!("{part} lies in two groups of the level")));
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_codebook_for_adults_is_sound() {
+        let book = Codebook::vuxna().unwrap();
+        let groups = book.resolve("aldersgrupp").unwrap();
+        let variable = &book.variables[groups.variable];
+        assert_eq!(variable.code_of_age(24), variable.code_index("u24"));
+        assert_eq!(variable.code_of_age(25), variable.code_index("o25"));
+        assert_eq!(book.resolve("anmalare").unwrap().categories.len(), 14);
+    }
+
+    #[test]
+    fn overlapping_ages_a_code_twice_and_unknown_parts_are_refused_by_name() {
+        let head = "id='x'\nversion=1\n[[variabel]]\nid='a'\ntext='A'\n";
+        let code = |code: &str, more: &str| format!("[[variabel.kod]]\nkod='{code}'\ntext='t'\n{more}\n");
+        for (body, hint) in [
+            (code("u", "till=24") + &code("o", "fran=24"), "age 24"),
+            (code("u", "") + &code("u", ""), "twice"),
+            (code("TOT", ""), "margin"),
+            (code("u", "") + "[[variabel.niva]]\nid='n'\ntext='N'\n[[variabel.niva.grupp]]\nkod='g'\ntext='G'\ndelar=['v']", "no code"),
+            ("okand=1".to_string(), "unknown field"),
+        ] {
+            let error = Codebook::from_toml(&format!("{head}{body}")).unwrap_err().to_string();
+            assert!(error.contains(hint), "{error}");
+        }
+    }
+}

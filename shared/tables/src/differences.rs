@@ -1,0 +1,131 @@
+//! Unprinted cells: what remains when printed cells are subtracted from one another.
+//!
+//! A reader who sees all aktualiseringar, the ansökningar and the anmälningar of a kommun sees the rest, though no
+//! table prints it. This module lists such sets: the closure of the printed cells under `A minus everything one
+//! table prints inside A`. Subtracting fewer cells gives a larger set, namely such a rest together with printed
+//! cells; it is small only if the rest is, so the rests suffice. Sets that are themselves printed, or unions of
+//! printed cells, are left out: they are no new cells.
+//!
+//! Does not decide what is small. The closure is cut at [`MAX_DIFFERENCES`] with an error, never silently.
+
+use std::collections::BTreeSet;
+
+use crate::system::{Cell, CellIndex, SystemError, TableRows};
+
+/// Most unprinted differences of one collection.
+pub const MAX_DIFFERENCES: usize = 20_000;
+
+/// A printed set and the cell it is.
+struct Shown {
+    set: Vec<u32>,
+    cell: CellIndex,
+}
+
+/// Unprinted differences of one unit's printed cells, as ascending lists of unit atoms.
+///
+/// # Errors
+/// [`SystemError::TooManyDifferences`].
+pub fn per_unit(cells: &[Cell], tables: &[TableRows]) -> Result<Vec<Vec<u32>>, SystemError> {
+    let set = |cell: CellIndex| cells[cell].per_unit.then(|| cells[cell].unit_atoms.clone()).flatten();
+    closure(&shown(tables, set), |_, _| false)
+}
+
+/// Unprinted differences of printed totals, as ascending lists of atoms; `exempt(a, parts)` says that `a` without
+/// its `parts` holds only incomplete registrations.
+///
+/// # Errors
+/// [`SystemError::TooManyDifferences`].
+pub fn of_totals(
+    cells: &[Cell],
+    tables: &[TableRows],
+    exempt: impl Fn(CellIndex, &[CellIndex]) -> bool,
+) -> Result<Vec<Vec<u32>>, SystemError> {
+    let set = |cell: CellIndex| cells[cell].is_count.then(|| cells[cell].atoms.clone());
+    closure(&shown(tables, set), exempt)
+}
+
+fn shown(tables: &[TableRows], set: impl Fn(CellIndex) -> Option<Vec<u32>>) -> Vec<Vec<Shown>> {
+    let of_table = |table: &TableRows| {
+        let cells: BTreeSet<CellIndex> = table.rows.iter().map(|row| row.cell).collect();
+        cells.into_iter().filter_map(|cell| set(cell).map(|set| Shown { set, cell })).collect()
+    };
+    tables.iter().map(of_table).collect()
+}
+
+fn is_inside(small: &[u32], large: &[u32]) -> bool {
+    small.len() <= large.len() && small.iter().all(|atom| large.binary_search(atom).is_ok())
+}
+
+fn closure(
+    tables: &[Vec<Shown>],
+    exempt: impl Fn(CellIndex, &[CellIndex]) -> bool,
+) -> Result<Vec<Vec<u32>>, SystemError> {
+    let printed: Vec<&Shown> = tables.iter().flatten().collect();
+    let mut known: BTreeSet<Vec<u32>> = printed.iter().map(|shown| shown.set.clone()).collect();
+    let mut found = Vec::<Vec<u32>>::new();
+    let mut frontier: Vec<(Option<CellIndex>, Vec<u32>)> =
+        printed.iter().map(|shown| (Some(shown.cell), shown.set.clone())).collect();
+    while let Some((origin, large)) = frontier.pop() {
+        for table in tables {
+            let parts: Vec<&Shown> = table.iter().filter(|part| is_inside(&part.set, &large)).collect();
+            let cells: Vec<CellIndex> = parts.iter().map(|part| part.cell).collect();
+            if parts.is_empty() || origin.is_some_and(|origin| exempt(origin, &cells)) {
+                continue;
+            }
+            let covered: BTreeSet<u32> = parts.iter().flat_map(|part| part.set.iter().copied()).collect();
+            let rest: Vec<u32> = large.iter().filter(|atom| !covered.contains(atom)).copied().collect();
+            if rest.is_empty() || known.contains(&rest) || is_union_of_printed(&rest, &printed) {
+                continue;
+            }
+            known.insert(rest.clone());
+            found.push(rest.clone());
+            frontier.push((None, rest));
+            if found.len() > MAX_DIFFERENCES {
+                return Err(SystemError::TooManyDifferences(MAX_DIFFERENCES));
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Whether the set is covered exactly by disjoint printed cells, chosen greedily from the largest.
+fn is_union_of_printed(set: &[u32], printed: &[&Shown]) -> bool {
+    let mut inside: Vec<&Vec<u32>> = printed
+        .iter()
+        .map(|shown| &shown.set)
+        .filter(|part| !part.is_empty() && is_inside(part, set))
+        .collect();
+    inside.sort_by_key(|part| std::cmp::Reverse(part.len()));
+    let mut left: BTreeSet<u32> = set.iter().copied().collect();
+    for part in inside {
+        if part.iter().all(|atom| left.contains(atom)) {
+            part.iter().for_each(|atom| {
+                left.remove(atom);
+            });
+        }
+    }
+    left.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tables(sets: &[&[&[u32]]]) -> Vec<Vec<Shown>> {
+        let shown = |set: &&[u32]| Shown { set: set.to_vec(), cell: 0 };
+        sets.iter().map(|table| table.iter().map(shown).collect()).collect()
+    }
+
+    #[test]
+    fn the_rest_of_all_minus_ansokan_minus_anmalan_is_a_cell() {
+        let found = closure(&tables(&[&[&[0, 1, 2]], &[&[0]], &[&[1]]]), |_, _| false).unwrap();
+        assert_eq!(found, [vec![0, 2], vec![1, 2], vec![2]]);
+    }
+
+    #[test]
+    fn sets_that_other_printed_cells_make_up_are_no_new_cells() {
+        let found = closure(&tables(&[&[&[0, 1, 2]], &[&[0], &[1], &[2]]]), |_, _| false).unwrap();
+        assert!(found.is_empty());
+    }
+}

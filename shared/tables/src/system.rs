@@ -1,0 +1,586 @@
+//! The cells of a collection: sets of records over its atoms.
+//!
+//! Two tables that name the same set of records name the same cell, so a margin of one table and a cell of another
+//! are protected, opened and published once (TRUE-2). Differences of printed cells that no table prints are cells
+//! too: anyone can subtract ([`System::implied_unit`], [`System::implied_total`]).
+//!
+//! Two levels: *unit atoms* are cut by the tables of scope `kommun` only, since only those are shown per unit; the
+//! full *atoms* are cut by all tables and refine them. A cell shown per unit is a union of unit atoms.
+//!
+//! Holds no counts. Deterministic: equal collections give equal indices at every party, which is what lets a pattern
+//! name cells by number.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use jiff::civil::Date;
+use sha2::{Digest, Sha256};
+
+use crate::automaton::{Automaton, Bits, Condition, TooManyAtoms};
+use crate::codebook::{CodeIndex, Codebook, VariableIndex};
+use crate::collection::{Collection, Scope, Table};
+use crate::differences;
+
+/// Most rows of one table a period, margins included.
+pub const MAX_ROWS: usize = 200_000;
+
+/// A collection whose cells cannot be built.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SystemError {
+    /// See [`TooManyAtoms`].
+    #[error("collection: {0}")]
+    TooManyAtoms(#[from] TooManyAtoms),
+    /// A table with more rows than [`MAX_ROWS`].
+    #[error("{table}: {rows} rows a period; at most {MAX_ROWS}")]
+    TooManyRows {
+        /// The table.
+        table: String,
+        /// Its rows a period.
+        rows: usize,
+    },
+    /// More unprinted differences than are searched.
+    #[error("the tables imply more than {0} unprinted differences; ask for fewer tables over the same records")]
+    TooManyDifferences(usize),
+}
+
+/// Index of a distinct cell in [`System::cells`].
+pub type CellIndex = usize;
+
+/// How the total of a cell over the roster is made from what is shared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Build {
+    /// A sum of unit atoms, the entries of block 0.
+    UnitAtoms(Vec<u32>),
+    /// An entry of its own.
+    Entry {
+        /// Block.
+        block: usize,
+        /// Index in the block.
+        index: u32,
+    },
+    /// The sum of other, disjoint cells.
+    Sum(Vec<CellIndex>),
+}
+
+/// One set of records.
+#[derive(Debug, Clone)]
+pub struct Cell {
+    /// Full atoms, ascending.
+    pub atoms: Vec<u32>,
+    /// Unit atoms it is the union of, when it is one.
+    pub unit_atoms: Option<Vec<u32>>,
+    /// Printed for every unit (a table of scope `kommun` holds it).
+    pub per_unit: bool,
+    /// Counts people's matters (and not only records whose registration is incomplete).
+    pub is_count: bool,
+    /// How its total is made.
+    pub build: Build,
+    /// Names the set across collections: SHA-256 of its canonical condition.
+    pub definition: [u8; 32],
+    /// For people: the first table and codes that name it.
+    pub label: String,
+}
+
+/// A row of a table: one combination of codes and margins in one period.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Per dimension the category's index, `None` for `TOT`.
+    pub codes: Vec<Option<usize>>,
+    /// Index into the table's periods.
+    pub period: usize,
+    /// The cell it shows.
+    pub cell: CellIndex,
+}
+
+/// The rows of one table in the order of the strict file: codes, then period.
+#[derive(Debug, Clone, Default)]
+pub struct TableRows {
+    /// Rows of counts.
+    pub rows: Vec<Row>,
+    /// Per period the records of the filter whose dimensions are not all known; `None` when there are none by
+    /// construction (a table without dimensions).
+    pub bortfall: Vec<CellIndex>,
+}
+
+/// One shared vector: what its entries count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Block {
+    /// `None` for block 0, the unit atoms of all tables of scope `kommun`; else the table's index.
+    pub table: Option<usize>,
+    /// Entries of a table's block; empty for block 0, whose entries are the unit atoms in order.
+    pub cells: Vec<CellIndex>,
+    /// Number of entries.
+    pub length: usize,
+}
+
+/// Cells, rows and shared vectors of a collection.
+#[derive(Debug, Clone)]
+pub struct System {
+    automaton: Automaton,
+    /// Number of full atoms.
+    pub atoms: usize,
+    /// Number of unit atoms.
+    pub unit_atoms: usize,
+    /// The unit atom each full atom lies in.
+    pub unit_atom_of: Vec<Option<u32>>,
+    /// The distinct printed cells.
+    pub cells: Vec<Cell>,
+    /// Rows per table.
+    pub tables: Vec<TableRows>,
+    /// Shared vectors; never empty vectors.
+    pub blocks: Vec<Block>,
+    /// Sets of unit atoms that no table prints and that printed cells of one unit give by subtraction.
+    pub implied_unit: Vec<Vec<u32>>,
+    /// The same of full atoms for totals, sets of incomplete registrations left out.
+    pub implied_total: Vec<Vec<u32>>,
+}
+
+/// What one unit counts: records per full atom.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Counts(Vec<u32>);
+
+impl std::fmt::Debug for Counts {
+    /// Prints no count (STAY-2).
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Counts({} atoms)", self.0.len())
+    }
+}
+
+impl System {
+    /// Builds the cells of a collection.
+    ///
+    /// # Errors
+    /// [`SystemError`] when a limit is passed.
+    pub fn new(collection: &Collection, codebook: &Codebook) -> Result<Self, SystemError> {
+        Builder::new(collection, codebook)?.finish(collection)
+    }
+
+    /// The indices of cells printed for every unit, ascending.
+    pub fn per_unit(&self) -> impl Iterator<Item = CellIndex> + '_ {
+        (0..self.cells.len()).filter(|cell| self.cells[*cell].per_unit)
+    }
+
+    /// An empty count of a unit.
+    pub fn empty_counts(&self) -> Counts {
+        Counts(vec![0; self.atoms])
+    }
+
+    /// Counts one record. Records in no table are ignored. Saturates at `u32::MAX`, far over [`u32`] row limits.
+    pub fn count(&self, counts: &mut Counts, date: Date, codes: &[Option<CodeIndex>]) {
+        if let Some(atom) = self.automaton.classify(date, codes) {
+            let entry = &mut counts.0[atom as usize];
+            *entry = entry.saturating_add(1);
+        }
+    }
+
+    /// A unit's value of a cell.
+    pub fn value(&self, counts: &Counts, cell: CellIndex) -> u64 {
+        self.cells[cell].atoms.iter().map(|atom| u64::from(counts.0[*atom as usize])).sum()
+    }
+
+    /// A unit's values of the unit atoms.
+    pub fn unit_values(&self, counts: &Counts) -> Vec<u64> {
+        let mut values = vec![0; self.unit_atoms];
+        for (atom, unit_atom) in self.unit_atom_of.iter().enumerate() {
+            if let Some(unit_atom) = unit_atom {
+                values[*unit_atom as usize] += u64::from(counts.0[atom]);
+            }
+        }
+        values
+    }
+
+    /// A unit's values of the entries of a block.
+    pub fn entries(&self, counts: &Counts, block: usize) -> Vec<u64> {
+        match self.blocks[block].table {
+            None => self.unit_values(counts),
+            Some(_) => self.blocks[block].cells.iter().map(|cell| self.value(counts, *cell)).collect(),
+        }
+    }
+}
+
+impl Counts {
+    /// Adds another unit's counts: a straight count over several units, for tests and previews.
+    pub fn add(&mut self, other: &Self) {
+        for (mine, theirs) in self.0.iter_mut().zip(&other.0) {
+            *mine = mine.saturating_add(*theirs);
+        }
+    }
+}
+
+struct Printed {
+    table: usize,
+    row: Row,
+    condition: usize,
+}
+
+struct Builder {
+    automaton: Automaton,
+    conditions: Vec<Condition>,
+    conditions_per_unit: BTreeSet<usize>,
+    printed: Vec<Printed>,
+    filters: Vec<Vec<(usize, usize)>>,
+    known: BTreeMap<(usize, usize), usize>,
+    codebook_name: String,
+    labels: Vec<String>,
+}
+
+impl Builder {
+    fn new(collection: &Collection, codebook: &Codebook) -> Result<Self, SystemError> {
+        let mut list = ConditionList::default();
+        let mut printed = Vec::new();
+        let mut filters = Vec::new();
+        let mut per_unit = BTreeSet::new();
+        for (table, spec) in collection.tables.iter().enumerate() {
+            let per_period = rows_of(spec)?;
+            let mut bases = Vec::new();
+            for period in 0..spec.periods.len() {
+                for codes in &per_period {
+                    let condition = list.add(condition_of(spec, codes, period), || label(spec, codes, period));
+                    if spec.scope == Scope::Kommun {
+                        per_unit.insert(condition);
+                    }
+                    let row = Row { codes: codes.clone(), period, cell: 0 };
+                    printed.push(Printed { table, row, condition });
+                }
+                let filter = list.add(filter_of(spec, period), || format!("{} filter", spec.id));
+                let known = list.add(known_of(spec, period), || format!("{} alla kända", spec.id));
+                bases.push((filter, known));
+            }
+            filters.push(bases);
+        }
+        let known = known_closures(&mut list, &printed, codebook);
+        let automaton = Automaton::new(&list.conditions, codebook)?;
+        Ok(Self {
+            automaton,
+            conditions: list.conditions,
+            conditions_per_unit: per_unit,
+            printed,
+            filters,
+            known,
+            codebook_name: codebook.name(),
+            labels: list.labels,
+        })
+    }
+
+    fn finish(self, collection: &Collection) -> Result<System, SystemError> {
+        let atoms_of = self.atoms_of_conditions();
+        let (unit_atom_of, unit_atoms) = self.unit_atoms();
+        let mut cells = Cells::new(&unit_atom_of, unit_atoms);
+        let mut tables = vec![TableRows::default(); collection.tables.len()];
+        let mut cell_of_condition = HashMap::new();
+        for printed in &self.printed {
+            let per_unit = collection.tables[printed.table].scope == Scope::Kommun;
+            let cell = cells.add(&atoms_of[printed.condition], self.name(printed.condition), per_unit, true);
+            cell_of_condition.insert(printed.condition, cell);
+            tables[printed.table].rows.push(Row { cell, ..printed.row.clone() });
+        }
+        for (table, bases) in self.filters.iter().enumerate() {
+            for (period, (filter, known)) in bases.iter().enumerate() {
+                let rest = minus(&atoms_of[*filter], &atoms_of[*known]);
+                let name = (self.definition(&[*filter, *known]), bortfall_label(collection, table, period));
+                tables[table].bortfall.push(cells.add(&rest, name, false, false));
+            }
+        }
+        let blocks = cells.assign_blocks(&tables, collection);
+        let implied_unit = differences::per_unit(&cells.list, &tables)?;
+        let closures = self.closures(&cell_of_condition, &atoms_of);
+        let list = &cells.list;
+        let exempt = |large: CellIndex, parts: &[CellIndex]| only_missing(list, &closures, large, parts);
+        let implied_total = differences::of_totals(list, &tables, exempt)?;
+        let atoms = self.automaton.signatures().len();
+        let cells = cells.list;
+        let automaton = self.automaton;
+        Ok(System {
+            automaton, atoms, unit_atoms, unit_atom_of, cells, tables, blocks, implied_unit, implied_total,
+        })
+    }
+
+    fn name(&self, condition: usize) -> ([u8; 32], String) {
+        (self.definition(&[condition]), self.labels[condition].clone())
+    }
+
+    fn atoms_of_conditions(&self) -> Vec<Vec<u32>> {
+        let mut atoms = vec![Vec::new(); self.conditions.len()];
+        for (atom, signature) in self.automaton.signatures().iter().enumerate() {
+            signature.iter().for_each(|condition| atoms[condition].push(atom as u32));
+        }
+        atoms
+    }
+
+    fn unit_atoms(&self) -> (Vec<Option<u32>>, usize) {
+        let mut index = HashMap::new();
+        let mut restrict = |signature: &Bits| {
+            let kept: Vec<_> = signature.iter().filter(|c| self.conditions_per_unit.contains(c)).collect();
+            if kept.is_empty() {
+                return None;
+            }
+            let fresh = index.len() as u32;
+            Some(*index.entry(kept).or_insert(fresh))
+        };
+        let of = self.automaton.signatures().iter().map(&mut restrict).collect();
+        let count = index.len();
+        (of, count)
+    }
+
+    /// Per pair of printed cells: the larger one's records on which every variable of the smaller is known.
+    fn closures(
+        &self,
+        cell_of: &HashMap<usize, CellIndex>,
+        atoms_of: &[Vec<u32>],
+    ) -> HashMap<(CellIndex, CellIndex), Vec<u32>> {
+        let pair = |((outer, inner), known): (&(usize, usize), &usize)| {
+            Some(((*cell_of.get(outer)?, *cell_of.get(inner)?), atoms_of[*known].clone()))
+        };
+        self.known.iter().filter_map(pair).collect()
+    }
+
+    /// SHA-256 over codebook, days, variables and codes; of a difference over both conditions.
+    fn definition(&self, conditions: &[usize]) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        hash.update(b"samman/v1 cell\0");
+        hash.update(self.codebook_name.as_bytes());
+        for condition in conditions {
+            let condition = &self.conditions[*condition];
+            hash.update(format!("\0{}..{}", condition.days.0, condition.days.1));
+            for (variable, codes) in &condition.codes {
+                hash.update(format!(";{variable}={codes:?}"));
+            }
+        }
+        hash.finalize().into()
+    }
+}
+
+/// Whether what `large` holds beyond `parts` is only records on which a variable that the parts need is missing:
+/// bortfall, which is published and is no small cell (ADR 5).
+fn only_missing(
+    cells: &[Cell],
+    closures: &HashMap<(CellIndex, CellIndex), Vec<u32>>,
+    large: CellIndex,
+    parts: &[CellIndex],
+) -> bool {
+    let covered: BTreeSet<u32> = parts.iter().flat_map(|part| cells[*part].atoms.iter().copied()).collect();
+    parts.iter().filter_map(|part| closures.get(&(large, *part))).any(|known| {
+        known.len() == covered.len() && known.iter().all(|atom| covered.contains(atom))
+    })
+}
+
+/// For printed cells over the same days where one has variables the other lacks: the larger one restricted to
+/// records on which those variables are known. Lets bortfall be told from matters ([`Builder::only_missing`]).
+fn known_closures(
+    list: &mut ConditionList,
+    printed: &[Printed],
+    codebook: &Codebook,
+) -> BTreeMap<(usize, usize), usize> {
+    let shown: BTreeSet<usize> = printed.iter().map(|printed| printed.condition).collect();
+    let mut found = BTreeMap::new();
+    for outer in &shown {
+        for inner in &shown {
+            let (large, small) = (&list.conditions[*outer], &list.conditions[*inner]);
+            if outer == inner || !holds(large, small) {
+                continue;
+            }
+            let mut closure = large.clone();
+            let fresh: Vec<VariableIndex> =
+                small.codes.keys().filter(|variable| !large.codes.contains_key(variable)).copied().collect();
+            if fresh.is_empty() {
+                continue;
+            }
+            for variable in fresh {
+                let codes = codebook.variables[variable].codes.len() as CodeIndex; // at most MAX_CODES
+                closure.codes.insert(variable, (0..codes).collect());
+            }
+            let known = list.add(closure, String::new);
+            found.insert((*outer, *inner), known);
+        }
+    }
+    found
+}
+
+fn holds(large: &Condition, small: &Condition) -> bool {
+    large.days.0 <= small.days.0
+        && small.days.1 <= large.days.1
+        && large.codes.iter().all(|(variable, allowed)| {
+            small.codes.get(variable).is_some_and(|codes| codes.is_subset(allowed))
+        })
+}
+
+#[derive(Default)]
+struct ConditionList {
+    conditions: Vec<Condition>,
+    labels: Vec<String>,
+    index: BTreeMap<Condition, usize>,
+}
+
+impl ConditionList {
+    fn add(&mut self, condition: Condition, label: impl FnOnce() -> String) -> usize {
+        if let Some(known) = self.index.get(&condition) {
+            return *known;
+        }
+        self.index.insert(condition.clone(), self.conditions.len());
+        self.conditions.push(condition);
+        self.labels.push(label());
+        self.conditions.len() - 1
+    }
+}
+
+fn rows_of(table: &Table) -> Result<Vec<Vec<Option<usize>>>, SystemError> {
+    let sizes: Vec<usize> = table.dimensions.iter().map(|dimension| dimension.categories.len() + 1).collect();
+    let rows = sizes.iter().try_fold(1usize, |product, size| product.checked_mul(*size)).unwrap_or(usize::MAX);
+    if rows > MAX_ROWS {
+        return Err(SystemError::TooManyRows { table: table.id.clone(), rows });
+    }
+    let mut all = vec![Vec::new()];
+    for size in sizes {
+        all = all
+            .into_iter()
+            .flat_map(|codes: Vec<Option<usize>>| {
+                (0..size).map(move |at| {
+                    let mut codes = codes.clone();
+                    codes.push((at + 1 < size).then_some(at));
+                    codes
+                })
+            })
+            .collect();
+    }
+    let margin = |codes: &Vec<Option<usize>>| {
+        codes.iter().enumerate().fold(0, |mask, (at, code)| if code.is_none() { mask | 1 << at } else { mask })
+    };
+    all.retain(|codes| table.margins.contains(&margin(codes)));
+    Ok(all)
+}
+
+fn days(table: &Table, period: usize) -> (Date, Date) {
+    (table.periods[period].first(), table.periods[period].last())
+}
+
+fn filter_of(table: &Table, period: usize) -> Condition {
+    Condition { days: days(table, period), codes: table.filter.clone() }
+}
+
+fn known_of(table: &Table, period: usize) -> Condition {
+    condition_of(table, &vec![None; table.dimensions.len()], period)
+}
+
+fn condition_of(table: &Table, codes: &[Option<usize>], period: usize) -> Condition {
+    let mut condition = filter_of(table, period);
+    for (dimension, code) in table.dimensions.iter().zip(codes) {
+        let inside = match code {
+            Some(at) => dimension.categories[*at].codes.clone(),
+            None => dimension.categories.iter().flat_map(|category| category.codes.iter().copied()).collect(),
+        };
+        condition.codes.insert(dimension.variable, inside);
+    }
+    condition
+}
+
+fn label(table: &Table, codes: &[Option<usize>], period: usize) -> String {
+    let mut text = table.id.clone();
+    for (dimension, code) in table.dimensions.iter().zip(codes) {
+        let code = code.map_or(crate::codebook::TOT, |at| dimension.categories[at].code.as_str());
+        text.push_str(&format!(" {}={code}", dimension.id));
+    }
+    text.push_str(&format!(" {}", table.periods[period]));
+    text
+}
+
+fn bortfall_label(collection: &Collection, table: usize, period: usize) -> String {
+    let table = &collection.tables[table];
+    format!("{} bortfall {}", table.id, table.periods[period])
+}
+
+fn minus(large: &[u32], small: &[u32]) -> Vec<u32> {
+    large.iter().filter(|atom| small.binary_search(atom).is_err()).copied().collect()
+}
+
+struct Cells<'a> {
+    list: Vec<Cell>,
+    index: HashMap<Vec<u32>, CellIndex>,
+    unit_atom_of: &'a [Option<u32>],
+    sizes: Vec<usize>,
+}
+
+impl<'a> Cells<'a> {
+    fn new(unit_atom_of: &'a [Option<u32>], unit_atoms: usize) -> Self {
+        let mut sizes = vec![0; unit_atoms];
+        unit_atom_of.iter().flatten().for_each(|unit_atom| sizes[*unit_atom as usize] += 1);
+        Self { list: Vec::new(), index: HashMap::new(), unit_atom_of, sizes }
+    }
+
+    fn add(&mut self, atoms: &[u32], name: ([u8; 32], String), per_unit: bool, is_count: bool) -> CellIndex {
+        let at = *self.index.entry(atoms.to_vec()).or_insert(self.list.len());
+        if at == self.list.len() {
+            let unit_atoms = self.as_unit_atoms(atoms);
+            let (definition, label) = name;
+            let build = Build::Sum(Vec::new());
+            let atoms = atoms.to_vec();
+            self.list.push(Cell { atoms, unit_atoms, per_unit, is_count, build, definition, label });
+        } else {
+            let cell = &mut self.list[at];
+            cell.definition = cell.definition.min(name.0);
+        }
+        let cell = &mut self.list[at];
+        cell.per_unit |= per_unit;
+        cell.is_count |= is_count;
+        at
+    }
+
+    fn as_unit_atoms(&self, atoms: &[u32]) -> Option<Vec<u32>> {
+        let mut held = BTreeMap::<u32, usize>::new();
+        for atom in atoms {
+            *held.entry(self.unit_atom_of[*atom as usize]?).or_default() += 1;
+        }
+        let whole = held.iter().all(|(unit_atom, count)| self.sizes[*unit_atom as usize] == *count);
+        whole.then(|| held.into_keys().collect())
+    }
+
+    fn assign_blocks(&mut self, tables: &[TableRows], collection: &Collection) -> Vec<Block> {
+        let mut blocks = Vec::new();
+        if !self.sizes.is_empty() {
+            blocks.push(Block { table: None, cells: Vec::new(), length: self.sizes.len() });
+        }
+        let mut done = vec![false; self.list.len()];
+        for (table, rows) in tables.iter().enumerate() {
+            let mut entries = Vec::new();
+            let finest = rows.rows.iter().filter(|row| row.codes.iter().all(Option::is_some)).map(|row| row.cell);
+            for cell in finest.chain(rows.bortfall.iter().copied()) {
+                if !std::mem::replace(&mut done[cell], true) {
+                    self.list[cell].build = match &self.list[cell].unit_atoms {
+                        Some(unit_atoms) => Build::UnitAtoms(unit_atoms.clone()),
+                        None => {
+                            entries.push(cell);
+                            Build::Entry { block: blocks.len(), index: entries.len() as u32 - 1 }
+                        }
+                    };
+                }
+            }
+            if !entries.is_empty() {
+                let length = entries.len();
+                blocks.push(Block { table: Some(table), cells: entries, length });
+            }
+        }
+        self.build_margins(tables, collection, &mut done);
+        blocks
+    }
+
+    /// Margins are sums of unit atoms where they can be, else of the finest cells of their table inside them.
+    fn build_margins(&mut self, tables: &[TableRows], collection: &Collection, done: &mut [bool]) {
+        for (table, rows) in tables.iter().enumerate() {
+            debug_assert!(table < collection.tables.len());
+            for row in rows.rows.iter().filter(|row| row.codes.iter().any(Option::is_none)) {
+                if std::mem::replace(&mut done[row.cell], true) {
+                    continue;
+                }
+                let inside = |part: &&Row| {
+                    part.period == row.period
+                        && part.codes.iter().zip(&row.codes).all(|(part, whole)| {
+                            part.is_some() && whole.is_none_or(|whole| *part == Some(whole))
+                        })
+                };
+                let parts = rows.rows.iter().filter(inside).map(|part| part.cell).collect();
+                self.list[row.cell].build = match &self.list[row.cell].unit_atoms {
+                    Some(unit_atoms) => Build::UnitAtoms(unit_atoms.clone()),
+                    None => Build::Sum(parts),
+                };
+            }
+        }
+    }
+}
