@@ -1,7 +1,8 @@
 //! The codes of the codebook `vuxna`: ids (ASCII) and Swedish texts as the report's tables print them.
 //!
-//! What it does not do: it is not the codebook (validity, hierarchies and English texts are not here), only the part the
-//! made county needs. Invariant: `index` is the position in `ALL`; texts are unique within a variable.
+//! What it does not do: it is not the codebook (validity, hierarchies and English texts are not here), only
+//! the part the made county needs. Invariant: `index` is the position in `ALL`; texts are unique within a
+//! variable.
 
 /// A closed list of codes of one variable.
 pub trait Code: Copy + Eq + Sized + 'static {
@@ -107,10 +108,26 @@ codes! {
 /// Spellings of the print that are not the text of a code (`ERRATA.md`, section 6).
 const PRINTED_OTHERWISE: &[(Variable, &str, &str)] = &[
     (Variable::Aktualiseringstyp, "Överföring", "overflyttning"),
-    (Variable::OrsakAnsokan, "Hedersrealterat våld och förtryck", "heder"),
-    (Variable::OrsakAnmalan, "Hedersrealterat våld och förtryck", "heder"),
-    (Variable::Anmalare, "Övrig hälso- och sjukvård", "ovrig_halso_sjukvard"),
-    (Variable::Anmalare, "Socialtpsykiatri (kommunal)", "socialpsykiatrin"),
+    (
+        Variable::OrsakAnsokan,
+        "Hedersrealterat våld och förtryck",
+        "heder",
+    ),
+    (
+        Variable::OrsakAnmalan,
+        "Hedersrealterat våld och förtryck",
+        "heder",
+    ),
+    (
+        Variable::Anmalare,
+        "Övrig hälso- och sjukvård",
+        "ovrig_halso_sjukvard",
+    ),
+    (
+        Variable::Anmalare,
+        "Socialtpsykiatri (kommunal)",
+        "socialpsykiatrin",
+    ),
 ];
 
 /// A variable of the codebook.
@@ -171,9 +188,16 @@ impl Variable {
     /// The code a label of the printed tables stands for; `None` when the print has no such label.
     #[must_use]
     pub fn code_of_printed(self, label: &str) -> Option<&'static str> {
-        let texts = self.codes().into_iter().find(|(_, text)| *text == label).map(|(id, _)| id);
+        let texts = self
+            .codes()
+            .into_iter()
+            .find(|(_, text)| *text == label)
+            .map(|(id, _)| id);
         texts.or_else(|| {
-            PRINTED_OTHERWISE.iter().find(|(v, l, _)| *v == self && *l == label).map(|(_, _, id)| *id)
+            PRINTED_OTHERWISE
+                .iter()
+                .find(|(v, l, _)| *v == self && *l == label)
+                .map(|(_, _, id)| *id)
         })
     }
 }
@@ -191,8 +215,14 @@ mod tests {
 
     #[test]
     fn a_misprinted_label_still_has_its_code_and_an_unknown_one_has_none() {
-        assert_eq!(Variable::Aktualiseringstyp.code_of_printed("Överföring"), Some("overflyttning"));
-        assert_eq!(Variable::OrsakAnmalan.code_of_printed("Hedersrealterat våld och förtryck"), Some("heder"));
+        assert_eq!(
+            Variable::Aktualiseringstyp.code_of_printed("Överföring"),
+            Some("overflyttning")
+        );
+        assert_eq!(
+            Variable::OrsakAnmalan.code_of_printed("Hedersrealterat våld och förtryck"),
+            Some("heder")
+        );
         assert_eq!(Variable::Beslut.code_of_printed("Överföring"), None);
     }
 }

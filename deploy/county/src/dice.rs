@@ -1,7 +1,7 @@
 //! Seeded draws: the only source of chance in this crate.
 //!
-//! What it does not do: nothing here is secret or meant to be. Invariant: the sequence is a function of the seed alone
-//! (ChaCha20, RFC 8439), independent of platform and of the width of `usize`.
+//! What it does not do: nothing here is secret or meant to be. Invariant: the sequence is a function of the
+//! seed alone (ChaCha20, RFC 8439), independent of platform and of the width of `usize`.
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};

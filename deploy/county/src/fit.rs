@@ -1,11 +1,12 @@
 //! Exact integer fitting: tables of counts with given margins, close to given weights.
 //!
-//! [`two_way`] is iterative proportional fitting (Deming and Stephan 1940) followed by controlled rounding (Cox and Ernst
-//! 1982): every fractional cell goes to its floor or its ceiling, chosen by augmenting paths so that both
-//! margins hold exactly. [`apportion`] is the method of largest remainders, [`apportion_within`] the same between bounds.
+//! [`two_way`] is iterative proportional fitting (Deming and Stephan 1940) followed by controlled rounding
+//! (Cox and Ernst 1982): every fractional cell goes to its floor or its ceiling, chosen by augmenting paths
+//! so that both margins hold exactly. [`apportion`] is the method of largest remainders, [`apportion_within`]
+//! the same between bounds.
 //!
-//! What it does not do: it knows nothing of kommuner or codes, and draws nothing; chance enters through the weights.
-//! Invariant: what is returned has the margins asked for, exactly, or an error is returned.
+//! What it does not do: it knows nothing of kommuner or codes, and draws nothing; chance enters through the
+//! weights. Invariant: what is returned has the margins asked for, exactly, or an error is returned.
 
 use crate::figures::FigureError;
 
@@ -77,7 +78,10 @@ fn sum(counts: &[u32]) -> u64 {
 /// # Errors
 /// [`FitError::Weights`] when a weight is negative or not finite, or all are 0 and `total` is not.
 pub fn apportion(total: u32, weights: &[f64]) -> Result<Vec<u32>, FitError> {
-    let open: Vec<(u32, u32)> = weights.iter().map(|&w| (0, if w > 0.0 { total } else { 0 })).collect();
+    let open: Vec<(u32, u32)> = weights
+        .iter()
+        .map(|&w| (0, if w > 0.0 { total } else { 0 }))
+        .collect();
     apportion_within(total, weights, &open)
 }
 
@@ -87,17 +91,27 @@ pub fn apportion(total: u32, weights: &[f64]) -> Result<Vec<u32>, FitError> {
 /// [`FitError::Bounds`] when the bounds do not allow `total`; [`FitError::Weights`] as in [`apportion`].
 pub fn apportion_within(total: u32, weights: &[f64], bounds: &[(u32, u32)]) -> Result<Vec<u32>, FitError> {
     if weights.len() != bounds.len() || weights.iter().any(|w| !w.is_finite() || *w < 0.0) {
-        return Err(FitError::Weights { rows: 1, columns: bounds.len() });
+        return Err(FitError::Weights {
+            rows: 1,
+            columns: bounds.len(),
+        });
     }
     let low: u64 = bounds.iter().map(|b| u64::from(b.0)).sum();
     let high: u64 = bounds.iter().map(|b| u64::from(b.1)).sum();
     let want = u64::from(total);
     if want < low || want > high || bounds.iter().any(|b| b.0 > b.1) {
-        return Err(FitError::Bounds { total: want, low, high });
+        return Err(FitError::Bounds {
+            total: want,
+            low,
+            high,
+        });
     }
     let scale = scale_within(f64::from(total), weights, bounds);
-    let ideal: Vec<f64> =
-        weights.iter().zip(bounds).map(|(w, b)| (w * scale).clamp(f64::from(b.0), f64::from(b.1))).collect();
+    let ideal: Vec<f64> = weights
+        .iter()
+        .zip(bounds)
+        .map(|(w, b)| (w * scale).clamp(f64::from(b.0), f64::from(b.1)))
+        .collect();
     let parts = ideal.iter().map(|x| (x + NEARLY).floor() as u32).collect();
     Ok(settle(total, parts, &ideal, bounds))
 }
@@ -105,29 +119,51 @@ pub fn apportion_within(total: u32, weights: &[f64], bounds: &[(u32, u32)]) -> R
 /// The factor by which clamped, scaled weights sum to `total`, by bisection; the sum is monotone in it.
 fn scale_within(total: f64, weights: &[f64], bounds: &[(u32, u32)]) -> f64 {
     let at = |scale: f64| -> f64 {
-        weights.iter().zip(bounds).map(|(w, b)| (w * scale).clamp(f64::from(b.0), f64::from(b.1))).sum()
+        weights
+            .iter()
+            .zip(bounds)
+            .map(|(w, b)| (w * scale).clamp(f64::from(b.0), f64::from(b.1)))
+            .sum()
     };
-    let smallest = weights.iter().copied().filter(|w| *w > 0.0).fold(f64::INFINITY, f64::min);
+    let smallest = weights
+        .iter()
+        .copied()
+        .filter(|w| *w > 0.0)
+        .fold(f64::INFINITY, f64::min);
     if !smallest.is_finite() {
         return 0.0;
     }
     let (mut below, mut above) = (0.0_f64, (total + 1.0) / smallest);
     for _ in 0..200 {
         let middle = f64::midpoint(below, above);
-        if at(middle) < total { below = middle } else { above = middle }
+        if at(middle) < total {
+            below = middle
+        } else {
+            above = middle
+        }
     }
     above
 }
 
-/// Moves single units until the parts sum to `total`: to the part furthest below its ideal, from the one furthest above.
-/// Ends because the caller has checked that the bounds allow `total`.
+/// Moves single units until the parts sum to `total`: to the part furthest below its ideal, from the one
+/// furthest above. Ends because the caller has checked that the bounds allow `total`.
 fn settle(total: u32, mut parts: Vec<u32>, ideal: &[f64], bounds: &[(u32, u32)]) -> Vec<u32> {
     let lack = |parts: &[u32], i: usize| ideal[i] - f64::from(parts[i]);
     while sum(&parts) != u64::from(total) {
         let grow = sum(&parts) < u64::from(total);
-        let open = (0..parts.len()).filter(|&i| if grow { parts[i] < bounds[i].1 } else { parts[i] > bounds[i].0 });
+        let open = (0..parts.len()).filter(|&i| {
+            if grow {
+                parts[i] < bounds[i].1
+            } else {
+                parts[i] > bounds[i].0
+            }
+        });
         let best = open.reduce(|a, b| {
-            let better = if grow { lack(&parts, b) > lack(&parts, a) } else { lack(&parts, b) < lack(&parts, a) };
+            let better = if grow {
+                lack(&parts, b) > lack(&parts, a)
+            } else {
+                lack(&parts, b) < lack(&parts, a)
+            };
             if better { b } else { a }
         });
         match best {
@@ -142,15 +178,21 @@ fn settle(total: u32, mut parts: Vec<u32>, ideal: &[f64], bounds: &[(u32, u32)])
 /// A table of counts with exactly these margins, in proportion to `weights` as nearly as the margins allow.
 ///
 /// # Errors
-/// [`FitError::MarginsDiffer`], [`FitError::Weights`], and [`FitError::Unreachable`] when zeros among the weights leave no
-/// solution (with positive weights there always is one).
+/// [`FitError::MarginsDiffer`], [`FitError::Weights`], and [`FitError::Unreachable`] when zeros among the
+/// weights leave no solution (with positive weights there always is one).
 pub fn two_way(rows: &[u32], columns: &[u32], weights: &[Vec<f64>]) -> Result<Vec<Vec<u32>>, FitError> {
     if sum(rows) != sum(columns) {
-        return Err(FitError::MarginsDiffer { rows: sum(rows), columns: sum(columns) });
+        return Err(FitError::MarginsDiffer {
+            rows: sum(rows),
+            columns: sum(columns),
+        });
     }
     let shaped = weights.len() == rows.len() && weights.iter().all(|line| line.len() == columns.len());
     if !shaped || weights.iter().flatten().any(|w| !w.is_finite() || *w < 0.0) {
-        return Err(FitError::Weights { rows: rows.len(), columns: columns.len() });
+        return Err(FitError::Weights {
+            rows: rows.len(),
+            columns: columns.len(),
+        });
     }
     let ideal = proportional(rows, columns, weights);
     round_to_margins(rows, columns, &ideal, weights)
@@ -179,7 +221,8 @@ fn proportional(rows: &[u32], columns: &[u32], weights: &[Vec<f64>]) -> Vec<Vec<
     table
 }
 
-/// The residual network of a table under construction: how much each line still lacks and each cell may still take.
+/// The residual network of a table under construction: how much each line still lacks and each cell may still
+/// take.
 struct Residual {
     cells: Vec<Vec<u32>>,
     room: Vec<Vec<u32>>,
@@ -198,7 +241,8 @@ fn round_to_margins(
     net.fill(ideal);
     net.augment_all();
     if net.lack() > 0 {
-        // Fitting had not converged (zeros among the weights): any cell of positive weight may take more, or give back.
+        // Fitting had not converged (zeros among the weights): any cell of positive weight may take more, or
+        // give back.
         net.open(weights);
         net.augment_all();
     }
@@ -209,7 +253,8 @@ fn round_to_margins(
 }
 
 impl Residual {
-    /// Every cell at its floor (lowered where a margin would be passed), with room for one more where it has a fraction.
+    /// Every cell at its floor (lowered where a margin would be passed), with room for one more where it has
+    /// a fraction.
     fn floors(rows: &[u32], columns: &[u32], ideal: &[Vec<f64>]) -> Self {
         let (mut row_lack, mut column_lack) = (rows.to_vec(), columns.to_vec());
         let mut cells = vec![vec![0; columns.len()]; rows.len()];
@@ -224,7 +269,13 @@ impl Residual {
             }
         }
         let floor = cells.clone();
-        Self { cells, room, floor, row_lack, column_lack }
+        Self {
+            cells,
+            room,
+            floor,
+            row_lack,
+            column_lack,
+        }
     }
 
     fn lack(&self) -> u64 {
@@ -266,8 +317,8 @@ impl Residual {
         }
     }
 
-    /// One unit from row `start` along a shortest alternating path (row → column with room, column → row that can give)
-    /// to a column that lacks one; `false` when there is none.
+    /// One unit from row `start` along a shortest alternating path (row → column with room, column → row that
+    /// can give) to a column that lacks one; `false` when there is none.
     fn augment(&mut self, start: usize) -> bool {
         let mut column_from: Vec<Option<usize>> = vec![None; self.column_lack.len()];
         let mut row_from: Vec<Option<usize>> = vec![None; self.row_lack.len()];
@@ -318,7 +369,9 @@ mod tests {
 
     fn margins_of(table: &[Vec<u32>], columns: usize) -> (Vec<u32>, Vec<u32>) {
         let rows = table.iter().map(|line| line.iter().sum()).collect();
-        let cols = (0..columns).map(|c| table.iter().map(|line| line[c]).sum()).collect();
+        let cols = (0..columns)
+            .map(|c| table.iter().map(|line| line[c]).sum())
+            .collect();
         (rows, cols)
     }
 
@@ -339,14 +392,24 @@ mod tests {
     #[test]
     fn bounds_that_cannot_hold_the_total_are_refused() {
         let refused = apportion_within(100, &[1.0, 1.0], &[(0, 10), (0, 10)]);
-        assert!(matches!(refused, Err(FitError::Bounds { total: 100, low: 0, high: 20 })));
+        assert!(matches!(
+            refused,
+            Err(FitError::Bounds {
+                total: 100,
+                low: 0,
+                high: 20
+            })
+        ));
         assert!(matches!(apportion(3, &[0.0, 0.0]), Err(FitError::Bounds { .. })));
     }
 
     #[test]
     fn margins_with_different_sums_are_refused() {
         let refused = two_way(&[1, 2], &[4], &[vec![1.0], vec![1.0]]);
-        assert!(matches!(refused, Err(FitError::MarginsDiffer { rows: 3, columns: 4 })));
+        assert!(matches!(
+            refused,
+            Err(FitError::MarginsDiffer { rows: 3, columns: 4 })
+        ));
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Persons behind the rows: test personnummer (Skatteverket's public rule), reservnummer, or nothing.
 //!
-//! What it does not do: no number here can be a living person's: births 1976–2013 with serial 238 (kvinna) or 239 (man)
-//! are reserved for tests. Invariants: a number is used in one kommun only; a person keeps kön and birth; at every row the
-//! person is 18–48 and in the row's age group. `Debug` prints no number (STAY-1 is attacked with these rows).
+//! What it does not do: no number here can be a living person's: births 1976–2013 with serial 238 (kvinna) or
+//! 239 (man) are reserved for tests. Invariants: a number is used in one kommun only; a person keeps kön and
+//! birth; at every row the person is 18–48 and in the row's age group. `Debug` prints no number (STAY-1 is
+//! attacked with these rows).
 
 use std::collections::HashSet;
 use std::fmt;
@@ -18,7 +19,8 @@ use crate::fit::FitError;
 const FIRST_BIRTH: Date = Date::constant(1976, 1, 1);
 /// Of a hundred rows so many have no valid personnummer.
 const WITHOUT_NUMBER_PERCENT: u32 = 3;
-/// Of a hundred rows so many are of a person seen earlier the same year (1 / (1 − 0.40) ≈ 1.67 rows per person and year).
+/// Of a hundred rows so many are of a person seen earlier the same year (1 / (1 − 0.40) ≈ 1.67 rows per
+/// person and year).
 const SAME_YEAR_PERCENT: u32 = 40;
 /// … and so many of a person seen an earlier year.
 const EARLIER_PERCENT: u32 = 27;
@@ -143,7 +145,11 @@ pub(crate) struct Registry {
 
 impl Registry {
     pub(crate) fn new(dice: Dice) -> Self {
-        Self { dice, taken: HashSet::new(), known: [Vec::new(), Vec::new()] }
+        Self {
+            dice,
+            taken: HashSet::new(),
+            known: [Vec::new(), Vec::new()],
+        }
     }
 
     /// Forgets the persons of the previous kommun; their numbers stay taken.
@@ -179,7 +185,11 @@ impl Registry {
         }
         let alder = years(age_at(birth, date));
         let person = if self.dice.below(2) == 0 {
-            PersonRef::Reserve(format!("{}-TF{:02}", birth.strftime("%Y%m%d"), self.dice.below(100)))
+            PersonRef::Reserve(format!(
+                "{}-TF{:02}",
+                birth.strftime("%Y%m%d"),
+                self.dice.below(100)
+            ))
         } else {
             PersonRef::None
         };
@@ -196,7 +206,11 @@ impl Registry {
         for _ in 0..TRIES {
             // Ordered by latest year, so this year's persons are at the end.
             let split = known.partition_point(|k| k.last_year < date.year());
-            let (first, count) = if same_year { (split, known.len() - split) } else { (0, split) };
+            let (first, count) = if same_year {
+                (split, known.len() - split)
+            } else {
+                (0, split)
+            };
             if count == 0 {
                 return None;
             }
@@ -227,14 +241,20 @@ impl Registry {
                 .series(jiff::Span::new().days(1))
                 .take_while(|birth| *birth < date)
                 .find_map(|birth| free(&self.taken, birth))
-                .ok_or(FitError::NoBirthLeft { year: date.year().unsigned_abs() })?,
+                .ok_or(FitError::NoBirthLeft {
+                    year: date.year().unsigned_abs(),
+                })?,
         };
         self.taken.insert(number);
-        self.known[kon as usize].push(Known { number, last_year: date.year() });
+        self.known[kon as usize].push(Known {
+            number,
+            last_year: date.year(),
+        });
         Ok(number)
     }
 
-    /// A day in the years in which somebody of the group can be born; the ends may miss by a year, see [`fits`].
+    /// A day in the years in which somebody of the group can be born; the ends may miss by a year, see
+    /// [`fits`].
     fn random_birth(&mut self, date: Date, group: Aldersgrupp) -> Date {
         let (youngest, oldest) = ages(group);
         let first = (date.year() - oldest - 1).max(FIRST_BIRTH.year());
@@ -263,7 +283,10 @@ mod tests {
 
     #[test]
     fn all_four_spellings_are_of_one_number() {
-        let number = TestNumber { birth: Date::constant(2001, 2, 3), kon: Kon::Kvinna };
+        let number = TestNumber {
+            birth: Date::constant(2001, 2, 3),
+            kon: Kon::Kvinna,
+        };
         let ten = number.ten();
         assert_eq!(&ten[..9], "010203238");
         assert_eq!(number.twelve(), format!("20{ten}"));
@@ -273,8 +296,15 @@ mod tests {
 
     #[test]
     fn debug_shows_no_number() {
-        let number = TestNumber { birth: Date::constant(1990, 5, 6), kon: Kon::Man };
-        let shown = format!("{:?} {:?}", PersonRef::Test(number), PersonRef::Reserve("19800101-TF12".into()));
+        let number = TestNumber {
+            birth: Date::constant(1990, 5, 6),
+            kon: Kon::Man,
+        };
+        let shown = format!(
+            "{:?} {:?}",
+            PersonRef::Test(number),
+            PersonRef::Reserve("19800101-TF12".into())
+        );
         assert!(!shown.bytes().any(|b| b.is_ascii_digit()), "{shown}");
     }
 

@@ -1,8 +1,8 @@
 //! Recounts all fourteen tables from the rows and reports every figure that does not come out.
 //!
-//! What it does not do: it shares no counting with the generator and repairs nothing. Invariant: a row counts in a table
-//! when its kommun and year match and every variable of the table is known and inside the filter; `TOT` is the
-//! sum of those rows. Percentages are integers, halves away from zero.
+//! What it does not do: it shares no counting with the generator and repairs nothing. Invariant: a row counts
+//! in a table when its kommun and year match and every variable of the table is known and inside the filter;
+//! `TOT` is the sum of those rows. Percentages are integers, halves away from zero.
 
 use std::collections::HashMap;
 
@@ -33,8 +33,8 @@ struct Recount<'a> {
     rows: HashMap<(&'static str, u16), Vec<&'a Event>>,
 }
 
-/// Every figure of the fourteen tables that the rows do not give: counts under the reading, and percentages and changes
-/// that the reading does not waive. Empty for a generated county.
+/// Every figure of the fourteen tables that the rows do not give: counts under the reading, and percentages
+/// and changes that the reading does not waive. Empty for a generated county.
 #[must_use]
 pub fn verify(county: &County) -> Vec<Deviation> {
     match deviations(county) {
@@ -64,7 +64,10 @@ fn deviations(county: &County) -> Result<Vec<Deviation>, FigureError> {
         value: i64::from(cell.value),
     });
     let ratios = crate::figures::expected_ratios()?;
-    Ok(counts.chain(ratios).filter_map(|cell| recount.compare(cell)).collect())
+    Ok(counts
+        .chain(ratios)
+        .filter_map(|cell| recount.compare(cell))
+        .collect())
 }
 
 impl<'a> Recount<'a> {
@@ -72,7 +75,9 @@ impl<'a> Recount<'a> {
         let mut rows: HashMap<(&'static str, u16), Vec<&Event>> = HashMap::new();
         for kommun in county.kommuner() {
             for event in &kommun.events {
-                rows.entry((kommun.kommunkod, event.year)).or_default().push(event);
+                rows.entry((kommun.kommunkod, event.year))
+                    .or_default()
+                    .push(event);
                 rows.entry((COUNTY, event.year)).or_default().push(event);
             }
         }
@@ -80,31 +85,60 @@ impl<'a> Recount<'a> {
     }
 
     fn compare(&self, cell: PrintedCell) -> Option<Deviation> {
-        debug_assert!(!(waived(&cell) && cell.measure != Measure::Count), "waived figures are not compared");
+        debug_assert!(
+            !(waived(&cell) && cell.measure != Measure::Count),
+            "waived figures are not compared"
+        );
         let found = match cell.measure {
             Measure::Count => Some(self.count(&cell, &cell.codes, cell.tid)),
             Measure::Percent => {
                 let over = TableDef::by_id(cell.table).and_then(|t| t.percent_over)?;
-                let base: Vec<_> =
-                    cell.codes.iter().map(|&(v, code)| (v, if v == over.id() { TOT } else { code })).collect();
-                percent(self.count(&cell, &cell.codes, cell.tid), self.count(&cell, &base, cell.tid))
+                let base: Vec<_> = cell
+                    .codes
+                    .iter()
+                    .map(|&(v, code)| (v, if v == over.id() { TOT } else { code }))
+                    .collect();
+                percent(
+                    self.count(&cell, &cell.codes, cell.tid),
+                    self.count(&cell, &base, cell.tid),
+                )
             }
             Measure::ChangeSince(year) => {
                 let before = self.count(&cell, &cell.codes, year);
                 percent(self.count(&cell, &cell.codes, cell.tid) - before, before)
             }
         };
-        let PrintedCell { table, omrade, codes, tid, measure, value } = cell;
+        let PrintedCell {
+            table,
+            omrade,
+            codes,
+            tid,
+            measure,
+            value,
+        } = cell;
         let differs = found != Some(value);
-        differs.then_some(Deviation { table, omrade, codes, tid, measure, expected: value, found })
+        differs.then_some(Deviation {
+            table,
+            omrade,
+            codes,
+            tid,
+            measure,
+            expected: value,
+            found,
+        })
     }
 
     fn count(&self, cell: &PrintedCell, codes: &[(&str, &str)], year: u16) -> i64 {
         let filter = TableDef::by_id(cell.table).map_or(&[][..], |t| t.filter);
         let inside = |event: &&&Event| {
             codes.iter().all(|&(variable, code)| {
-                let Some(value) = event.code(variable) else { return false };
-                let allowed = filter.iter().filter(|(v, _)| v.id() == variable).all(|(_, c)| c.contains(&value));
+                let Some(value) = event.code(variable) else {
+                    return false;
+                };
+                let allowed = filter
+                    .iter()
+                    .filter(|(v, _)| v.id() == variable)
+                    .all(|(_, c)| c.contains(&value));
                 allowed && (code == TOT || code == value)
             })
         };
@@ -134,9 +168,16 @@ mod tests {
     fn a_single_changed_row_is_noticed_in_every_table_that_counts_it() {
         let mut county = County::generate(4).unwrap();
         assert_eq!(verify(&county), []);
-        let at = county.kommuner()[0].events.iter().position(|e| e.year == 2024 && e.typ.is_some()).unwrap();
+        let at = county.kommuner()[0]
+            .events
+            .iter()
+            .position(|e| e.year == 2024 && e.typ.is_some())
+            .unwrap();
         county.kommuner_mut()[0].events.remove(at);
         let tables: std::collections::BTreeSet<_> = verify(&county).iter().map(|d| d.table).collect();
-        assert!(tables.contains("T01") && tables.contains("T02") && tables.contains("T03"), "{tables:?}");
+        assert!(
+            tables.contains("T01") && tables.contains("T02") && tables.contains("T03"),
+            "{tables:?}"
+        );
     }
 }

@@ -11,10 +11,10 @@
 
 pub mod config;
 pub mod door;
-//pub mod enrolment;
+pub mod enrolment;
 pub mod gate;
 pub mod identity;
-//pub mod invite;
+pub mod invite;
 pub mod pki;
 pub mod shutdown;
 //pub mod store;

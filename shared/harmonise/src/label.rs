@@ -94,6 +94,16 @@ pub enum Meaning {
 
 type Codes = BTreeSet<CodeIndex>;
 
+/// The possible codes of each part of a label; without parts if the label fits nothing.
+#[derive(Clone)]
+pub(crate) struct Parts(Vec<Codes>);
+
+impl Parts {
+    pub(crate) fn is_known(&self) -> bool {
+        !self.0.is_empty()
+    }
+}
+
 /// The labels one variable understands.
 pub struct Matcher<'a> {
     variable: &'a Variable,
@@ -141,13 +151,22 @@ impl<'a> Matcher<'a> {
 
     /// What a label means on a date.
     pub fn meaning(&self, label: &str, date: Date) -> Meaning {
+        self.decide(&self.read(label), date)
+    }
+
+    /// The codes of a label's parts, whatever the date; nothing for an empty label.
+    pub(crate) fn read(&self, label: &str) -> Option<Parts> {
         if fold_case(label).is_empty() {
-            return Meaning::Empty;
+            return None;
         }
-        let parts = match self.whole(label) {
-            whole if !whole.is_empty() => vec![whole],
-            _ => self.list(label, &SEPARATORS).unwrap_or_default(),
-        };
+        let whole = self.whole(label);
+        let parts = if whole.is_empty() { self.list(label, &SEPARATORS).unwrap_or_default() } else { vec![whole] };
+        Some(Parts(parts))
+    }
+
+    /// The meaning on a date of what [`Matcher::read`] returned.
+    pub(crate) fn decide(&self, parts: &Option<Parts>, date: Date) -> Meaning {
+        let Some(Parts(parts)) = parts else { return Meaning::Empty };
         let Some(first) = parts.first() else { return Meaning::Unmapped };
         let first = self.pick(first, date);
         let others = parts.iter().skip(1).any(|part| self.pick(part, date) != first);

@@ -1,11 +1,12 @@
 //! One side's sum of output shares.
 //!
-//! Alone it is uniformly random as long as one honest report is in it (STAY-2). It is never sent in clear: what leaves
-//! the helper are [`OpenedShare`]s of listed combinations. It keeps how many reports are in it and a checksum of which
-//! (the XOR of a hash per report, as in DAP, draft-ietf-ppm-dap), so that two sides that added up different reports find
-//! out before they open a wrong total (TRUE-1, KEEP-1). The checksum finds accidents; against a lying aggregator the
-//! signatures stand. It does not remember the reports: adding one twice is the caller's to prevent.
-//! Invariants: side and shape never mix; counts never overflow silently.
+//! Alone it is uniformly random as long as one honest report is in it (STAY-2). It is never sent in clear:
+//! what leaves the helper are [`OpenedShare`]s of listed combinations. It keeps how many reports are in it
+//! and a checksum of which (the XOR of a hash per report, as in DAP, draft-ietf-ppm-dap), so that two sides
+//! that added up different reports find out before they open a wrong total (TRUE-1, KEEP-1). The checksum
+//! finds accidents; against a lying aggregator the signatures stand. It does not remember the reports: adding
+//! one twice is the caller's to prevent. Invariants: side and shape never mix; counts never overflow
+//! silently.
 
 use crate::bytes::{DecodeError, Reader, hash, put_elements};
 use crate::opening::{BeforeOpening, Combination, OpenedShare};
@@ -343,7 +344,9 @@ mod tests {
             chosen in 1..8u8,
         ) {
             let party = Party::new(&[3, 1]);
-            let entries: Vec<_> = reports.iter().map(|(first, second)| vec![first.clone(), vec![*second]]).collect();
+            let entries: Vec<_> = reports.iter()
+                .map(|(first, second)| vec![first.clone(), vec![*second]])
+                .collect();
             let (region, helper) = aggregated(&party, &entries);
             let indices: Vec<u32> = (0..3).filter(|bit| chosen >> bit & 1 == 1).collect();
             let expected: u64 = entries.iter()

@@ -1,8 +1,10 @@
-//! What a report is a report *of*: collection, round, tier, unit, certificate, helper key, roster and pattern.
+//! What a report is a report *of*: collection, round, tier, unit, certificate, helper key, roster and
+//! pattern.
 //!
-//! The hash of a [`Binding`] together with the parameters is the Prio3 context, the HPKE info and part of the signed
-//! content, so a report made for one place in the protocol is refused at every other (DOOR-1). It does not check that the
-//! values name anything real. Invariant: two different bindings never have the same canonical bytes.
+//! The hash of a [`Binding`] together with the parameters is the Prio3 context, the HPKE info and part of the
+//! signed content, so a report made for one place in the protocol is refused at every other (DOOR-1). It does
+//! not check that the values name anything real. Invariant: two different bindings never have the same
+//! canonical bytes.
 
 use crate::bytes::{hash, put_prefixed};
 use crate::params::VectorParameters;
@@ -59,8 +61,8 @@ pub struct Binding {
 pub struct BindingHash(pub [u8; 32]);
 
 impl Binding {
-    /// An unambiguous encoding: a domain, then every field in order of declaration; strings carry their length,
-    /// integers are big-endian.
+    /// An unambiguous encoding: a domain, then every field in order of declaration; strings carry their
+    /// length, integers are big-endian.
     pub fn canonical(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(256);
         put_prefixed(&mut out, DOMAIN.as_bytes());
@@ -87,8 +89,8 @@ impl Binding {
     }
 }
 
-/// The Prio3 nonce of one block. Two blocks of a report, also of equal length, never share one, so their shares cannot be
-/// exchanged. 16 of 32 bytes of a SHA-256 over the report's nonce and the block's number.
+/// The Prio3 nonce of one block. Two blocks of a report, also of equal length, never share one, so their
+/// shares cannot be exchanged. 16 of 32 bytes of a SHA-256 over the report's nonce and the block's number.
 pub(crate) fn block_nonce(report_nonce: &[u8; 16], block: usize) -> [u8; 16] {
     let digest = hash(DOMAIN_NONCE, &[report_nonce, &(block as u64).to_be_bytes()]);
     let mut nonce = [0; 16];

@@ -1,7 +1,8 @@
-//! Length-prefixed writing, checked reading and domain-separated hashing, shared by every encoding of the crate.
+//! Length-prefixed writing, checked reading and domain-separated hashing, shared by every encoding of the
+//! crate.
 //!
-//! Integers are big-endian. It does not know any message; it only makes it hard to read past an end, to allocate on a
-//! stranger's word, or to hash two different things to one value.
+//! Integers are big-endian. It does not know any message; it only makes it hard to read past an end, to
+//! allocate on a stranger's word, or to hash two different things to one value.
 
 use prio::field::{Field128, FieldElement};
 use ring::digest;

@@ -1,8 +1,9 @@
 //! A report in pieces of at most 256 KiB, and back.
 //!
-//! A report of 10,000 entries is over 5 MB, more than a message may be; pieces keep both ends' memory bounded. It does
-//! not check what the bytes mean ([`crate::report::Report::decode`] does). Invariants: there is one way to cut given
-//! bytes; a reassembler never holds more than has arrived, nor more than its limit; after an error it is of no more use.
+//! A report of 10,000 entries is over 5 MB, more than a message may be; pieces keep both ends' memory
+//! bounded. It does not check what the bytes mean ([`crate::report::Report::decode`] does). Invariants: there
+//! is one way to cut given bytes; a reassembler never holds more than has arrived, nor more than its limit;
+//! after an error it is of no more use.
 
 /// Bytes of every piece but the last.
 pub const CHUNK_BYTES: usize = 256 * 1024;

@@ -1,9 +1,9 @@
 //! HPKE keys and seals (RFC 9180, base mode; DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, ChaCha20Poly1305).
 //!
-//! A seal has a purpose and a binding hash in its `info` and everything it stands beside in its `aad`. Base mode does not
-//! say who sealed: the node's signature over the report does. Used for the helper's part of a report and, between tiers,
-//! for aggregate shares on their way to the third coordinator.
-//! Invariants: secret keys are wiped on drop and never shown; an opened seal's plaintext is wiped on drop.
+//! A seal has a purpose and a binding hash in its `info` and everything it stands beside in its `aad`. Base
+//! mode does not say who sealed: the node's signature over the report does. Used for the helper's part of a
+//! report and, between tiers, for aggregate shares on their way to the third coordinator. Invariants: secret
+//! keys are wiped on drop and never shown; an opened seal's plaintext is wiped on drop.
 
 use crate::binding::BindingHash;
 use crate::bytes::{put_prefixed, sha256};
@@ -22,7 +22,8 @@ type EncappedKey = <X25519HkdfSha256 as Kem>::EncappedKey;
 
 /// Bytes a seal is longer than what it holds: the Poly1305 tag.
 pub const SEAL_OVERHEAD_BYTES: usize = 16;
-/// Least input keying material of [`HelperKeyPair::derive`], in bytes (RFC 9180, section 7.1.3: at least Nsk).
+/// Least input keying material of [`HelperKeyPair::derive`], in bytes (RFC 9180, section 7.1.3: at least
+/// Nsk).
 pub const MIN_IKM_BYTES: usize = 32;
 
 /// Why a key or a seal was refused. Says no more: a reason would help whoever forged it.
@@ -95,7 +96,8 @@ impl HelperPublicKey {
     /// [`SealError::KeyRefused`]. Points of small order are refused here already, by a trial agreement.
     pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self, SealError> {
         let key = PublicKey::from_bytes(bytes).map_err(|_| SealError::KeyRefused)?;
-        // RFC 9180, section 7.1.4: an all-zero agreement must be refused. The probe's secret protects nothing.
+        // RFC 9180, section 7.1.4: an all-zero agreement must be refused. The probe's secret protects
+        // nothing.
         let (probe, _) = X25519HkdfSha256::derive_keypair(&[0; MIN_IKM_BYTES]);
         let as_encapsulated = EncappedKey::from_bytes(bytes).map_err(|_| SealError::KeyRefused)?;
         X25519HkdfSha256::decap(&probe, None, &as_encapsulated).map_err(|_| SealError::KeyRefused)?;
@@ -198,7 +200,8 @@ impl HelperKeyPair {
     /// Opens a seal.
     ///
     /// # Errors
-    /// [`SealError::Broken`] for anything that was not sealed to this key for this purpose, binding and `aad`.
+    /// [`SealError::Broken`] for anything that was not sealed to this key for this purpose, binding
+    /// and `aad`.
     pub fn open(
         &self,
         purpose: SealPurpose,

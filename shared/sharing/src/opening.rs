@@ -1,9 +1,9 @@
 //! Opening: a 0/1 combination of a block's entries, one field element of each side, and their sum.
 //!
 //! Only these elements leave the helper, never an aggregate share. Between combining and sending stands
-//! [`BeforeOpening`], where each side can add noise. Whether a combination is listed, hides three kommuner and is opened
-//! once only is decided elsewhere. Invariants: coefficients are 0 or 1 by construction; two shares are added only if they
-//! are of the two sides, of one combination and of the same reports.
+//! [`BeforeOpening`], where each side can add noise. Whether a combination is listed, hides three kommuner
+//! and is opened once only is decided elsewhere. Invariants: coefficients are 0 or 1 by construction; two
+//! shares are added only if they are of the two sides, of one combination and of the same reports.
 
 use crate::aggregate::Batch;
 use crate::bytes::{DecodeError, Reader, hash, put_elements};
@@ -349,7 +349,9 @@ mod tests {
         }
 
         #[test]
-        fn encoding_is_canonical_and_decoding_never_panics(mask in any::<u128>(), junk in prop::collection::vec(any::<u8>(), 0..120)) {
+        fn encoding_is_canonical_and_decoding_never_panics(
+            mask in any::<u128>(), junk in prop::collection::vec(any::<u8>(), 0..120),
+        ) {
             let (share, _) = pair(1, mask);
             let bytes = share.encode();
             prop_assert!(OpenedShare::decode(&bytes).unwrap() == share);

@@ -1,8 +1,8 @@
 //! What one side keeps of an accepted report: one field element per entry.
 //!
-//! An output share alone is uniformly random (STAY-2); added to the other side's it is the report. It does not say which
-//! unit it came from, only the report's content hash. Invariant: side and shape are part of the value, so a region's share
-//! is never added to a helper's by mistake.
+//! An output share alone is uniformly random (STAY-2); added to the other side's it is the report. It does
+//! not say which unit it came from, only the report's content hash. Invariant: side and shape are part of the
+//! value, so a region's share is never added to a helper's by mistake.
 
 use crate::bytes::{DecodeError, Reader, put_elements};
 use crate::params::VectorParameters;
@@ -14,7 +14,8 @@ const MAGIC: &[u8; 8] = b"SAMMANo1";
 /// Which of the two aggregators.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Side {
-    /// The region, or the third coordinator that holds the regions' shares in a national round (Prio3's leader).
+    /// The region, or the third coordinator that holds the regions' shares in a national round (Prio3's
+    /// leader).
     Region,
     /// The helper.
     Helper,

@@ -1,8 +1,10 @@
-//! What both sides must agree on before a share means anything: the protocol, the VDAF, the blocks and their lengths.
+//! What both sides must agree on before a share means anything: the protocol, the VDAF, the blocks and their
+//! lengths.
 //!
-//! Uses Prio3SumVec of draft-irtf-cfrg-vdaf-18, section 7.4.3, over Field128 with two aggregators, 32 bits an entry and
-//! one proof. It does not say what an entry counts. Invariant: a [`VectorParameters`] always gives working Prio3
-//! instances, and its [canonical bytes](VectorParameters::canonical) differ whenever a proof would not carry over.
+//! Uses Prio3SumVec of draft-irtf-cfrg-vdaf-18, section 7.4.3, over Field128 with two aggregators, 32 bits an
+//! entry and one proof. It does not say what an entry counts. Invariant: a [`VectorParameters`] always gives
+//! working Prio3 instances, and its [canonical bytes](VectorParameters::canonical) differ whenever a proof
+//! would not carry over.
 
 use crate::bytes::{DecodeError, ELEMENT_BYTES, Reader};
 use prio::field::Field128;
@@ -196,8 +198,8 @@ impl VectorParameters {
         &self.schemes
     }
 
-    /// An unambiguous encoding of all that a proof depends on. The chunk lengths are in it because they are computed by
-    /// `prio`, whose rule may change between releases.
+    /// An unambiguous encoding of all that a proof depends on. The chunk lengths are in it because they are
+    /// computed by `prio`, whose rule may change between releases.
     pub fn canonical(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(32 + 8 * self.blocks.len());
         crate::bytes::put_prefixed(&mut out, PROTOCOL.as_bytes());

@@ -1,8 +1,8 @@
 //! The readable cells of a report, sealed under a key of their own (ChaCha20Poly1305, RFC 8439).
 //!
-//! The key lies inside the helper's seal, so the region can read the cells only after the helper has accepted the report,
-//! checked the final roster and released the key (STAY-2, SAFE-3). What the bytes mean is not known here.
-//! Invariant: a key seals exactly one message ever, which is why a fixed nonce is right.
+//! The key lies inside the helper's seal, so the region can read the cells only after the helper has accepted
+//! the report, checked the final roster and released the key (STAY-2, SAFE-3). What the bytes mean is not
+//! known here. Invariant: a key seals exactly one message ever, which is why a fixed nonce is right.
 
 use crate::binding::BindingHash;
 use crate::bytes::hash;

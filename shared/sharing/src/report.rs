@@ -1,11 +1,11 @@
 //! A report as it travels and is stored, and the part of it that the helper gets.
 //!
-//! It holds nothing readable: the region's shares are random without the helper's, everything else is sealed (STAY-2).
-//! It does not carry the node's signature; that is over [`Report::content_hash`] and travels beside it. The helper gets a
-//! [`HelperPart`], from which the same content hash follows, so it checks the node's signature itself without the
-//! region's shares.
-//! Invariants: a decoded value has exactly the lengths its parameters say; encoding is canonical (decode, then encode,
-//! gives the same bytes); every byte is covered by the content hash and by the helper's seal.
+//! It holds nothing readable: the region's shares are random without the helper's, everything else is sealed
+//! (STAY-2). It does not carry the node's signature; that is over [`Report::content_hash`] and travels beside
+//! it. The helper gets a [`HelperPart`], from which the same content hash follows, so it checks the node's
+//! signature itself without the region's shares. Invariants: a decoded value has exactly the lengths its
+//! parameters say; encoding is canonical (decode, then encode, gives the same bytes); every byte is covered
+//! by the content hash and by the helper's seal.
 
 use crate::binding::BindingHash;
 use crate::bytes::{DecodeError, Reader, hash, put_prefixed};
@@ -42,7 +42,8 @@ pub(crate) struct Commitments {
 }
 
 impl Commitments {
-    /// The associated data of the helper's seal. Every part has a fixed length, so plain concatenation is unambiguous.
+    /// The associated data of the helper's seal. Every part has a fixed length, so plain concatenation is
+    /// unambiguous.
     pub(crate) fn aad(&self) -> Vec<u8> {
         [
             self.binding.0.as_slice(),
@@ -341,6 +342,31 @@ mod tests {
     }
 
     #[test]
+    fn every_part_is_in_the_seals_context_and_in_the_content_hash() {
+        let report = Party::new(&[1]).report(&[vec![1]]);
+        let commitments = report.commitments();
+        let changes: [fn(&mut Commitments); 5] = [
+            |c| c.binding.0[0] ^= 1,
+            |c| c.nonce[0] ^= 1,
+            |c| c.public[0] ^= 1,
+            |c| c.region[0] ^= 1,
+            |c| c.readable[0] ^= 1,
+        ];
+        for change in changes {
+            let mut other = commitments;
+            change(&mut other);
+            assert_ne!(other.aad(), commitments.aad());
+            assert_ne!(other.content_hash(&report.sealed_helper), report.content_hash());
+        }
+        let mut other = report.sealed_helper.clone();
+        other.ciphertext[0] ^= 1;
+        assert_ne!(commitments.content_hash(&other), report.content_hash());
+        let mut other = report.sealed_helper.clone();
+        other.encapsulated[0] ^= 1;
+        assert_ne!(commitments.content_hash(&other), report.content_hash());
+    }
+
+    #[test]
     fn readable_cells_open_with_the_released_key_only() {
         let party = Party::new(&[1]);
         let report = party.report(&[vec![1]]);
@@ -375,7 +401,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn decoders_never_panic_on_arbitrary_bytes(bytes in prop::collection::vec(any::<u8>(), 0..4096), header in any::<bool>()) {
+        fn decoders_never_panic_on_arbitrary_bytes(
+            bytes in prop::collection::vec(any::<u8>(), 0..4096), header in any::<bool>(),
+        ) {
             let parameters = parameters(&[1, 1]);
             let mut with_header = Vec::new();
             if header {
@@ -396,14 +424,17 @@ mod tests {
         }
 
         #[test]
-        fn a_truncated_or_extended_report_is_refused(cut in any::<prop::sample::Index>(), extra in 1..40usize) {
+        fn a_truncated_or_extended_report_is_refused(
+            cut in any::<prop::sample::Index>(), extra in 1..40usize,
+        ) {
             let party = Party::new(&[1]);
             let report = party.report(&[vec![1]]);
             let mut bytes = report.encode(&party.parameters);
             let cut = cut.index(bytes.len());
             prop_assert!(Report::decode(&party.parameters, &bytes[..cut]).is_err());
             bytes.extend(std::iter::repeat_n(0, extra));
-            prop_assert_eq!(Report::decode(&party.parameters, &bytes), Err(DecodeError::TrailingBytes { count: extra }));
+            let refused = Report::decode(&party.parameters, &bytes);
+            prop_assert_eq!(refused, Err(DecodeError::TrailingBytes { count: extra }));
         }
     }
 }

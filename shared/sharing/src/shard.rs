@@ -1,10 +1,10 @@
 //! Making a report: proofs and shares of every block, the sealed readable cells, the helper's seal.
 //!
-//! It does not decide what is readable, sign, or store. The `prio` crate's public `shard` draws its own randomness, so two
-//! calls with equal arguments give different reports: **store the report before it is sent, and send only the stored
-//! one** (KEEP-1), because two sharings of different values under one nonce must never both leave the node.
-//! Invariants: an entry is any `u32` and nothing else can be shared; copies of the entries made here are wiped (those
-//! inside `prio` are not, which its API does not allow).
+//! It does not decide what is readable, sign, or store. The `prio` crate's public `shard` draws its own
+//! randomness, so two calls with equal arguments give different reports: **store the report before it is
+//! sent, and send only the stored one** (KEEP-1), because two sharings of different values under one nonce
+//! must never both leave the node. Invariants: an entry is any `u32` and nothing else can be shared; copies
+//! of the entries made here are wiped (those inside `prio` are not, which its API does not allow).
 
 use crate::binding::{Binding, BindingHash, block_nonce};
 use crate::helper_key::{HelperPublicKey, SealPurpose};

@@ -1,9 +1,9 @@
 //! Ed25519 signatures (RFC 8032, section 5.1) over a context and a message.
 //!
-//! What is signed is `length of context (1 byte) ‖ context ‖ message`, so a signature made for a report is worth nothing
-//! under a pattern. It does not check certificates: the caller takes the key from a chain it has verified.
-//! Invariants: no `Debug` shows a secret; generated key bytes are wiped on drop (the copy inside `ring` is not, which its
-//! API does not allow).
+//! What is signed is `length of context (1 byte) ‖ context ‖ message`, so a signature made for a report is
+//! worth nothing under a pattern. It does not check certificates: the caller takes the key from a chain it
+//! has verified. Invariants: no `Debug` shows a secret; generated key bytes are wiped on drop (the copy
+//! inside `ring` is not, which its API does not allow).
 
 use rand_core::CryptoRng;
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
@@ -12,7 +12,8 @@ use zeroize::Zeroizing;
 /// Bytes of a signature.
 pub const SIGNATURE_BYTES: usize = 64;
 
-/// RFC 8410, section 7: `PrivateKeyInfo` version 0, id-Ed25519, an octet string with a 32-byte octet string in it.
+/// RFC 8410, section 7: `PrivateKeyInfo` version 0, id-Ed25519, an octet string with a 32-byte octet string
+/// in it.
 const PKCS8_PREFIX: [u8; 16] = [
     0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
 ];
@@ -237,7 +238,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_flipped_bit_breaks_a_signature(message in prop::collection::vec(any::<u8>(), 1..64), bit in any::<prop::sample::Index>()) {
+        fn any_flipped_bit_breaks_a_signature(
+            message in prop::collection::vec(any::<u8>(), 1..64), bit in any::<prop::sample::Index>(),
+        ) {
             let key = key(4);
             let signature = key.sign(SigningContext::Report, &message);
             let mut all = [signature.0.as_slice(), &message].concat();

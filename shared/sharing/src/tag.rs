@@ -1,8 +1,9 @@
 //! Tags of the ledger: one per line of a report, keyed by a secret of the node.
 //!
-//! Unequal tags tell the helper that the node's figures of a line changed between two reports; equal tags say that they
-//! did not. Without the secret a tag says nothing of the value (STAY-2): HMAC-SHA256 (RFC 2104), the first 16 bytes.
-//! It does not decide what a line is: the caller gives 32 bytes that name unit, source period and cell definition.
+//! Unequal tags tell the helper that the node's figures of a line changed between two reports; equal tags say
+//! that they did not. Without the secret a tag says nothing of the value (STAY-2): HMAC-SHA256 (RFC 2104),
+//! the first 16 bytes. It does not decide what a line is: the caller gives 32 bytes that name unit, source
+//! period and cell definition.
 
 use rand_core::CryptoRng;
 use ring::hmac;
@@ -107,7 +108,7 @@ mod tests {
                 if mix & 2 != 0 { a.1 } else { b.1 },
                 if mix & 4 != 0 { a.2 } else { b.2 },
             );
-            let of = |(secret, line, value): ([u8; 32], [u8; 32], u64)| tag(&TagSecret::from_bytes(secret), &line, value);
+            let of = |(secret, line, value)| tag(&TagSecret::from_bytes(secret), &line, value);
             prop_assert_eq!(of(a) == of(b), a == b);
         }
     }

@@ -1,17 +1,19 @@
-//! Region and helper check one report together, in one round trip (draft-irtf-cfrg-vdaf-18, section 5.2 and 5.7.1).
+//! Region and helper check one report together, in one round trip (draft-irtf-cfrg-vdaf-18, section 5.2 and
+//! 5.7.1).
 //!
 //! Region [`begins`](RegionVerifier::begin), helper [`responds`](HelperVerifier::respond), region
-//! [`finishes`](RegionVerifier::finish). Both then hold an [`OutputShare`] of a report whose every entry is a `u32`
-//! (TRUE-1): a kommun that sends nonsense is refused and poisons nothing.
+//! [`finishes`](RegionVerifier::finish). Both then hold an [`OutputShare`] of a report whose every entry is a
+//! `u32` (TRUE-1): a kommun that sends nonsense is refused and poisons nothing.
 //!
-//! It does not check the node's signature or certificate (the caller does, over the content hash), nor whether a report
-//! was seen before. **What the caller must keep to:** the helper stores its answer durably before it sends it and answers
-//! any further request for the same unit and round with the stored answer only. Answering changed messages about one
-//! report again and again would let a curious region guess at the helper's share. The verify key is known to region and
-//! helper only, one per round: a node that knew it could forge proofs.
+//! It does not check the node's signature or certificate (the caller does, over the content hash), nor
+//! whether a report was seen before. **What the caller must keep to:** the helper stores its answer durably
+//! before it sends it and answers any further request for the same unit and round with the stored answer
+//! only. Answering changed messages about one report again and again would let a curious region guess at the
+//! helper's share. The verify key is known to region and helper only, one per round: a node that knew it
+//! could forge proofs.
 //!
-//! Every step is deterministic: after a crash, the region begins again from the stored report. Robustness holds against
-//! nodes; neither side protects the *result* against the other, privacy holds against either.
+//! Every step is deterministic: after a crash, the region begins again from the stored report. Robustness
+//! holds against nodes; neither side protects the *result* against the other, privacy holds against either.
 
 use crate::binding::{Binding, BindingHash, block_nonce};
 use crate::bytes::{DecodeError, Reader};
@@ -26,6 +28,7 @@ use prio::vdaf::prio3::{
     Prio3InputShare, Prio3PublicShare, Prio3VerifierMessage, Prio3VerifierShare, Prio3VerifyState,
 };
 use prio::vdaf::{Aggregator, VerifyTransition};
+use rand_core::CryptoRng;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 const REGION_MAGIC: &[u8; 8] = b"SAMMANv1";
@@ -34,7 +37,8 @@ const HELPER_MAGIC: &[u8; 8] = b"SAMMANa1";
 type State = Prio3VerifyState<Field128, SEED_BYTES>;
 type VerifierShare = Prio3VerifierShare<Field128, SEED_BYTES>;
 
-/// The key from which the proof's queries are drawn. Shared by region and helper, fresh per round, unknown to nodes.
+/// The key from which the proof's queries are drawn. Shared by region and helper, fresh per round, unknown to
+/// nodes.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct VerifyKey([u8; 32]);
 
@@ -42,6 +46,18 @@ impl VerifyKey {
     /// From agreed bytes.
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
+    }
+
+    /// A fresh key. One side makes it and tells the other, before the first report of the round.
+    pub fn generate(rng: &mut impl CryptoRng) -> Self {
+        let mut bytes = [0; 32];
+        rng.fill_bytes(&mut bytes);
+        Self(bytes)
+    }
+
+    /// The bytes, for the other side and the stores of both.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
     }
 }
 
@@ -56,7 +72,8 @@ impl std::fmt::Debug for VerifyKey {
 pub enum RejectReason {
     /// Bytes that are no such message, or shares that are no field elements.
     Malformed,
-    /// Made for another collection, round, tier, unit, certificate, key, roster or pattern, or about another report.
+    /// Made for another collection, round, tier, unit, certificate, key, roster or pattern, or about another
+    /// report.
     WrongBinding,
     /// The helper's seal does not open over what came with it.
     SealBroken,
@@ -290,8 +307,8 @@ pub struct HelperVerifier {
 }
 
 impl HelperVerifier {
-    /// A verifier of the report that `binding` describes, as the *helper* knows the round: the pattern and roster hashes
-    /// in it must be of what the helper itself holds.
+    /// A verifier of the report that `binding` describes, as the *helper* knows the round: the pattern and
+    /// roster hashes in it must be of what the helper itself holds.
     pub fn new(parameters: VectorParameters, binding: &Binding, key: VerifyKey, keys: HelperKeyPair) -> Self {
         let binding = binding.hash(&parameters);
         Self {
@@ -442,6 +459,24 @@ mod tests {
             RejectReason::WrongBinding
         );
         assert!(party.helper().respond(&one.helper_part(), &message).is_ok());
+    }
+
+    #[test]
+    fn longer_and_shorter_messages_are_malformed() {
+        let party = Party::new(&[1]);
+        let report = party.report(&[vec![1]]);
+        let (_, message) = party.region().begin(&report).unwrap();
+        let (_, answer) = party.helper().respond(&report.helper_part(), &message).unwrap();
+        let longer = |bytes: &[u8]| [bytes, &[0]].concat();
+        for bytes in [longer(&message), message[..message.len() - 1].to_vec()] {
+            let rejected = party.helper().respond(&report.helper_part(), &bytes).unwrap_err();
+            assert_eq!(rejected.reason(), RejectReason::Malformed);
+        }
+        for bytes in [longer(&answer), answer[..answer.len() - 1].to_vec()] {
+            let (state, _) = party.region().begin(&report).unwrap();
+            let rejected = party.region().finish(state, &bytes).unwrap_err();
+            assert_eq!(rejected.reason(), RejectReason::Malformed);
+        }
     }
 
     #[test]

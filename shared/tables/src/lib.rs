@@ -10,5 +10,6 @@ pub mod count;
 pub mod differences;
 pub mod figures;
 pub mod period;
+pub mod strict;
 pub mod system;
 pub mod unit;

@@ -1,7 +1,9 @@
-//! The report's fourteen tables: as printed ([`printed`]), and under the one consistent reading ([`expected_cells`]).
+//! The report's fourteen tables: as printed ([`printed`]), and under the one consistent reading
+//! ([`expected_cells`]).
 //!
-//! Source: FoU Välfärd Region Gävleborg, aktualiseringar vuxna 2024; `figures/tabell-NN.csv` are the uncorrected print,
-//! `figures/ERRATA.md` lists where it contradicts itself, `figures/READING.md` what is read instead.
+//! Source: FoU Välfärd Region Gävleborg, aktualiseringar vuxna 2024; `figures/tabell-NN.csv` are the
+//! uncorrected print, `figures/ERRATA.md` lists where it contradicts itself, `figures/READING.md` what is
+//! read instead.
 //!
 //! What it does not do: it corrects nothing silently. Every departure from the print is an entry of the list
 //! `OVERRIDES`, with the printed value beside it, or is T13 for 2024, which the print copies from T06.
@@ -20,7 +22,8 @@ pub const TOT: &str = "TOT";
 /// The county's code.
 pub const COUNTY: &str = "21";
 
-/// Why the printed figures could not be read; always a fault of the embedded files. No variant carries a label.
+/// Why the printed figures could not be read; always a fault of the embedded files. No variant carries a
+/// label.
 #[derive(Debug, thiserror::Error)]
 pub enum FigureError {
     /// A file is not well-formed CSV.

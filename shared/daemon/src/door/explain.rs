@@ -10,7 +10,7 @@ use std::error::Error;
 use std::io;
 
 use jiff::Timestamp;
-use rustls::{AlertDescription, CertificateError, Error as TlsFault};
+use rustls::{CertificateError, Error as TlsFault};
 use thiserror::Error;
 
 use super::ConnectError;
@@ -37,6 +37,9 @@ pub enum PeerRefused {
     /// It is we who do not trust the server.
     #[error("we refuse the server: {0}")]
     ServerNotTrusted(String),
+    /// No connection at this call, or the server cannot answer safely just now.
+    #[error("not available: {0}")]
+    Unavailable(String),
     /// Nobody answered.
     #[error("no connection: {0}")]
     Unreachable(String),
@@ -67,6 +70,9 @@ impl PeerRefused {
             PeerRefused::NotAllowed(why) => format!("Servern säger nej: {why}"),
             PeerRefused::ServerNotTrusted(why) => {
                 format!("Vi litar inte på servern och har inte skickat något: {why}")
+            }
+            PeerRefused::Unavailable(why) => {
+                format!("Servern kan inte svara just nu: {why}. Vi försöker igen senare.")
             }
             PeerRefused::Unreachable(why) => {
                 format!("Ingen förbindelse: {why}. Kontrollera adress, brandvägg och proxy.")
@@ -119,8 +125,12 @@ fn told_by(error: &(dyn Error + 'static)) -> Option<PeerRefused> {
         return told_by_tls(fault);
     }
     if let Some(status) = error.downcast_ref::<tonic::Status>() {
-        let refused = matches!(status.code(), tonic::Code::Unauthenticated | tonic::Code::PermissionDenied);
-        return refused.then(|| PeerRefused::NotAllowed(status.message().to_owned()));
+        return told_by_status(status);
+    }
+    if let Some(io) = error.downcast_ref::<io::Error>() {
+        // h2 hands one error to many streams and keeps only its text; rustls writes it so.
+        let text = io.to_string();
+        return text.strip_prefix("received fatal alert: ").map(told_by_alert);
     }
     match error.downcast_ref::<ConnectError>()? {
         ConnectError::Proxy { .. } => Some(PeerRefused::Proxy),
@@ -131,15 +141,29 @@ fn told_by(error: &(dyn Error + 'static)) -> Option<PeerRefused> {
     }
 }
 
+fn told_by_status(status: &tonic::Status) -> Option<PeerRefused> {
+    let message = status.message().to_owned();
+    match status.code() {
+        tonic::Code::Unauthenticated | tonic::Code::PermissionDenied => Some(PeerRefused::NotAllowed(message)),
+        tonic::Code::Unavailable if status.source().is_none() => Some(PeerRefused::Unavailable(message)),
+        _ => None,
+    }
+}
+
+/// `alert` is the name RFC 8446, 6.2 gives it, in rustls's spelling.
+fn told_by_alert(alert: &str) -> PeerRefused {
+    match alert {
+        "CertificateExpired" => PeerRefused::Expired,
+        "CertificateRevoked" => PeerRefused::Revoked,
+        "UnknownCA" | "DecryptError" => PeerRefused::UnknownAuthority,
+        "CertificateRequired" => PeerRefused::NoCertificate,
+        other => PeerRefused::NotAllowed(format!("TLS alert {other}")),
+    }
+}
+
 fn told_by_tls(fault: &TlsFault) -> Option<PeerRefused> {
     match fault {
-        TlsFault::AlertReceived(alert) => match alert {
-            AlertDescription::CertificateExpired => Some(PeerRefused::Expired),
-            AlertDescription::CertificateRevoked => Some(PeerRefused::Revoked),
-            AlertDescription::UnknownCA | AlertDescription::DecryptError => Some(PeerRefused::UnknownAuthority),
-            AlertDescription::CertificateRequired => Some(PeerRefused::NoCertificate),
-            other => Some(PeerRefused::NotAllowed(format!("{other:?}"))),
-        },
+        TlsFault::AlertReceived(alert) => Some(told_by_alert(&format!("{alert:?}"))),
         TlsFault::InvalidCertificate(CertificateError::Other(other)) => {
             Some(PeerRefused::ServerNotTrusted(match other.0.downcast_ref::<DoorError>() {
                 Some(ours) => ours.to_string(),

@@ -1,0 +1,25 @@
+//! How much work an audit may do before it answers *not certified*.
+//!
+//! Budgets are counts of steps, never time, so that the same publication gets the same answer on every machine
+//! (SAME-1). A caller that must stop at a wall-clock limit passes a callback; it can only abort.
+
+/// Limits of one audit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    /// Terms visited by one bound propagation.
+    pub propagation: u64,
+    /// Branches of one exact search.
+    pub branches: u64,
+    /// Branch-and-bound nodes of one integer program.
+    pub nodes: u64,
+    /// Non-zero coefficients of the largest program that is handed to the solver.
+    pub coefficients: usize,
+    /// Range questions of the whole audit.
+    pub questions: u64,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { propagation: 20_000_000, branches: 400, nodes: 2_000, coefficients: 400_000, questions: 50_000 }
+    }
+}

@@ -1,0 +1,266 @@
+//! Reads an extract: bytes to coded rows and a report.
+//!
+//! Does not open paths, keep files or know what is done with the rows. The kind of file is told by its bytes, the
+//! header is found under title rows, and every row below it is read, refused, skipped or blank, and counted.
+//!
+//! STAY-1: what leaves here is codes, counts, row numbers and column headers. The labels that fit no code leave only
+//! inside [`UnmappedLabels`], which prints nothing. Cells of columns that are not asked for do not outlive their row.
+
+mod cell;
+mod error;
+mod header;
+mod limits;
+mod report;
+mod rows;
+#[cfg(test)]
+mod tests;
+mod text;
+mod workbook;
+
+use std::fmt;
+use std::io::{Cursor, Read, Seek, SeekFrom};
+
+use jiff::civil::Date;
+use tables::codebook::Codebook;
+
+pub use error::{IntakeError, TextProblem, WorkbookProblem};
+pub use limits::{
+    HEADER_SEARCH_ROWS, Limit, MAX_CELL_CHARS, MAX_COLUMNS, MAX_FILE_BYTES, MAX_LISTED, MAX_ROW_BYTES, MAX_ROWS,
+    MAX_UNMAPPED_LABELS,
+};
+pub use report::{
+    Dialect, IntakeReport, Listed, Refusal, RefusalReason, Repeated, Skipped, UnmappedLabel, UnmappedLabels,
+    VariableReport,
+};
+pub use rows::Coded;
+
+use crate::codes::KommunCodes;
+use cell::{Cell, Epoch};
+use header::{Columns, Names, Near};
+use rows::{Manner, RowReader};
+use text::{SEPARATORS, TextTable, encoding_of};
+use workbook::{Format, Workbook};
+
+/// What is read.
+pub struct Source<R> {
+    /// The content.
+    pub reader: R,
+    /// The end of the file's name without the dot, if there is one: only to refuse kinds that are never read.
+    pub extension: Option<String>,
+}
+
+impl<'b> Source<Cursor<&'b [u8]>> {
+    /// A file that is in memory.
+    pub fn of_bytes(bytes: &'b [u8]) -> Self {
+        Self { reader: Cursor::new(bytes), extension: None }
+    }
+}
+
+/// What an extract became.
+pub struct Harmonised {
+    /// The rows read, in the file's order.
+    pub rows: Vec<Coded>,
+    /// What was found, without content.
+    pub report: IntakeReport,
+    /// Labels that fit no code, for the operator alone.
+    pub unmapped: UnmappedLabels,
+}
+
+impl fmt::Debug for Harmonised {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Harmonised").field("report", &self.report).finish_non_exhaustive()
+    }
+}
+
+/// Reads an extract. `extracted_on` is the day it was made: it settles the century of ten-digit personnummer, and no
+/// aktualisering is later.
+///
+/// # Errors
+/// [`IntakeError`] if the file as a whole cannot be read; bad rows are in the report.
+pub fn read<R: Read + Seek>(
+    source: Source<R>,
+    codebook: &Codebook,
+    codes: &KommunCodes,
+    extracted_on: Date,
+) -> Result<Harmonised, IntakeError> {
+    if codes.codebook() != codebook.name() {
+        return Err(IntakeError::OtherCodebook { codes: codes.codebook().into(), codebook: codebook.name() });
+    }
+    let Source { mut reader, extension } = source;
+    let kind = kind_of(&mut reader, extension.as_deref())?;
+    let names = Names::new(codebook, codes);
+    let make = |columns, dialect, epoch| {
+        RowReader::new(codebook, codes, columns, Manner { dialect, epoch, extracted_on })
+    };
+    let rows = match kind {
+        Kind::Text => {
+            let (mut table, columns) = find_in_text(&mut reader, &names)?;
+            let dialect = Dialect::Text { encoding: table.encoding.name(), separator: table.separator };
+            let epoch = table.epoch();
+            read_below(&mut table, make(columns, dialect, epoch))?
+        }
+        Kind::Workbook(format) => {
+            let mut book = Workbook::open(reader, format)?;
+            let (index, columns) = find_in_workbook(&mut book, &names)?;
+            let mut sheet = book.sheet(index);
+            let epoch = sheet.epoch();
+            read_below(&mut sheet, make(columns, Dialect::Workbook { sheet: index + 1 }, epoch))?
+        }
+    };
+    let (rows, report, unmapped) = rows.finish();
+    Ok(Harmonised { rows, report, unmapped })
+}
+
+/// Whether more rows are wanted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flow {
+    Go,
+    Stop,
+}
+
+/// Takes the rows of a table, numbered from 1.
+pub(crate) type Take<'t> = dyn FnMut(u64, &[Cell<'_>]) -> Result<Flow, IntakeError> + 't;
+
+/// Rows of cells, readable more than once.
+pub(crate) trait Table {
+    fn epoch(&self) -> Epoch;
+    fn each_row(&mut self, take: &mut Take<'_>) -> Result<(), IntakeError>;
+}
+
+/// The limits of one row.
+pub(crate) fn check_row(row: u64, cells: &[Cell<'_>]) -> Result<(), IntakeError> {
+    let columns = cells.iter().rposition(|cell| !cell.is_blank()).map_or(0, |last| last + 1);
+    if columns > MAX_COLUMNS {
+        return Err(Limit::Columns { row, columns }.into());
+    }
+    let too_long = |cell: &Cell<'_>| match cell {
+        // a character has one to four bytes
+        Cell::Text(text) => text.len() > MAX_CELL_CHARS && text.chars().count() > MAX_CELL_CHARS,
+        _ => false,
+    };
+    match cells.iter().position(too_long) {
+        Some(at) => Err(Limit::Cell { row, column: limits::column_name(at) }.into()),
+        None => Ok(()),
+    }
+}
+
+enum Kind {
+    Text,
+    Workbook(Format),
+}
+
+/// Extensions of what is read; a file without one is judged by its bytes alone.
+const EXTENSIONS: [&str; 7] = ["csv", "tsv", "txt", "xlsx", "xlsm", "xls", "ods"];
+
+fn kind_of(reader: &mut (impl Read + Seek), extension: Option<&str>) -> Result<Kind, IntakeError> {
+    let known = |given: &str| EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(given));
+    if !extension.is_none_or(known) {
+        return Err(IntakeError::UnknownKind { hint: "" });
+    }
+    let bytes = reader.seek(SeekFrom::End(0))?;
+    match bytes {
+        0 => return Err(IntakeError::Empty),
+        1..=MAX_FILE_BYTES => {}
+        _ => return Err(Limit::File { bytes }.into()),
+    }
+    reader.seek(SeekFrom::Start(0))?;
+    let mut head = Vec::new();
+    reader.take(128).read_to_end(&mut head)?;
+    if head.starts_with(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1") {
+        return Ok(Kind::Workbook(Format::Xls));
+    }
+    if head.starts_with(b"PK\x03\x04") {
+        // OpenDocument 1.2, part 3, 3.3: the first entry is `mimetype`, stored
+        let ods = head.get(30..38) == Some(b"mimetype");
+        return Ok(Kind::Workbook(if ods { Format::Ods } else { Format::Xlsx }));
+    }
+    if head.starts_with(b"%PDF") {
+        return Err(IntakeError::UnknownKind { hint: " (den ser ut som pdf)" });
+    }
+    let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&head).trim_ascii_start();
+    if text.starts_with(b"<") {
+        return Err(IntakeError::UnknownKind { hint: " (den ser ut som html eller xml)" });
+    }
+    Ok(Kind::Text)
+}
+
+/// The columns of a table, or how near its best row comes.
+fn find_header(table: &mut dyn Table, names: &Names) -> Result<Result<Columns, Near>, IntakeError> {
+    let mut near = Near::default();
+    let mut found = None;
+    let mut searched = 0;
+    table.each_row(&mut |row, cells| {
+        searched += 1;
+        match names.recognise(row, cells)? {
+            Ok(columns) => found = Some(columns),
+            Err(this) => near.keep_better(this),
+        }
+        Ok(if found.is_some() || searched >= HEADER_SEARCH_ROWS { Flow::Stop } else { Flow::Go })
+    })?;
+    Ok(found.ok_or(near))
+}
+
+/// The separator under which most of the header is known.
+fn find_in_text<'s, R: Read + Seek>(
+    source: &'s mut R,
+    names: &Names,
+) -> Result<(TextTable<'s, R>, Columns), IntakeError> {
+    let encoding = encoding_of(source)?;
+    let mut best: Option<(char, Columns)> = None;
+    let mut near = Near::default();
+    // under a wrong separator a row can seem to break a limit
+    let mut fault = None;
+    for separator in SEPARATORS {
+        let found = match find_header(&mut TextTable { source, encoding, separator }, names) {
+            Ok(found) => found,
+            Err(error) => {
+                fault.get_or_insert(error);
+                continue;
+            }
+        };
+        match found {
+            Ok(columns) => {
+                if best.as_ref().is_none_or(|(_, known)| columns.found.len() > known.found.len()) {
+                    best = Some((separator, columns));
+                }
+            }
+            Err(this) if this.known() > 0 => near.keep_better(this),
+            Err(_) => {}
+        }
+    }
+    match (best, fault) {
+        (Some((separator, columns)), _) => Ok((TextTable { source, encoding, separator }, columns)),
+        (None, Some(fault)) => Err(fault),
+        (None, None) => Err(near.into_error(names)),
+    }
+}
+
+/// The one visible sheet that has a header.
+fn find_in_workbook<R: Read + Seek>(
+    book: &mut Workbook<R>,
+    names: &Names,
+) -> Result<(usize, Columns), IntakeError> {
+    let mut best: Option<(usize, Columns)> = None;
+    let mut near = Near::default();
+    for index in 0..book.sheets() {
+        match (find_header(&mut book.sheet(index), names)?, &best) {
+            (Ok(_), Some((first, _))) => {
+                return Err(WorkbookProblem::SeveralSheets { first: first + 1, second: index + 1 }.into());
+            }
+            (Ok(columns), None) => best = Some((index, columns)),
+            (Err(this), _) => near.keep_better(this),
+        }
+    }
+    best.ok_or_else(|| near.into_error(names))
+}
+
+fn read_below<'a>(table: &mut dyn Table, mut rows: RowReader<'a>) -> Result<RowReader<'a>, IntakeError> {
+    let header = rows.header_row();
+    table.each_row(&mut |row, cells| {
+        if row > header {
+            rows.take(row, cells)?;
+        }
+        Ok(Flow::Go)
+    })?;
+    Ok(rows)
+}

@@ -1,0 +1,367 @@
+//! One row after another: from cells to codes, with every loss counted (TRUE-3).
+//!
+//! Columns that are not in [`Columns`] are never looked at. STAY-1: of a personnummer only codes and a reason
+//! outlive the row; of an aktualiseringsnummer only a hash under a key of this run, and that not the reading.
+
+use std::collections::hash_map::{Entry, RandomState};
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+use jiff::civil::Date;
+use tables::codebook::{CodeIndex, Codebook, VariableIndex};
+
+use super::cell::{Cell, Epoch, date_of, years_of};
+use super::error::IntakeError;
+use super::header::Columns;
+use super::limits::{Limit, MAX_ROWS, MAX_UNMAPPED_LABELS, column_name};
+use super::report::{
+    Dialect, IntakeReport, Refusal, RefusalReason, Skipped, UnmappedLabel, UnmappedLabels, VariableReport,
+};
+use crate::codes::{Field, KommunCodes, Target};
+use crate::label::{Matcher, Meaning, Parts, clean};
+use crate::personnummer::{Personnummer, UtanGiltigtNummer};
+
+/// One aktualisering in codes. STAY-1: its `Debug` shows nothing.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Coded {
+    /// Day of the aktualisering.
+    pub date: Date,
+    /// Per variable of the codebook its code, or nothing if it is missing.
+    pub codes: Box<[Option<CodeIndex>]>,
+}
+
+impl fmt::Debug for Coded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Coded(..)")
+    }
+}
+
+/// How many different labels of a variable are remembered with their codes.
+const REMEMBERED: usize = 4_096;
+
+/// One variable while rows are read.
+struct Reading<'a> {
+    matcher: Matcher<'a>,
+    /// Column of labels.
+    column: Option<usize>,
+    /// Column of ages in years.
+    years: Option<usize>,
+    remembered: HashMap<String, Option<Parts>>,
+    report: VariableReport,
+}
+
+/// How the rows of a file are to be understood.
+#[derive(Clone, Copy)]
+pub(crate) struct Manner {
+    pub(crate) dialect: Dialect,
+    pub(crate) epoch: Epoch,
+    /// The day of the extract.
+    pub(crate) extracted_on: Date,
+}
+
+/// Collects rows.
+pub(crate) struct RowReader<'a> {
+    manner: Manner,
+    columns: Columns,
+    readings: Vec<Reading<'a>>,
+    kon: Option<VariableIndex>,
+    rows: Vec<Coded>,
+    report: IntakeReport,
+    /// First variable of a column → label → rows.
+    labels: BTreeMap<VariableIndex, HashMap<String, u64>>,
+    unlisted: u64,
+    seen: HashMap<u64, u64>,
+    run: RandomState,
+    total: u64,
+}
+
+impl<'a> RowReader<'a> {
+    pub(crate) fn new(codebook: &'a Codebook, codes: &KommunCodes, columns: Columns, manner: Manner) -> Self {
+        let age = codebook.variables.iter().position(tables::codebook::Variable::is_age);
+        let readings: Vec<Reading<'a>> = (0..)
+            .zip(&codebook.variables)
+            .map(|(index, variable)| {
+                let column = columns.of(Target::Variable(index));
+                let years = columns.field(Field::Alder).filter(|_| age == Some(index));
+                let headers = [years, column].into_iter().flatten().map(|(_, header)| header.to_string());
+                let report =
+                    VariableReport { id: variable.id.clone(), columns: headers.collect(), ..Default::default() };
+                let (column, years) = (column.map(|(at, _)| at), years.map(|(at, _)| at));
+                let matcher = codes.matcher(index, variable);
+                Reading { matcher, column, years, remembered: HashMap::new(), report }
+            })
+            .collect();
+        let report = IntakeReport {
+            dialect: manner.dialect,
+            header_row: columns.row,
+            read: 0,
+            refused: Default::default(),
+            skipped: Default::default(),
+            blank: 0,
+            variables: Vec::new(),
+            has_personnummer: columns.field(Field::Personnummer).is_some(),
+            without_number: BTreeMap::new(),
+            repeated: Default::default(),
+        };
+        let (rows, labels, seen, run) = Default::default();
+        let kon = codebook.variable_index("kon");
+        Self { manner, columns, readings, kon, rows, report, labels, unlisted: 0, seen, run, total: 0 }
+    }
+
+    pub(crate) fn header_row(&self) -> u64 {
+        self.columns.row
+    }
+
+    /// Takes one row below the header.
+    ///
+    /// # Errors
+    /// Only when there are too many rows; a bad row is counted in the report.
+    pub(crate) fn take(&mut self, row: u64, cells: &[Cell<'_>]) -> Result<(), IntakeError> {
+        self.total += 1;
+        if self.total > MAX_ROWS {
+            return Err(Limit::Rows.into());
+        }
+        if cells.iter().all(Cell::is_blank) {
+            self.report.blank += 1;
+            return Ok(());
+        }
+        if let Some(column) = self.field_count_fault(cells) {
+            self.refuse(row, column, RefusalReason::FieldCount);
+            return Ok(());
+        }
+        let person = self.person(cells);
+        let Some((date_at, date_header)) = self.columns.field(Field::Datum) else {
+            return Ok(()); // unreachable: a header has a date column
+        };
+        let (cell, header) = (cell_at(cells, date_at), Arc::clone(date_header));
+        match date_of(cell, self.manner.epoch) {
+            Some(date) if date > self.manner.extracted_on => {
+                self.refuse(row, header, RefusalReason::DateInFuture);
+            }
+            Some(date) => self.read(date, person, cells),
+            None if self.is_no_record(cell, &person, cells) => self.report.skipped.push(Skipped { row }),
+            None if cell.is_blank() => self.refuse(row, header, RefusalReason::DateMissing),
+            None => self.refuse(row, header, RefusalReason::DateForm),
+        }
+        Ok(())
+    }
+
+    /// A total or source row: no number of an aktualisering, no valid personnummer, and no digit where the date is.
+    fn is_no_record(&self, date: &Cell<'_>, person: &Person, cells: &[Cell<'_>]) -> bool {
+        let number = self.columns.field(Field::Aktualiseringsnummer).map(|(at, _)| cell_at(cells, at));
+        let dateless = !date.text().contains(|c: char| c.is_ascii_digit());
+        dateless && number.is_none_or(Cell::is_blank) && !matches!(person, Some(Ok(_)))
+    }
+
+    /// The column at which a row of a text file has other fields than the header: surplus content, or fewer fields
+    /// after a quotation that ran over a line break.
+    fn field_count_fault(&self, cells: &[Cell<'_>]) -> Option<Arc<str>> {
+        if !matches!(self.manner.dialect, Dialect::Text { .. }) {
+            return None;
+        }
+        let surplus = cells.iter().enumerate().skip(self.columns.width).find(|(_, cell)| !cell.is_blank());
+        let swallowed = cells.len() < self.columns.width
+            && matches!(cells.last(), Some(Cell::Text(text)) if text.contains('\n'));
+        let at = surplus.map(|(at, _)| at).or_else(|| swallowed.then(|| cells.len() - 1))?;
+        Some(Arc::from(column_name(at)))
+    }
+
+    fn refuse(&mut self, row: u64, column: Arc<str>, reason: RefusalReason) {
+        self.report.refused.push(Refusal { row, column, reason });
+    }
+
+    fn person(&self, cells: &[Cell<'_>]) -> Person {
+        let (at, _) = self.columns.field(Field::Personnummer)?;
+        let today = self.manner.extracted_on;
+        Some(match cell_at(cells, at) {
+            Cell::Empty => Err(UtanGiltigtNummer::Missing),
+            Cell::Text(text) => Personnummer::parse(text, today),
+            Cell::Number(number) => Personnummer::from_number(*number, today),
+            Cell::Day(_) => Err(UtanGiltigtNummer::Form),
+        })
+    }
+
+    fn read(&mut self, date: Date, person: Person, cells: &[Cell<'_>]) {
+        self.report.read += 1;
+        if let Some(Err(reason)) = &person {
+            *self.report.without_number.entry(*reason).or_default() += 1;
+        }
+        let person = person.and_then(Result::ok);
+        let written: Vec<Meaning> = self.readings.iter_mut().map(|reading| reading.written(cells, date)).collect();
+        let meanings = self.share_columns(&written);
+        let mut codes = Vec::with_capacity(meanings.len());
+        for (index, written) in meanings.into_iter().enumerate() {
+            let derived = person.as_ref().and_then(|person| self.derived(index, person, date));
+            let reading = &mut self.readings[index];
+            codes.push(reading.settle(written, derived));
+            if written == Meaning::Unmapped && derived.is_none() {
+                self.note_label(index, cells);
+            }
+        }
+        let coded = Coded { date, codes: codes.into() };
+        self.note_number(cells, &coded);
+        self.rows.push(coded);
+    }
+
+    /// Where two variables share a column, the one that knows the label has it and the other is missing.
+    fn share_columns(&self, written: &[Meaning]) -> Vec<Meaning> {
+        let column = |index: usize| self.readings[index].column;
+        let known = |meaning: Meaning| matches!(meaning, Meaning::Code { .. } | Meaning::OutsideValidity);
+        let elsewhere = |index: usize| {
+            let others = (0..written.len()).filter(|other| *other != index && column(*other) == column(index));
+            column(index).is_some() && others.into_iter().any(|other| known(written[other]))
+        };
+        let shared = |(index, meaning): (usize, &Meaning)| match meaning {
+            Meaning::Unmapped if elsewhere(index) => Meaning::Empty,
+            meaning => *meaning,
+        };
+        written.iter().enumerate().map(shared).collect()
+    }
+
+    fn derived(&self, index: VariableIndex, person: &Personnummer, date: Date) -> Option<CodeIndex> {
+        let variable = self.readings[index].matcher.variable();
+        if self.kon == Some(index) {
+            variable.code_index(person.kon().code())
+        } else if variable.is_age() {
+            variable.code_of_age(person.age_at(date)?)
+        } else {
+            None
+        }
+    }
+
+    fn note_label(&mut self, index: VariableIndex, cells: &[Cell<'_>]) {
+        let Some(column) = self.readings[index].label_column(cells) else { return };
+        let first = self.readings.iter().position(|other| other.label_column(cells) == Some(column));
+        if first != Some(index) {
+            return;
+        }
+        let labels = self.labels.entry(index).or_default();
+        let label = clean(&cell_at(cells, column).text());
+        let full = labels.len() >= MAX_UNMAPPED_LABELS;
+        match labels.entry(label) {
+            Entry::Occupied(mut known) => *known.get_mut() += 1,
+            Entry::Vacant(_) if full => self.unlisted += 1,
+            Entry::Vacant(new) => {
+                new.insert(1);
+            }
+        }
+    }
+
+    fn note_number(&mut self, cells: &[Cell<'_>], coded: &Coded) {
+        let Some((at, _)) = self.columns.field(Field::Aktualiseringsnummer) else { return };
+        let cell = cell_at(cells, at);
+        if cell.is_blank() {
+            return;
+        }
+        let content = self.run.hash_one((coded.date, &coded.codes));
+        match self.seen.entry(self.run.hash_one(clean(&cell.text()))) {
+            Entry::Vacant(new) => {
+                new.insert(content);
+            }
+            Entry::Occupied(earlier) if *earlier.get() == content => self.report.repeated.identical += 1,
+            Entry::Occupied(_) => self.report.repeated.different += 1,
+        }
+    }
+
+    pub(crate) fn finish(mut self) -> (Vec<Coded>, IntakeReport, UnmappedLabels) {
+        let mut labels = Vec::new();
+        for (index, counts) in std::mem::take(&mut self.labels) {
+            let reading = &self.readings[index];
+            let sharing = |(at, other): (usize, &Reading<'_>)| {
+                (at == index || (reading.column.is_some() && other.column == reading.column))
+                    .then(|| other.report.id.clone())
+            };
+            let variables: Vec<String> = self.readings.iter().enumerate().filter_map(sharing).collect();
+            labels.extend(counts.into_iter().map(|(label, count)| {
+                let suggestions = reading.matcher.suggestions(&label).into_iter().map(String::from).collect();
+                UnmappedLabel { variables: variables.clone(), label, count, suggestions }
+            }));
+        }
+        labels.sort_by(|a, b| (&a.variables, b.count, &a.label).cmp(&(&b.variables, a.count, &b.label)));
+        self.report.variables = self.readings.into_iter().map(|reading| reading.report).collect();
+        (self.rows, self.report, UnmappedLabels { labels, unlisted: self.unlisted })
+    }
+}
+
+/// Nothing without a column of personnummer.
+type Person = Option<Result<Personnummer, UtanGiltigtNummer>>;
+
+fn cell_at<'c, 't>(cells: &'c [Cell<'t>], at: usize) -> &'c Cell<'t> {
+    cells.get(at).unwrap_or(&Cell::Empty)
+}
+
+impl Reading<'_> {
+    /// What the row's own cells say: years first, then the label.
+    fn written(&mut self, cells: &[Cell<'_>], date: Date) -> Meaning {
+        let label = self.column.map_or(Meaning::Empty, |at| self.label(cell_at(cells, at), date));
+        let years = self.years.map_or(Meaning::Empty, |at| self.age(cell_at(cells, at), date));
+        match (years, label) {
+            (Meaning::Empty, label) => label,
+            (Meaning::Unmapped, label @ Meaning::Code { .. }) => label,
+            (Meaning::Code { code: age, .. }, Meaning::Code { code: group, .. }) if age != group => {
+                self.report.disagreements += 1;
+                years
+            }
+            (years, _) => years,
+        }
+    }
+
+    fn age(&mut self, cell: &Cell<'_>, date: Date) -> Meaning {
+        match years_of(cell).and_then(|years| self.matcher.variable().code_of_age(years)) {
+            Some(code) => Meaning::Code { code, several: false },
+            None => self.label(cell, date),
+        }
+    }
+
+    fn label(&mut self, cell: &Cell<'_>, date: Date) -> Meaning {
+        let text = cell.text();
+        if let Some(parts) = self.remembered.get(text.as_ref()) {
+            return self.matcher.decide(parts, date);
+        }
+        let parts = self.matcher.read(&text);
+        let meaning = self.matcher.decide(&parts, date);
+        if parts.as_ref().is_some_and(Parts::is_known) && self.remembered.len() < REMEMBERED {
+            self.remembered.insert(text.into_owned(), parts);
+        }
+        meaning
+    }
+
+    /// The cell whose label an operator is asked about.
+    fn label_column(&self, cells: &[Cell<'_>]) -> Option<usize> {
+        let years = self.years.filter(|at| !cell_at(cells, *at).is_blank());
+        years.or(self.column)
+    }
+
+    /// Counts what is written against what the personnummer says, which wins.
+    fn settle(&mut self, written: Meaning, derived: Option<CodeIndex>) -> Option<CodeIndex> {
+        let report = &mut self.report;
+        match (derived, written) {
+            (Some(derived), written) => {
+                report.mapped += 1;
+                report.derived += 1;
+                let differs = matches!(written, Meaning::Code { code, .. } if code != derived);
+                report.disagreements += u64::from(differs);
+                Some(derived)
+            }
+            (None, Meaning::Code { code, several }) => {
+                report.mapped += 1;
+                report.several += u64::from(several);
+                Some(code)
+            }
+            (None, Meaning::Empty) => {
+                report.missing += 1;
+                None
+            }
+            (None, Meaning::Unmapped) => {
+                report.unmapped += 1;
+                None
+            }
+            (None, Meaning::OutsideValidity) => {
+                report.outside_validity += 1;
+                None
+            }
+        }
+    }
+}

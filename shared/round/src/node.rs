@@ -1,0 +1,409 @@
+//! The node's side: approve, declare, look at the pattern, answer, submit once.
+//!
+//! A node sends nothing it has not first stored, and never two different reports in one round: the report that is
+//! stored is the only one ever sent (`30-protocol`, Crash). It trusts neither the region's roster nor its pattern;
+//! everything a node can check is checked in [`Node::handle`], and a pattern that fails is refused for good.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use tables::collection::Collection;
+use tables::count::FineStatus;
+use tables::figures::Witness;
+use tables::system::{Build, System};
+use tables::unit::Unit;
+
+use crate::document::{CollectionRef, Declaration, PatternDocument, Stage, Tier};
+use crate::ledger::{LEAST_HIDDEN, Ledger, Line};
+use crate::merkle::{self, Proof};
+use crate::refusal::{PatternFault, Refusal};
+
+/// What a node knows for good.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Fact {
+    /// The operator, or the operator's standing policy, approved the collection.
+    Approved,
+    /// These statuses are, or are about to be, declared.
+    Declared(Declaration),
+    /// The region has the declaration.
+    DeclarationTaken,
+    /// A pattern was examined and found right.
+    Accepted(Box<PatternDocument>),
+    /// The lines that are too thin under a preliminary pattern, as they are sent.
+    Answered {
+        /// The round.
+        round: u32,
+        /// Lists of unit atoms.
+        lines: Vec<Vec<u32>>,
+    },
+    /// The region has the answer.
+    AnswerTaken {
+        /// The round.
+        round: u32,
+    },
+    /// A report was made and stored under this content hash.
+    Reported {
+        /// The round.
+        round: u32,
+        /// Content hash of the stored report.
+        content: [u8; 32],
+    },
+    /// The region has the report.
+    ReportTaken {
+        /// The round.
+        round: u32,
+    },
+    /// A pattern was refused; the node takes no further part in the round.
+    Refused {
+        /// The round.
+        round: u32,
+        /// For the node's own log.
+        fault: PatternFault,
+    },
+}
+
+/// What reaches a node.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// The operator approves the collection with this hash.
+    Approve([u8; 32]),
+    /// The records were counted.
+    Counted(Vec<FineStatus>),
+    /// The region acknowledged the declaration.
+    DeclarationTaken,
+    /// A pattern arrived, its signature verified; with the node's own witnesses.
+    Pattern(Box<Shown>),
+    /// The region acknowledged the answer.
+    AnswerTaken(u32),
+    /// A report was made for the accepted final pattern.
+    Reported {
+        /// The round.
+        round: u32,
+        /// Its content hash.
+        content: [u8; 32],
+    },
+    /// The region acknowledged the report.
+    ReportTaken(u32),
+}
+
+/// A pattern as a node is shown it.
+#[derive(Debug, Clone)]
+pub struct Shown {
+    /// The signed document.
+    pub document: PatternDocument,
+    /// The node's own witnesses in canonical bytes.
+    pub witnesses: Vec<u8>,
+    /// Their place in the tree.
+    pub proof: Proof,
+    /// Fingerprint of the node's certificate.
+    pub certificate: [u8; 32],
+    /// Lines that are too thin, computed from the node's own counts.
+    pub thin: Vec<Vec<u32>>,
+}
+
+/// What a node should do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Duty {
+    /// Wait for the operator.
+    AwaitApproval,
+    /// Count the records.
+    Count,
+    /// Send the declaration.
+    Declare,
+    /// Ask for the pattern.
+    AskPattern,
+    /// Send the answer to the preliminary pattern.
+    Answer,
+    /// Make and store the report.
+    MakeReport,
+    /// Send the stored report.
+    SendReport,
+}
+
+/// The node's machine for one collection.
+#[derive(Debug, Clone)]
+pub struct Node {
+    collection: Arc<Collection>,
+    system: Arc<System>,
+    unit: Unit,
+    approved: bool,
+    declaration: Option<(Declaration, bool)>,
+    accepted: BTreeMap<(u32, bool), PatternDocument>,
+    answers: BTreeMap<u32, (Vec<Vec<u32>>, bool)>,
+    reports: BTreeMap<u32, ([u8; 32], bool)>,
+    refused: BTreeMap<u32, PatternFault>,
+}
+
+impl Node {
+    /// A node that has heard of a collection and nothing more.
+    pub fn new(collection: Arc<Collection>, system: Arc<System>, unit: Unit) -> Self {
+        Self {
+            collection,
+            system,
+            unit,
+            approved: false,
+            declaration: None,
+            accepted: BTreeMap::new(),
+            answers: BTreeMap::new(),
+            reports: BTreeMap::new(),
+            refused: BTreeMap::new(),
+        }
+    }
+
+    /// A node as it was when these facts were stored.
+    pub fn restore(
+        collection: Arc<Collection>,
+        system: Arc<System>,
+        unit: Unit,
+        facts: impl IntoIterator<Item = Fact>,
+    ) -> Self {
+        let mut node = Self::new(collection, system, unit);
+        facts.into_iter().for_each(|fact| node.apply(fact));
+        node
+    }
+
+    /// Takes a stored fact into the state.
+    pub fn apply(&mut self, fact: Fact) {
+        match fact {
+            Fact::Approved => self.approved = true,
+            Fact::Declared(declaration) => self.declaration = Some((declaration, false)),
+            Fact::DeclarationTaken => {
+                if let Some((_, taken)) = &mut self.declaration {
+                    *taken = true;
+                }
+            }
+            Fact::Accepted(document) => {
+                let key = (document.round, document.stage == Stage::Final);
+                self.accepted.insert(key, *document);
+            }
+            Fact::Answered { round, lines } => {
+                self.answers.insert(round, (lines, false));
+            }
+            Fact::AnswerTaken { round } => {
+                if let Some((_, taken)) = self.answers.get_mut(&round) {
+                    *taken = true;
+                }
+            }
+            Fact::Reported { round, content } => {
+                self.reports.insert(round, (content, false));
+            }
+            Fact::ReportTaken { round } => {
+                if let Some((_, taken)) = self.reports.get_mut(&round) {
+                    *taken = true;
+                }
+            }
+            Fact::Refused { round, fault } => {
+                self.refused.insert(round, fault);
+            }
+        }
+    }
+
+    /// What an event adds to what the node knows.
+    ///
+    /// # Errors
+    /// [`Refusal`]. A refused pattern is itself a fact to store: it is returned as [`Fact::Refused`], not as an error.
+    pub fn handle(&self, event: Event, ledger: &Ledger) -> Result<Vec<Fact>, Refusal> {
+        match event {
+            Event::Approve(hash) if hash == self.collection.hash => Ok(vec![Fact::Approved]),
+            Event::Approve(_) => Err(Refusal::OtherBinding("collection hash")),
+            Event::Counted(statuses) => self.declare(statuses),
+            Event::DeclarationTaken => Ok(vec![Fact::DeclarationTaken]),
+            Event::Pattern(shown) => self.look(*shown, ledger),
+            Event::AnswerTaken(round) => Ok(vec![Fact::AnswerTaken { round }]),
+            Event::Reported { round, content } => self.report(round, content),
+            Event::ReportTaken(round) => Ok(vec![Fact::ReportTaken { round }]),
+        }
+    }
+
+    /// What to do next.
+    pub fn duty(&self) -> Duty {
+        if !self.approved {
+            return Duty::AwaitApproval;
+        }
+        match &self.declaration {
+            None => return Duty::Count,
+            Some((_, false)) => return Duty::Declare,
+            Some((_, true)) => {}
+        }
+        let Some(((round, is_final), _)) = self.accepted.last_key_value() else { return Duty::AskPattern };
+        match (is_final, self.answers.get(round), self.reports.get(round)) {
+            (false, Some((_, false)), _) => Duty::Answer,
+            (true, _, None) => Duty::MakeReport,
+            (true, _, Some((_, false))) => Duty::SendReport,
+            _ => Duty::AskPattern,
+        }
+    }
+
+    /// The declaration, once made.
+    pub fn declaration(&self) -> Option<&Declaration> {
+        self.declaration.as_ref().map(|(declaration, _)| declaration)
+    }
+
+    /// The newest accepted pattern.
+    pub fn pattern(&self) -> Option<&PatternDocument> {
+        self.accepted.last_key_value().map(|(_, document)| document)
+    }
+
+    /// The answer to the newest preliminary pattern.
+    pub fn answer(&self) -> Option<(u32, &[Vec<u32>])> {
+        self.answers.last_key_value().map(|(round, (lines, _))| (*round, lines.as_slice()))
+    }
+
+    /// The unit.
+    pub fn unit(&self) -> &Unit {
+        &self.unit
+    }
+
+    /// Whether the newest round's report is with the region.
+    pub fn is_submitted(&self) -> bool {
+        self.reports.last_key_value().is_some_and(|(_, (_, taken))| *taken)
+    }
+
+    /// Why the newest refused round was refused.
+    pub fn fault(&self) -> Option<PatternFault> {
+        self.refused.last_key_value().map(|(_, fault)| *fault)
+    }
+
+    /// The ledger lines of an accepted pattern, with the node's own tags where it has them.
+    pub fn lines(&self, document: &PatternDocument, own: Option<&BTreeMap<usize, [u8; 16]>>) -> Vec<([u8; 32], Line)> {
+        let line = |cell: &usize| {
+            let tag = |entry: &crate::document::RosterEntry| {
+                let own = own.filter(|_| entry.unit == self.unit).and_then(|own| own.get(cell)).copied();
+                (entry.unit.clone(), own)
+            };
+            let line = Line {
+                pattern: document.hash(),
+                tags: document.roster.iter().map(tag).collect(),
+                readable: readable_units(&self.system, document, *cell),
+            };
+            (self.system.cells[*cell].definition, line)
+        };
+        document.open.iter().map(line).collect()
+    }
+
+    fn declare(&self, statuses: Vec<FineStatus>) -> Result<Vec<Fact>, Refusal> {
+        if !self.approved {
+            return Err(Refusal::Phase("not approved"));
+        }
+        if self.declaration.is_some() {
+            return Err(Refusal::Second);
+        }
+        let collection = CollectionRef::of(&self.collection);
+        Ok(vec![Fact::Declared(Declaration { collection, tier: Tier::Region, statuses })])
+    }
+
+    fn report(&self, round: u32, content: [u8; 32]) -> Result<Vec<Fact>, Refusal> {
+        match (self.accepted.get(&(round, true)), self.reports.get(&round)) {
+            (None, _) => Err(Refusal::Phase("without an accepted pattern")),
+            (Some(_), Some((stored, _))) if *stored != content => Err(Refusal::Second),
+            _ => Ok(vec![Fact::Reported { round, content }]),
+        }
+    }
+
+    fn look(&self, shown: Shown, ledger: &Ledger) -> Result<Vec<Fact>, Refusal> {
+        let document = &shown.document;
+        if document.collection != CollectionRef::of(&self.collection) || document.tier != Tier::Region {
+            return Err(Refusal::OtherBinding("collection"));
+        }
+        let round = document.round;
+        if let Some(fault) = self.refused.get(&round) {
+            return Err(Refusal::Pattern(*fault));
+        }
+        let key = (round, document.stage == Stage::Final);
+        match self.accepted.get(&key) {
+            Some(known) if known == document => return Ok(Vec::new()),
+            Some(_) => return Ok(vec![Fact::Refused { round, fault: PatternFault::Another }]),
+            None if self.accepted.keys().any(|known| *known > key) => return Err(Refusal::Phase("further on")),
+            None => {}
+        }
+        if let Err(fault) = self.examine(&shown, ledger) {
+            return Ok(vec![Fact::Refused { round, fault }]);
+        }
+        let mut facts = vec![Fact::Accepted(Box::new(shown.document.clone()))];
+        if shown.document.stage == Stage::Preliminary {
+            facts.push(Fact::Answered { round, lines: shown.thin });
+        }
+        Ok(facts)
+    }
+
+    /// The node's verification list (`30-protocol`, *A node verifies before it submits*).
+    fn examine(&self, shown: &Shown, ledger: &Ledger) -> Result<(), PatternFault> {
+        let document = &shown.document;
+        let place = self.examine_roster(document, &shown.certificate)?;
+        self.examine_sums(document)?;
+        let leaves = document.roster.len();
+        if !merkle::holds(&document.witness_root, leaves, place, &shown.witnesses, &shown.proof) {
+            return Err(PatternFault::Proof);
+        }
+        let witnesses: Vec<Witness> = postcard::from_bytes(&shown.witnesses).map_err(|_| PatternFault::Proof)?;
+        let statuses = &self.declaration.as_ref().ok_or(PatternFault::Shape)?.0.statuses;
+        let pattern = document.pattern(witnesses.clone());
+        suppress::check_own(&self.system, &document.units(), &pattern, place, statuses, &witnesses)
+            .map_err(fault_of)?;
+        let lines = self.lines(document, None);
+        match lines.iter().all(|(definition, line)| ledger.allows(definition, line)) {
+            true => Ok(()),
+            false => Err(PatternFault::Ledger),
+        }
+    }
+
+    fn examine_roster(&self, document: &PatternDocument, own: &[u8; 32]) -> Result<usize, PatternFault> {
+        let units = document.units();
+        let invited = units.iter().all(|unit| self.collection.units.binary_search(unit).is_ok());
+        let ascending = units.windows(2).all(|pair| pair[0] < pair[1]);
+        let place = document.place(&self.unit).ok_or(PatternFault::RosterUnits)?;
+        if !invited || !ascending || document.roster[place].certificate != *own {
+            return Err(PatternFault::RosterUnits);
+        }
+        if document.kommuner().len() < self.collection.minimum_roster() {
+            return Err(PatternFault::RosterTooSmall);
+        }
+        Ok(place)
+    }
+
+    fn examine_sums(&self, document: &PatternDocument) -> Result<(), PatternFault> {
+        let per_unit: BTreeSet<_> = self.system.per_unit().collect();
+        let shaped = document.withheld.len() == document.roster.len()
+            && document.withheld.iter().all(|withheld| withheld.is_subset(&per_unit));
+        if !shaped {
+            return Err(PatternFault::Shape);
+        }
+        let right = document.open.iter().all(|cell| opens_enough(&self.system, document, *cell));
+        if right { Ok(()) } else { Err(PatternFault::Opens) }
+    }
+}
+
+/// Whether a listed sum is one of the collection's shared cells and hides at least three kommuner (SAFE-3): of kommun
+/// scope by withheld cells, of total scope by covering the roster.
+pub(crate) fn opens_enough(system: &System, document: &PatternDocument, cell: usize) -> bool {
+    let Some(known) = system.cells.get(cell) else { return false };
+    if document.closed.contains(&cell) {
+        return false;
+    }
+    match &known.build {
+        Build::Sum(_) => false,
+        Build::Entry { .. } => document.kommuner().len() >= LEAST_HIDDEN,
+        Build::UnitAtoms(_) if known.per_unit => document.hidden_in(cell).len() >= LEAST_HIDDEN,
+        Build::UnitAtoms(_) => document.kommuner().len() >= LEAST_HIDDEN,
+    }
+}
+
+/// The units of which the cell is published anyway.
+pub(crate) fn readable_units(system: &System, document: &PatternDocument, cell: usize) -> BTreeSet<Unit> {
+    if !system.cells[cell].per_unit {
+        return BTreeSet::new();
+    }
+    let shown = |(entry, withheld): (&crate::document::RosterEntry, &BTreeSet<usize>)| {
+        (!withheld.contains(&cell)).then(|| entry.unit.clone())
+    };
+    document.roster.iter().zip(&document.withheld).filter_map(shown).collect()
+}
+
+fn fault_of(refusal: suppress::Refusal) -> PatternFault {
+    match refusal {
+        suppress::Refusal::SmallShown { .. } => PatternFault::SmallShown,
+        suppress::Refusal::ZeroWithheld { .. } => PatternFault::ZeroWithheld,
+        _ => PatternFault::Witness,
+    }
+}

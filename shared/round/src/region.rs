@@ -1,0 +1,670 @@
+//! The region's side: announce, take declarations, choose the pattern, take reports, close, certify, publish.
+//!
+//! Statuses arrive before values; the pattern depends on statuses only. A kommun that does not deliver in time delays
+//! nobody: the round is computed again over the rest under a new number, and what was sealed under the old one is
+//! never opened. The roster never shrinks under the collection's minimum; then the round fails and says so.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use suppress::{PatternKey, Request};
+use tables::collection::Collection;
+use tables::count::FineStatus;
+use tables::figures::Pattern;
+use tables::system::{CellIndex, System};
+use tables::unit::{KommunKod, Unit};
+
+use crate::document::{CollectionRef, Declaration, PatternDocument, RosterEntry, Stage, Tier, witness_root};
+use crate::refusal::Refusal;
+
+/// Most lines one unit may ask for: one for each of its printed cells is the most that can be meant.
+pub const MAX_LINES: usize = 100_000;
+
+/// What a region knows for good of one collection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Fact {
+    /// The collection was announced at this second.
+    Announced {
+        /// Unix time.
+        at: i64,
+    },
+    /// A unit declared.
+    Declared {
+        /// The unit, from its certificate.
+        unit: Unit,
+        /// The certificate's fingerprint.
+        certificate: [u8; 32],
+        /// The certificate, for the helper.
+        der: Vec<u8>,
+        /// The statuses.
+        statuses: Vec<FineStatus>,
+    },
+    /// A preliminary or final pattern was chosen.
+    Chosen {
+        /// The document.
+        document: Box<PatternDocument>,
+        /// The pattern with all witnesses.
+        pattern: Box<Pattern>,
+        /// The round's verify key.
+        verify_key: [u8; 32],
+    },
+    /// A unit answered the preliminary pattern.
+    Answered {
+        /// The round.
+        round: u32,
+        /// The unit.
+        unit: Unit,
+        /// Lines of unit atoms that are too thin.
+        lines: Vec<Vec<u32>>,
+    },
+    /// The helper holds the final pattern.
+    HelperHolds {
+        /// The round.
+        round: u32,
+    },
+    /// A report was stored, not yet verified.
+    Stored {
+        /// The round.
+        round: u32,
+        /// The unit.
+        unit: Unit,
+        /// Its content hash.
+        content: [u8; 32],
+    },
+    /// Both sides verified the report; the region's share is stored beside this fact.
+    Verified {
+        /// The round.
+        round: u32,
+        /// The unit.
+        unit: Unit,
+    },
+    /// The report does not count.
+    Rejected {
+        /// The round.
+        round: u32,
+        /// The unit.
+        unit: Unit,
+    },
+    /// The helper opened the listed sums and released the keys.
+    Opened {
+        /// The round.
+        round: u32,
+        /// Opened sums, offsets added.
+        sums: BTreeMap<CellIndex, u64>,
+        /// Readable cells per unit in roster order.
+        readable: Vec<BTreeMap<CellIndex, u64>>,
+    },
+    /// A release was written.
+    Published {
+        /// SHA-256 of its manifest.
+        manifest: [u8; 32],
+    },
+    /// The round ended without a publication.
+    Failed(Failure),
+}
+
+/// Why a round ended without a publication.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum Failure {
+    /// Too few kommuner delivered.
+    #[error("{kommuner} kommuner delivered; the collection asks for at least {least}")]
+    RosterTooSmall {
+        /// How many there were.
+        kommuner: usize,
+        /// How many there must be.
+        least: usize,
+    },
+    /// The audit did not certify.
+    #[error("the audit found something; nothing was written")]
+    Audit,
+    /// The helper refused to open.
+    #[error("the helper refused: {0}")]
+    Helper(String),
+    /// No pattern protects the cells.
+    #[error("no pattern could be chosen: {0}")]
+    Pattern(String),
+}
+
+/// What reaches a region. Units and certificates come from the connection, never from a message (DOOR-1).
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// The operator starts the collection.
+    Announce,
+    /// A node declares.
+    Declare {
+        /// From the certificate.
+        unit: Unit,
+        /// Its fingerprint.
+        certificate: [u8; 32],
+        /// The certificate.
+        der: Vec<u8>,
+        /// The message.
+        declaration: Declaration,
+    },
+    /// It is time to choose the pattern: a fresh verify key and the helper's key id.
+    Choose {
+        /// Fresh and random.
+        verify_key: [u8; 32],
+        /// Id of the helper's HPKE key.
+        helper_key_id: [u8; 32],
+    },
+    /// A node answers the preliminary pattern.
+    Answer {
+        /// From the certificate.
+        unit: Unit,
+        /// The pattern it answers.
+        pattern: [u8; 32],
+        /// The lines.
+        lines: Vec<Vec<u32>>,
+    },
+    /// It is time for the final pattern.
+    Finalise,
+    /// The helper took the pattern.
+    HelperHolds(u32),
+    /// A node's report arrived whole.
+    Submit {
+        /// From the certificate.
+        unit: Unit,
+        /// Its fingerprint.
+        certificate: [u8; 32],
+        /// The round it was made for.
+        round: u32,
+        /// Its content hash.
+        content: [u8; 32],
+    },
+    /// The exchange with the helper ended.
+    Checked {
+        /// The round.
+        round: u32,
+        /// The unit.
+        unit: Unit,
+        /// Whether it counts.
+        accepted: bool,
+    },
+    /// The deadline passed: go on without those who are missing.
+    DropMissing,
+    /// The helper opened.
+    Opened {
+        /// The round.
+        round: u32,
+        /// Opened sums, offsets added.
+        sums: BTreeMap<CellIndex, u64>,
+        /// Readable cells per unit in roster order.
+        readable: Vec<BTreeMap<CellIndex, u64>>,
+    },
+    /// The release was written.
+    Published([u8; 32]),
+    /// The round cannot go on.
+    Fail(Failure),
+}
+
+/// What a region should do next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Duty {
+    /// Choose the (preliminary) pattern.
+    Choose,
+    /// Choose the final pattern.
+    Finalise,
+    /// Hand the final pattern to the helper.
+    HandPattern,
+    /// Verify a report with the helper.
+    Check(Unit),
+    /// Go on without those who are missing.
+    DropMissing,
+    /// Ask the helper to open.
+    Close,
+    /// Audit and publish.
+    Certify,
+}
+
+/// Where a round stands, for screens and logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Phase {
+    /// Not announced.
+    Waiting,
+    /// Phase 2.
+    Declare,
+    /// Phases 3 and 3b.
+    Pattern,
+    /// Phase 4.
+    Submit,
+    /// Phase 5.
+    Close,
+    /// Phase 6.
+    Certify,
+    /// Phase 7, over.
+    Published,
+    /// Over without a publication.
+    Failed,
+}
+
+#[derive(Debug, Clone)]
+struct Declared {
+    certificate: [u8; 32],
+    der: Vec<u8>,
+    statuses: Vec<FineStatus>,
+}
+
+#[derive(Debug, Clone)]
+struct Round {
+    document: PatternDocument,
+    pattern: Pattern,
+    verify_key: [u8; 32],
+    answers: BTreeMap<Unit, Vec<Vec<u32>>>,
+    helper_holds: bool,
+    reports: BTreeMap<Unit, Stored>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Stored {
+    content: [u8; 32],
+    verdict: Option<bool>,
+}
+
+/// Opened sums and readable cells of a closed round: what the coordinator knows beside statuses.
+#[derive(Clone)]
+pub struct Known {
+    /// Opened sums.
+    pub sums: BTreeMap<CellIndex, u64>,
+    /// Readable cells per unit in roster order.
+    pub readable: Vec<BTreeMap<CellIndex, u64>>,
+}
+
+/// The region's machine for one collection.
+#[derive(Clone)]
+pub struct Region {
+    collection: Arc<Collection>,
+    system: Arc<System>,
+    key: PatternKey,
+    announced: Option<i64>,
+    declared: BTreeMap<Unit, Declared>,
+    round: Option<Round>,
+    known: Option<Known>,
+    published: Option<[u8; 32]>,
+    failed: Option<Failure>,
+}
+
+impl Region {
+    /// A region that has not announced the collection.
+    pub fn new(collection: Arc<Collection>, system: Arc<System>, key: PatternKey) -> Self {
+        Self {
+            collection,
+            system,
+            key,
+            announced: None,
+            declared: BTreeMap::new(),
+            round: None,
+            known: None,
+            published: None,
+            failed: None,
+        }
+    }
+
+    /// Takes a stored fact into the state.
+    pub fn apply(&mut self, fact: Fact) {
+        match fact {
+            Fact::Announced { at } => self.announced = Some(at),
+            Fact::Declared { unit, certificate, der, statuses } => {
+                self.declared.insert(unit, Declared { certificate, der, statuses });
+            }
+            Fact::Chosen { document, pattern, verify_key } => {
+                let (answers, reports) = (BTreeMap::new(), BTreeMap::new());
+                let (document, pattern) = (*document, *pattern);
+                self.round = Some(Round { document, pattern, verify_key, answers, helper_holds: false, reports });
+            }
+            Fact::Opened { sums, readable, .. } => self.known = Some(Known { sums, readable }),
+            Fact::Published { manifest } => self.published = Some(manifest),
+            Fact::Failed(failure) => self.failed = Some(failure),
+            other => self.apply_to_round(other),
+        }
+    }
+
+    fn apply_to_round(&mut self, fact: Fact) {
+        let Some(current) = &mut self.round else { return };
+        let number = current.document.round;
+        match fact {
+            Fact::Answered { round, unit, lines } if round == number => {
+                current.answers.insert(unit, lines);
+            }
+            Fact::HelperHolds { round } if round == number => current.helper_holds = true,
+            Fact::Stored { round, unit, content } if round == number => {
+                current.reports.insert(unit, Stored { content, verdict: None });
+            }
+            Fact::Verified { round, unit } if round == number => current.judge(&unit, true),
+            Fact::Rejected { round, unit } if round == number => current.judge(&unit, false),
+            _ => {}
+        }
+    }
+
+    /// What an event adds to what the region knows. `now` is Unix time in seconds.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub fn handle(&self, event: Event, now: i64) -> Result<Vec<Fact>, Refusal> {
+        match event {
+            Event::Announce => Ok(self.announced.map_or(vec![Fact::Announced { at: now }], |_| Vec::new())),
+            Event::Declare { unit, certificate, der, declaration } => {
+                self.declare(unit, certificate, der, declaration, now)
+            }
+            Event::Choose { verify_key, helper_key_id } => self.choose(verify_key, helper_key_id, now),
+            Event::Answer { unit, pattern, lines } => self.answer(unit, &pattern, lines),
+            Event::Finalise => self.finalise(now),
+            Event::HelperHolds(round) => Ok(vec![Fact::HelperHolds { round: self.current(round)?.document.round }]),
+            Event::Submit { unit, certificate, round, content } => {
+                self.submit(unit, certificate, round, content, now)
+            }
+            Event::Checked { round, unit, accepted } => self.checked(round, unit, accepted),
+            Event::DropMissing => self.drop_missing(now),
+            Event::Opened { round, sums, readable } => {
+                self.current(round)?;
+                Ok(vec![Fact::Opened { round, sums, readable }])
+            }
+            Event::Published(manifest) => Ok(vec![Fact::Published { manifest }]),
+            Event::Fail(failure) => Ok(vec![Fact::Failed(failure)]),
+        }
+    }
+
+    /// Where the round stands.
+    pub fn phase(&self) -> Phase {
+        match (&self.announced, &self.round) {
+            _ if self.failed.is_some() => Phase::Failed,
+            _ if self.published.is_some() => Phase::Published,
+            _ if self.known.is_some() => Phase::Certify,
+            (None, _) => Phase::Waiting,
+            (_, None) => Phase::Declare,
+            (_, Some(round)) if round.document.stage == Stage::Preliminary => Phase::Pattern,
+            (_, Some(round)) if round.is_complete() => Phase::Close,
+            _ => Phase::Submit,
+        }
+    }
+
+    /// What to do next.
+    pub fn duties(&self, now: i64) -> Vec<Duty> {
+        match self.phase() {
+            Phase::Declare if self.declaring_is_over(now) => vec![Duty::Choose],
+            Phase::Pattern => self.round.iter().flat_map(|round| round.pattern_duties(now)).collect(),
+            Phase::Submit => self.round.iter().flat_map(|round| round.submit_duties(now)).collect(),
+            Phase::Close => vec![Duty::Close],
+            Phase::Certify => vec![Duty::Certify],
+            _ => Vec::new(),
+        }
+    }
+
+    fn declaring_is_over(&self, now: i64) -> bool {
+        let everyone = self.declared.len() == self.collection.units.len();
+        everyone || self.declare_until().is_some_and(|until| now >= until)
+    }
+
+    /// When declarations are no longer taken.
+    pub fn declare_until(&self) -> Option<i64> {
+        self.announced.map(|at| at + i64::from(self.collection.declare_hours) * 3600)
+    }
+
+    /// The collection.
+    pub fn collection(&self) -> &Arc<Collection> {
+        &self.collection
+    }
+
+    /// Its cells.
+    pub fn system(&self) -> &Arc<System> {
+        &self.system
+    }
+
+    /// Units that declared.
+    pub fn declared(&self) -> impl Iterator<Item = &Unit> {
+        self.declared.keys()
+    }
+
+    /// The statuses of every unit that declared.
+    pub fn statuses(&self) -> BTreeMap<Unit, Vec<FineStatus>> {
+        self.declared.iter().map(|(unit, declared)| (unit.clone(), declared.statuses.clone())).collect()
+    }
+
+    /// The pattern of the current round.
+    pub fn document(&self) -> Option<&PatternDocument> {
+        self.round.as_ref().map(|round| &round.document)
+    }
+
+    /// The pattern with all witnesses: for proofs to nodes and for the audit.
+    pub fn pattern(&self) -> Option<&Pattern> {
+        self.round.as_ref().map(|round| &round.pattern)
+    }
+
+    /// The current round's verify key.
+    pub fn verify_key(&self) -> Option<[u8; 32]> {
+        self.round.as_ref().map(|round| round.verify_key)
+    }
+
+    /// Certificates of the current roster in order.
+    pub fn certificates(&self) -> Vec<Vec<u8>> {
+        let Some(round) = &self.round else { return Vec::new() };
+        let der = |entry: &RosterEntry| self.declared.get(&entry.unit).map(|d| d.der.clone()).unwrap_or_default();
+        round.document.roster.iter().map(der).collect()
+    }
+
+    /// Units whose report of the current round is verified.
+    pub fn verified(&self) -> Vec<&Unit> {
+        let Some(round) = &self.round else { return Vec::new() };
+        round.reports.iter().filter(|(_, stored)| stored.verdict == Some(true)).map(|(unit, _)| unit).collect()
+    }
+
+    /// What was opened.
+    pub fn known(&self) -> Option<&Known> {
+        self.known.as_ref()
+    }
+
+    /// Why there is no publication.
+    pub fn failure(&self) -> Option<&Failure> {
+        self.failed.as_ref()
+    }
+
+    fn current(&self, number: u32) -> Result<&Round, Refusal> {
+        match &self.round {
+            Some(round) if round.document.round == number => Ok(round),
+            Some(_) => Err(Refusal::OtherBinding("round")),
+            None => Err(Refusal::Phase("without a pattern")),
+        }
+    }
+
+    fn declare(
+        &self,
+        unit: Unit,
+        certificate: [u8; 32],
+        der: Vec<u8>,
+        declaration: Declaration,
+        now: i64,
+    ) -> Result<Vec<Fact>, Refusal> {
+        if declaration.collection != CollectionRef::of(&self.collection) || declaration.tier != Tier::Region {
+            return Err(Refusal::OtherBinding("collection"));
+        }
+        if self.collection.units.binary_search(&unit).is_err() {
+            return Err(Refusal::NotInRoster);
+        }
+        if declaration.statuses.len() != self.system.unit_atoms {
+            return Err(Refusal::Malformed("number of statuses"));
+        }
+        if let Some(known) = self.declared.get(&unit) {
+            let same = known.statuses == declaration.statuses && known.certificate == certificate;
+            return if same { Ok(Vec::new()) } else { Err(Refusal::Second) };
+        }
+        let open = self.phase() == Phase::Declare && self.declare_until().is_some_and(|until| now < until);
+        if !open {
+            return Err(Refusal::Phase("not taking declarations"));
+        }
+        Ok(vec![Fact::Declared { unit, certificate, der, statuses: declaration.statuses }])
+    }
+
+    fn choose(&self, verify_key: [u8; 32], helper_key_id: [u8; 32], now: i64) -> Result<Vec<Fact>, Refusal> {
+        if !self.duties(now).contains(&Duty::Choose) {
+            return Err(Refusal::Phase("not choosing a pattern"));
+        }
+        let roster: Vec<Unit> = self.declared.keys().cloned().collect();
+        Ok(vec![self.chosen(1, Stage::Preliminary, &roster, &[], verify_key, helper_key_id, now)])
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the seven parts of a document, used by the three functions above")]
+    fn chosen(
+        &self,
+        round: u32,
+        stage: Stage,
+        roster: &[Unit],
+        requests: &[Request],
+        verify_key: [u8; 32],
+        helper_key_id: [u8; 32],
+        now: i64,
+    ) -> Fact {
+        let kommuner = roster.iter().map(Unit::kommun).collect::<BTreeSet<KommunKod>>().len();
+        let least = self.collection.minimum_roster();
+        if kommuner < least {
+            return Fact::Failed(Failure::RosterTooSmall { kommuner, least });
+        }
+        let statuses: Vec<Vec<FineStatus>> =
+            roster.iter().filter_map(|unit| self.declared.get(unit)).map(|d| d.statuses.clone()).collect();
+        let threshold = self.collection.min_count;
+        let pattern = match suppress::choose(&self.system, roster, &statuses, threshold, &self.key, requests) {
+            Ok(pattern) => pattern,
+            Err(error) => return Fact::Failed(Failure::Pattern(error.to_string())),
+        };
+        let entry = |unit: &Unit| {
+            self.declared.get(unit).map(|d| RosterEntry { unit: unit.clone(), certificate: d.certificate })
+        };
+        let document = PatternDocument {
+            collection: CollectionRef::of(&self.collection),
+            round,
+            tier: Tier::Region,
+            stage,
+            roster: roster.iter().filter_map(entry).collect(),
+            withheld: pattern.withheld.clone(),
+            open: pattern.open.clone(),
+            closed: pattern.closed.clone(),
+            witness_root: witness_root(&pattern, roster.len()),
+            helper_key_id,
+            submit_until: now + i64::from(self.collection.submit_hours) * 3600,
+        };
+        Fact::Chosen { document: Box::new(document), pattern: Box::new(pattern), verify_key }
+    }
+
+    fn answer(&self, unit: Unit, pattern: &[u8; 32], lines: Vec<Vec<u32>>) -> Result<Vec<Fact>, Refusal> {
+        let Some(round) = &self.round else { return Err(Refusal::Phase("without a pattern")) };
+        if let Some(known) = round.answers.get(&unit) {
+            return if *known == lines { Ok(Vec::new()) } else { Err(Refusal::Second) };
+        }
+        if round.document.hash() != *pattern {
+            return Err(Refusal::OtherBinding("pattern"));
+        }
+        if round.document.stage != Stage::Preliminary {
+            return Err(Refusal::Phase("past requests"));
+        }
+        if round.document.place(&unit).is_none() {
+            return Err(Refusal::NotInRoster);
+        }
+        let known = |atom: &u32| (*atom as usize) < self.system.unit_atoms;
+        if lines.len() > MAX_LINES || !lines.iter().flatten().all(known) {
+            return Err(Refusal::Malformed("lines"));
+        }
+        Ok(vec![Fact::Answered { round: round.document.round, unit, lines }])
+    }
+
+    fn finalise(&self, now: i64) -> Result<Vec<Fact>, Refusal> {
+        let Some(round) = &self.round else { return Err(Refusal::Phase("without a pattern")) };
+        if !self.duties(now).contains(&Duty::Finalise) {
+            return Err(Refusal::Phase("not past requests"));
+        }
+        let document = &round.document;
+        let mut requests = Vec::new();
+        for (unit, lines) in &round.answers {
+            let Some(place) = document.place(unit) else { continue };
+            requests.extend(lines.iter().map(|atoms| Request { unit: place, atoms: atoms.clone() }));
+        }
+        let roster = document.units();
+        let (key, helper) = (round.verify_key, document.helper_key_id);
+        Ok(vec![self.chosen(document.round, Stage::Final, &roster, &requests, key, helper, now)])
+    }
+
+    fn submit(
+        &self,
+        unit: Unit,
+        certificate: [u8; 32],
+        number: u32,
+        content: [u8; 32],
+        now: i64,
+    ) -> Result<Vec<Fact>, Refusal> {
+        let round = self.current(number)?;
+        let place = round.document.place(&unit).ok_or(Refusal::NotInRoster)?;
+        if round.document.roster[place].certificate != certificate {
+            return Err(Refusal::NotInRoster);
+        }
+        match round.reports.get(&unit) {
+            Some(known) if known.content == content => return Ok(Vec::new()),
+            Some(_) => return Err(Refusal::Second),
+            None => {}
+        }
+        if round.document.stage != Stage::Final || now >= round.document.submit_until {
+            return Err(Refusal::Phase("not taking reports"));
+        }
+        Ok(vec![Fact::Stored { round: number, unit, content }])
+    }
+
+    fn checked(&self, number: u32, unit: Unit, accepted: bool) -> Result<Vec<Fact>, Refusal> {
+        let round = self.current(number)?;
+        match round.reports.get(&unit) {
+            None => Err(Refusal::Phase("without this report")),
+            Some(Stored { verdict: Some(_), .. }) => Ok(Vec::new()),
+            Some(_) if accepted => Ok(vec![Fact::Verified { round: number, unit }]),
+            Some(_) => Ok(vec![Fact::Rejected { round: number, unit }]),
+        }
+    }
+
+    /// The round again over those who delivered, or who answered where reports were not yet asked for.
+    fn drop_missing(&self, now: i64) -> Result<Vec<Fact>, Refusal> {
+        let Some(round) = &self.round else { return Err(Refusal::Phase("without a pattern")) };
+        if !self.duties(now).contains(&Duty::DropMissing) {
+            return Err(Refusal::Phase("not past a deadline"));
+        }
+        let roster: Vec<Unit> = match round.document.stage {
+            Stage::Preliminary => round.answers.keys().cloned().collect(),
+            Stage::Final => self.verified().into_iter().cloned().collect(),
+        };
+        let (key, helper) = (round.verify_key, round.document.helper_key_id);
+        let next = round.document.round + 1;
+        Ok(vec![self.chosen(next, Stage::Preliminary, &roster, &[], key, helper, now)])
+    }
+}
+
+impl Round {
+    fn judge(&mut self, unit: &Unit, accepted: bool) {
+        if let Some(stored) = self.reports.get_mut(unit) {
+            stored.verdict = Some(accepted);
+        }
+    }
+
+    fn is_complete(&self) -> bool {
+        let verified = |entry: &RosterEntry| {
+            self.reports.get(&entry.unit).is_some_and(|stored| stored.verdict == Some(true))
+        };
+        self.helper_holds && self.document.roster.iter().all(verified)
+    }
+
+    fn pattern_duties(&self, now: i64) -> Option<Duty> {
+        if self.answers.len() == self.document.roster.len() {
+            Some(Duty::Finalise)
+        } else {
+            (now >= self.document.submit_until).then_some(Duty::DropMissing)
+        }
+    }
+
+    fn submit_duties(&self, now: i64) -> Vec<Duty> {
+        if !self.helper_holds {
+            return vec![Duty::HandPattern];
+        }
+        let waiting = self.reports.iter().filter(|(_, stored)| stored.verdict.is_none());
+        let mut duties: Vec<Duty> = waiting.map(|(unit, _)| Duty::Check(unit.clone())).collect();
+        let judged = self.reports.values().filter(|stored| stored.verdict.is_some()).count();
+        let everyone_judged = judged == self.document.roster.len();
+        if duties.is_empty() && (everyone_judged || now >= self.document.submit_until) {
+            duties.push(Duty::DropMissing);
+        }
+        duties
+    }
+}
