@@ -12,12 +12,15 @@ use std::collections::BTreeMap;
 
 use crate::budget::Budget;
 use crate::program::{Claim, Program};
-use crate::propagate::{Propagator, Reasons, range};
+use crate::propagate::{Empty, Propagator, Reasons, range};
 use crate::rows::{Domain, Row, Rows};
 use crate::view::{SourceIndex, TargetIndex, View};
 
 /// Over this no counts exist: a target that can reach it has no upper end.
 const ENDLESS: i128 = 1 << 28;
+
+/// Blocks of more variables go to the program at once: a blind search would only burn its budget.
+const SEARCHED: usize = 1_000;
 
 /// Relations that no integer table satisfies: a wrong figure, or a mark that does not mean what it says.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -97,9 +100,11 @@ impl<'a> Engine<'a> {
         let mut reasons = Reasons { of: vec![Vec::new(); root.lower.len()] };
         let mut work =
             Propagator { rows: &rows.rows, rows_of: &rows.rows_of, extra: None, steps: budget.propagation };
-        if work.run(&mut root, 0..rows.rows.len() as u32, Some(&mut reasons)).is_err() {
+        if let Err(Empty(last)) = work.run(&mut root, 0..rows.rows.len() as u32, Some(&mut reasons)) {
+            let last = &rows.rows[last as usize];
+            let near = last.terms.iter().flat_map(|(at, _)| &reasons.of[*at as usize]);
             let mut sources: Vec<SourceIndex> =
-                reasons.of.iter().flatten().filter_map(|row| rows.rows[*row as usize].source).collect();
+                near.filter_map(|row| rows.rows[*row as usize].source).chain(last.source).collect();
             sources.sort_unstable();
             sources.dedup();
             return Err(Contradiction { sources });
@@ -220,7 +225,8 @@ impl<'a> Engine<'a> {
         if block.variables.iter().all(|at| domain.fixed(*at as usize).is_some()) {
             return self.settle(block, question, &domain, Means::Propagation);
         }
-        match self.search(block, question, domain.clone(), self.budget.branches) {
+        let branches = if block.variables.len() > SEARCHED { 0 } else { self.budget.branches };
+        match self.search(block, question, domain.clone(), branches) {
             (Reach::Unknown, _) => self.program(block, question, &domain),
             settled => settled,
         }

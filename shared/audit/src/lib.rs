@@ -1,13 +1,28 @@
-//! The adversary's arithmetic; the only maker of a `Release`.
+//! The adversary's arithmetic; the only maker of a [`Release`].
 //!
 //! A separate piece of code that shares nothing with the suppressor but the cell types of `tables`: it sees what an
-//! adversary sees and says what could be computed from it.
+//! adversary sees and says what could be computed from it ([`certify()`]). [`view`] and [`interval`] stand alone and
+//! know nothing of kommuner: any table with marks can be put in them.
+//!
+//! Reads no clock and no randomness; work limits are counted in steps ([`Budget`]). Never depends on `suppress`.
 
+pub mod adversary;
 mod budget;
+mod certify;
+mod consistency;
+mod explain;
 pub mod interval;
 mod program;
 mod propagate;
+mod release;
 mod rows;
+pub mod sensitive;
 pub mod view;
+mod witness;
 
+pub use adversary::{EarlierCell, EarlierIssue};
 pub use budget::Budget;
+pub use certify::{
+    Broken, Candidate, CertifyInput, Detail, Finding, Findings, InputError, Verdict, certify,
+};
+pub use release::{AuditReport, Release};

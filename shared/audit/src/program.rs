@@ -89,7 +89,7 @@ impl Program<'_> {
                 problem.add_integer_var(0.0, (lower as i32, upper as i32)) // clamped to 30 bits
             })
             .collect();
-        for row in rows {
+        for row in rows.iter().filter(|row| !row.terms.is_empty()) {
             let base: Vec<(Variable, f64)> = row.terms.iter().map(|(at, factor)| (variables[*at], *factor)).collect();
             let sides = match (row.lo, row.hi) {
                 (Some(lo), Some(hi)) if lo == hi => vec![(ComparisonOp::Eq, lo)],

@@ -10,9 +10,9 @@ use std::collections::VecDeque;
 
 use crate::rows::{Domain, Row};
 
-/// No integer point is left.
+/// No integer point is left; the row that shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Empty;
+pub(crate) struct Empty(pub(crate) u32);
 
 /// Rows that last moved each variable's bounds.
 #[derive(Clone, Default)]
@@ -102,7 +102,9 @@ impl Propagator<'_> {
                 return Ok(());
             }
             changed.clear();
-            tighten(row, domain, &mut changed)?;
+            if !tighten(row, domain, &mut changed) {
+                return Err(Empty(at));
+            }
             self.steps -= cost;
             for variable in &changed {
                 if let Some(reasons) = reasons.as_deref_mut() {
@@ -126,7 +128,8 @@ impl Propagator<'_> {
     }
 }
 
-fn tighten(row: &Row, domain: &mut Domain, changed: &mut Vec<u32>) -> Result<(), Empty> {
+/// Tightens by one row; `false` when no point is left.
+fn tighten(row: &Row, domain: &mut Domain, changed: &mut Vec<u32>) -> bool {
     let (mut least, mut most) = (Activity::default(), Activity::default());
     for (at, factor) in &row.terms {
         let (low, high) = ends(domain, *at as usize, *factor);
@@ -134,10 +137,10 @@ fn tighten(row: &Row, domain: &mut Domain, changed: &mut Vec<u32>) -> Result<(),
         most.add(high);
     }
     if least.open == 0 && row.hi.is_some_and(|hi| least.finite > hi) {
-        return Err(Empty);
+        return false;
     }
     if most.open == 0 && row.lo.is_some_and(|lo| most.finite < lo) {
-        return Err(Empty);
+        return false;
     }
     for (at, factor) in &row.terms {
         let (variable, wide) = (*at as usize, i128::from(*factor));
@@ -159,14 +162,14 @@ fn tighten(row: &Row, domain: &mut Domain, changed: &mut Vec<u32>) -> Result<(),
             moved = true;
         }
         if domain.upper[variable].is_some_and(|upper| upper < domain.lower[variable]) {
-            return Err(Empty);
+            return false;
         }
         if moved {
             changed.push(*at);
             // later terms of this row still use the old activity: looser, never wrong; the row is queued again
         }
     }
-    Ok(())
+    true
 }
 
 fn ceiling(value: i128, by: i128) -> i128 {

@@ -12,14 +12,16 @@
 pub mod config;
 pub mod door;
 pub mod enrolment;
+pub mod facts;
 pub mod gate;
 pub mod identity;
 pub mod invite;
 pub mod pki;
 pub mod shutdown;
-//pub mod store;
+pub mod store;
 pub mod telemetry;
 pub mod tls;
+pub mod wallet;
 
 #[cfg(test)]
 mod testing;

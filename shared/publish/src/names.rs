@@ -1,7 +1,7 @@
 //! Names of Sweden's kommuner and counties (SCB, *Regionala indelningar*: 290 kommuner, 21 län).
 //!
-//! Names change seldom and codes almost never; a publication takes its names as an argument, and these lists are
-//! what it is given unless somebody has others.
+//! Names change seldom and codes almost never; a publication takes its names as an argument, and these lists
+//! are what it is given unless somebody has others.
 
 use std::collections::BTreeMap;
 
@@ -28,12 +28,19 @@ pub fn county(code: LansKod) -> String {
     let wanted = code.to_string();
     let entry = |line: &str| {
         let (code, rest) = line.split_once(';')?;
-        (code == wanted).then(|| rest.split(';').next()).flatten().map(str::to_string)
+        (code == wanted)
+            .then(|| rest.split(';').next())
+            .flatten()
+            .map(str::to_string)
     };
-    COUNTIES.lines().find_map(entry).unwrap_or_else(|| format!("Län {code}"))
+    COUNTIES
+        .lines()
+        .find_map(entry)
+        .unwrap_or_else(|| format!("Län {code}"))
 }
 
-/// What a unit is called: the kommun's name, with the sub-unit's number when it is one; the code without a name.
+/// What a unit is called: the kommun's name, with the sub-unit's number when it is one; the code without a
+/// name.
 pub fn unit(names: &Names, unit: &Unit) -> String {
     let code = unit.to_string();
     match (names.get(&unit.kommun()), code.split_once('-')) {
@@ -62,7 +69,10 @@ mod tests {
     fn sub_units_carry_their_number_and_strangers_their_code() {
         let names = kommuner();
         let name = |code: &str| unit(&names, &code.parse().unwrap());
-        assert_eq!([name("2180"), name("2180-03"), name("9999-01")], ["Gävle", "Gävle 03", "9999-01"]);
+        assert_eq!(
+            [name("2180"), name("2180-03"), name("9999-01")],
+            ["Gävle", "Gävle 03", "9999-01"]
+        );
         assert_eq!(county("99".parse().unwrap()), "Län 99");
     }
 }

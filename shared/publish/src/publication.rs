@@ -1,8 +1,8 @@
 //! A publication in memory: the strict tables of a collection and everything that is printed around them.
 //!
-//! Made from marks that are already decided. Invariants: the units are those of the roster, the absent ones are all
-//! others that were invited (TRUE-3), and every table has been written in the strict form once, so none can fail to
-//! be written later.
+//! Made from marks that are already decided. Invariants: the units are those of the roster, the absent ones
+//! are all others that were invited (TRUE-3), and every table has been written in the strict form once, so
+//! none can fail to be written later.
 
 use std::collections::BTreeSet;
 
@@ -60,7 +60,8 @@ impl<'a> Publication<'a> {
     /// Makes the tables of a publication dated `date`.
     ///
     /// # Errors
-    /// [`PublishError`] when the figures are not those of the collection, or the tables break the strict form.
+    /// [`PublishError`] when the figures are not those of the collection, or the tables break the strict
+    /// form.
     pub fn new(source: Source<'a>, names: &'a Names, date: Date) -> Result<Self, PublishError> {
         let tables = strict_tables(source)?;
         let mut csv = Vec::with_capacity(tables.len());
@@ -69,10 +70,19 @@ impl<'a> Publication<'a> {
             csv.push((path.clone(), table.to_csv(&path)?.into_bytes()));
         }
         let roster = &source.figures.units;
-        Ok(Self { collection: source.collection, codebook: source.codebook, names, date, roster, tables, csv })
+        Ok(Self {
+            collection: source.collection,
+            codebook: source.codebook,
+            names,
+            date,
+            roster,
+            tables,
+            csv,
+        })
     }
 
-    /// All files but the manifest: strict tables, workbook, report. Equal publications give equal bytes (SAME-1).
+    /// All files but the manifest: strict tables, workbook, report. Equal publications give equal bytes
+    /// (SAME-1).
     ///
     /// # Errors
     /// [`PublishError`] when the workbook or the report cannot be written.
@@ -85,7 +95,11 @@ impl<'a> Publication<'a> {
 
     /// Invited units that did not take part, ascending.
     pub fn absent(&self) -> Vec<&Unit> {
-        self.collection.units.iter().filter(|unit| !self.roster.contains(unit)).collect()
+        self.collection
+            .units
+            .iter()
+            .filter(|unit| !self.roster.contains(unit))
+            .collect()
     }
 
     /// What a unit is called.
@@ -98,10 +112,16 @@ impl<'a> Publication<'a> {
         names::county(self.collection.county)
     }
 
-    /// How many kommuner every total covers in full. A kommun of which a sub-unit is absent is not covered in full.
+    /// How many kommuner every total covers in full. A kommun of which a sub-unit is absent is not covered in
+    /// full.
     pub fn kommuner_covered(&self) -> usize {
         let missing: BTreeSet<KommunKod> = self.absent().into_iter().map(Unit::kommun).collect();
-        self.roster.iter().map(Unit::kommun).filter(|kommun| !missing.contains(kommun)).collect::<BTreeSet<_>>().len()
+        self.roster
+            .iter()
+            .map(Unit::kommun)
+            .filter(|kommun| !missing.contains(kommun))
+            .collect::<BTreeSet<_>>()
+            .len()
     }
 
     /// `Omfattar 9 av 10 kommuner. Deltar inte: Ockelbo.`

@@ -1,7 +1,7 @@
 //! `rapport.json`: what a publication covers and withholds, for machines.
 //!
-//! Holds no figure but bortfall, which is published. Says per table how many units its totals cover (TRUE-3). Keys
-//! stand in a fixed order (SAME-1).
+//! Holds no figure but bortfall, which is published. Says per table how many units its totals cover (TRUE-3).
+//! Keys stand in a fixed order (SAME-1).
 
 use serde::Serialize;
 use tables::strict::{Status, StrictTable};
@@ -63,7 +63,10 @@ struct Bortfall {
 /// Never for a report of this form; a serializer may say otherwise.
 pub fn bytes(publication: &Publication) -> Result<Vec<u8>, serde_json::Error> {
     let collection = publication.collection;
-    let kommuner = Covered { covered: publication.kommuner_covered(), invited: collection.kommuner() };
+    let kommuner = Covered {
+        covered: publication.kommuner_covered(),
+        invited: collection.kommuner(),
+    };
     let absent = publication.absent().into_iter();
     let tables = collection.tables.iter().zip(&publication.tables);
     let report = Report {
@@ -76,9 +79,19 @@ pub fn bytes(publication: &Publication) -> Result<Vec<u8>, serde_json::Error> {
         date: publication.date.to_string(),
         min_count: collection.min_count.get(),
         kommuner,
-        units: Covered { covered: publication.roster.len(), invited: collection.units.len() },
-        absent: absent.map(|unit| Absent { omrade: unit.to_string(), name: publication.name(unit) }).collect(),
-        tables: tables.map(|(spec, table)| of_table(&spec.id, &spec.title, table, kommuner)).collect(),
+        units: Covered {
+            covered: publication.roster.len(),
+            invited: collection.units.len(),
+        },
+        absent: absent
+            .map(|unit| Absent {
+                omrade: unit.to_string(),
+                name: publication.name(unit),
+            })
+            .collect(),
+        tables: tables
+            .map(|(spec, table)| of_table(&spec.id, &spec.title, table, kommuner))
+            .collect(),
     };
     let mut bytes = serde_json::to_vec_pretty(&report)?;
     bytes.push(b'\n');
@@ -87,11 +100,15 @@ pub fn bytes(publication: &Publication) -> Result<Vec<u8>, serde_json::Error> {
 
 fn of_table(id: &str, title: &str, table: &StrictTable, covered: Covered) -> TableReport {
     let with = |status: Status| table.rows.iter().filter(|row| row.status == status).count();
-    let bortfall = table.rows.iter().filter(|row| row.matt == BORTFALL).map(|row| Bortfall {
-        tid: row.tid.to_string(),
-        varde: row.varde,
-        status: row.status.mark(),
-    });
+    let bortfall = table
+        .rows
+        .iter()
+        .filter(|row| row.matt == BORTFALL)
+        .map(|row| Bortfall {
+            tid: row.tid.to_string(),
+            varde: row.varde,
+            status: row.status.mark(),
+        });
     TableReport {
         id: id.into(),
         title: title.into(),

@@ -1,12 +1,12 @@
 //! From marked figures to strict tables.
 //!
-//! A table of scope `kommun` has rows for every invited unit (`..` for those that did not take part) and for the
-//! county; a table of scope `total` for the county only. Percentages stand wherever their base is one of the table's
-//! margins. Bortfall is one row a period for the county, also when it is 0 (TRUE-3), with `TOT` in every dimension
-//! whether or not the counts have that margin.
+//! A table of scope `kommun` has rows for every invited unit (`..` for those that did not take part) and for
+//! the county; a table of scope `total` for the county only. Percentages stand wherever their base is one of
+//! the table's margins. Bortfall is one row a period for the county, also when it is 0 (TRUE-3), with `TOT`
+//! in every dimension whether or not the counts have that margin.
 //!
-//! Order: units ascending, then the county; codes as in the codebook, `TOT` last; periods ascending; measures:
-//! count, percent, change, bortfall. Deterministic (SAME-1). Decides no mark.
+//! Order: units ascending, then the county; codes as in the codebook, `TOT` last; periods ascending;
+//! measures: count, percent, change, bortfall. Deterministic (SAME-1). Decides no mark.
 
 use tables::codebook::{Codebook, TOT};
 use tables::collection::{Collection, Measure, Scope, Table};
@@ -84,7 +84,12 @@ pub const BORTFALL: &str = "bortfall";
 
 /// The constant columns of a table: filter variables that are no dimension, with their code or `TOT`.
 pub fn constant_columns(table: &Table, codebook: &Codebook) -> Vec<(String, String)> {
-    let is_dimension = |variable| table.dimensions.iter().any(|dimension| dimension.variable == variable);
+    let is_dimension = |variable| {
+        table
+            .dimensions
+            .iter()
+            .any(|dimension| dimension.variable == variable)
+    };
     let constant = |(variable, codes): (&usize, &std::collections::BTreeSet<u16>)| {
         let variable = &codebook.variables[*variable];
         let code = match codes.first() {
@@ -93,7 +98,12 @@ pub fn constant_columns(table: &Table, codebook: &Codebook) -> Vec<(String, Stri
         };
         (variable.id.clone(), code)
     };
-    table.filter.iter().filter(|(variable, _)| !is_dimension(**variable)).map(constant).collect()
+    table
+        .filter
+        .iter()
+        .filter(|(variable, _)| !is_dimension(**variable))
+        .map(constant)
+        .collect()
 }
 
 /// All tables of a publication, in the collection's order.
@@ -134,7 +144,13 @@ impl<'a> Maker<'a> {
         let table = &source.collection.tables[at];
         let rows = &source.system.tables[at];
         let constants = constant_columns(table, source.codebook);
-        Self { source, table, rows: &rows.rows, bortfall: &rows.bortfall, constants }
+        Self {
+            source,
+            table,
+            rows: &rows.rows,
+            bortfall: &rows.bortfall,
+            constants,
+        }
     }
 
     fn make(&self) -> Result<StrictTable, TableError> {
@@ -145,7 +161,11 @@ impl<'a> Maker<'a> {
             Scope::Total => &[],
         };
         for unit in units {
-            let marks = figures.units.binary_search(unit).ok().map(|at| &figures.per_unit[at]);
+            let marks = figures
+                .units
+                .binary_search(unit)
+                .ok()
+                .map(|at| &figures.per_unit[at]);
             self.area(&Omrade::Unit(unit.clone()), marks, &mut rows)?;
         }
         let county = Omrade::County(self.source.collection.county);
@@ -154,7 +174,9 @@ impl<'a> Maker<'a> {
         let order = self.order();
         rows.sort_by_cached_key(|row| order.key(row));
         let own = self.table.dimensions.iter().map(|dimension| dimension.id.clone());
-        let dimensions = own.chain(self.constants.iter().map(|(id, _)| id.clone())).collect();
+        let dimensions = own
+            .chain(self.constants.iter().map(|(id, _)| id.clone()))
+            .collect();
         Ok(StrictTable { dimensions, rows })
     }
 
@@ -194,7 +216,12 @@ impl<'a> Maker<'a> {
     }
 
     fn change_rows(&self, area: &Omrade, row: &Row, counts: &Counts, out: &mut Vec<StrictRow>) {
-        let Some(spec) = self.table.change.as_ref().filter(|spec| self.table.periods[row.period] == spec.to) else {
+        let Some(spec) = self
+            .table
+            .change
+            .as_ref()
+            .filter(|spec| self.table.periods[row.period] == spec.to)
+        else {
             return;
         };
         for from in &spec.from {
@@ -225,27 +252,55 @@ impl<'a> Maker<'a> {
     ) -> Result<Figure, TableError> {
         let table = || self.table.id.clone();
         match marks.get(&cell) {
-            Some(mark) => Figure::of_mark(*mark).map_err(|source| TableError::TooLarge { table: table(), source }),
-            None => Err(TableError::NoMark { table: table(), area: area.clone(), row: name() }),
+            Some(mark) => Figure::of_mark(*mark).map_err(|source| TableError::TooLarge {
+                table: table(),
+                source,
+            }),
+            None => Err(TableError::NoMark {
+                table: table(),
+                area: area.clone(),
+                row: name(),
+            }),
         }
     }
 
-    fn row(&self, area: &Omrade, codes: &[Option<usize>], period: usize, matt: &str, figure: Figure) -> StrictRow {
+    fn row(
+        &self,
+        area: &Omrade,
+        codes: &[Option<usize>],
+        period: usize,
+        matt: &str,
+        figure: Figure,
+    ) -> StrictRow {
         let (varde, status) = figure.columns();
         let constants = self.constants.iter().map(|(_, code)| code.clone());
         let codes = self.codes(codes).chain(constants).collect();
-        StrictRow { omrade: area.clone(), codes, tid: self.table.periods[period], matt: matt.into(), varde, status }
+        StrictRow {
+            omrade: area.clone(),
+            codes,
+            tid: self.table.periods[period],
+            matt: matt.into(),
+            varde,
+            status,
+        }
     }
 
     fn codes<'b>(&'b self, codes: &'b [Option<usize>]) -> impl Iterator<Item = String> + 'b {
-        self.table.dimensions.iter().zip(codes).map(|(dimension, code)| match code {
-            Some(at) => dimension.categories[*at].code.clone(),
-            None => TOT.into(),
-        })
+        self.table
+            .dimensions
+            .iter()
+            .zip(codes)
+            .map(|(dimension, code)| match code {
+                Some(at) => dimension.categories[*at].code.clone(),
+                None => TOT.into(),
+            })
     }
 
     fn name(&self, codes: &[Option<usize>], period: usize) -> String {
-        self.codes(codes).chain([self.table.periods[period].to_string()]).collect::<Vec<_>>().join(" ")
+        self.codes(codes)
+            .chain([self.table.periods[period].to_string()])
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 
     fn order(&self) -> Order {
@@ -253,7 +308,9 @@ impl<'a> Maker<'a> {
             let codes = dimension.categories.iter().enumerate();
             codes.map(|(at, category)| (category.code.clone(), at)).collect()
         };
-        Order { ranks: self.table.dimensions.iter().map(ranks).collect() }
+        Order {
+            ranks: self.table.dimensions.iter().map(ranks).collect(),
+        }
     }
 }
 
@@ -264,7 +321,9 @@ struct Order {
 
 impl Order {
     fn key(&self, row: &StrictRow) -> (Omrade, Vec<usize>, Period, usize, String) {
-        let rank = |(ranks, code): (&HashMap<String, usize>, &String)| ranks.get(code).copied().unwrap_or(usize::MAX);
+        let rank = |(ranks, code): (&HashMap<String, usize>, &String)| {
+            ranks.get(code).copied().unwrap_or(usize::MAX)
+        };
         let codes = self.ranks.iter().zip(&row.codes).map(rank).collect();
         let measure = match row.matt.as_str() {
             BORTFALL => 3,

@@ -144,14 +144,6 @@ impl PatternDocument {
         self.roster.iter().position(|entry| entry.unit == *unit)
     }
 
-    /// The kommuner of which a printed cell is withheld: those that an opened sum of it hides.
-    pub fn hidden_in(&self, cell: CellIndex) -> BTreeSet<KommunKod> {
-        let hides = |(entry, withheld): (&RosterEntry, &BTreeSet<CellIndex>)| {
-            withheld.contains(&cell).then(|| entry.unit.kommun())
-        };
-        self.roster.iter().zip(&self.withheld).filter_map(hides).collect()
-    }
-
     /// The pattern without its witnesses, as `suppress` takes it.
     pub fn pattern(&self, witnesses: Vec<Witness>) -> Pattern {
         Pattern {

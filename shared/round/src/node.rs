@@ -339,7 +339,7 @@ impl Node {
         let witnesses: Vec<Witness> = postcard::from_bytes(&shown.witnesses).map_err(|_| PatternFault::Proof)?;
         let statuses = &self.declaration.as_ref().ok_or(PatternFault::Shape)?.0.statuses;
         let pattern = document.pattern(witnesses.clone());
-        suppress::check_own(&self.system, &document.units(), &pattern, place, statuses, &witnesses)
+        suppress::check::check_own(&self.system, &document.units(), &pattern, place, statuses, &witnesses)
             .map_err(fault_of)?;
         let lines = self.lines(document, None);
         match lines.iter().all(|(definition, line)| ledger.allows(definition, line)) {
@@ -384,8 +384,10 @@ pub(crate) fn opens_enough(system: &System, document: &PatternDocument, cell: us
     match &known.build {
         Build::Sum(_) => false,
         Build::Entry { .. } => document.kommuner().len() >= LEAST_HIDDEN,
-        Build::UnitAtoms(_) if known.per_unit => document.hidden_in(cell).len() >= LEAST_HIDDEN,
-        Build::UnitAtoms(_) => document.kommuner().len() >= LEAST_HIDDEN,
+        Build::UnitAtoms(_) => {
+            let hidden = suppress::totals::hidden_kommuner(system, &document.units(), &document.withheld, cell);
+            hidden.len() >= LEAST_HIDDEN
+        }
     }
 }
 
@@ -400,10 +402,13 @@ pub(crate) fn readable_units(system: &System, document: &PatternDocument, cell: 
     document.roster.iter().zip(&document.withheld).filter_map(shown).collect()
 }
 
-fn fault_of(refusal: suppress::Refusal) -> PatternFault {
+fn fault_of(refusal: suppress::check::Refusal) -> PatternFault {
+    use suppress::check::Refusal;
     match refusal {
-        suppress::Refusal::SmallShown { .. } => PatternFault::SmallShown,
-        suppress::Refusal::ZeroWithheld { .. } => PatternFault::ZeroWithheld,
-        _ => PatternFault::Witness,
+        Refusal::Shape => PatternFault::Shape,
+        Refusal::SmallShown(_) => PatternFault::SmallShown,
+        Refusal::ZeroWithheld(_) => PatternFault::ZeroWithheld,
+        Refusal::FewHidden(_) => PatternFault::Opens,
+        Refusal::NotProtected(_) | Refusal::BadWitness(_) | Refusal::ChangesShown(_) => PatternFault::Witness,
     }
 }

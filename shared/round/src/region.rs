@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use suppress::{PatternKey, Request};
+use suppress::blind::{self, Request};
+use suppress::key::PatternKey;
 use tables::collection::Collection;
 use tables::count::FineStatus;
 use tables::figures::Pattern;
@@ -121,6 +122,9 @@ pub enum Failure {
     /// The helper refused to open.
     #[error("the helper refused: {0}")]
     Helper(String),
+    /// A kommun's readable cells contradict what it declared.
+    #[error("{0} delivered figures that contradict its own statuses")]
+    Unit(Unit),
     /// No pattern protects the cells.
     #[error("no pattern could be chosen: {0}")]
     Pattern(String),
@@ -237,6 +241,13 @@ pub enum Phase {
     Published,
     /// Over without a publication.
     Failed,
+}
+
+impl Phase {
+    /// Whether nothing more will happen.
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Published | Self::Failed)
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -521,8 +532,7 @@ impl Region {
         }
         let statuses: Vec<Vec<FineStatus>> =
             roster.iter().filter_map(|unit| self.declared.get(unit)).map(|d| d.statuses.clone()).collect();
-        let threshold = self.collection.min_count;
-        let pattern = match suppress::choose(&self.system, roster, &statuses, threshold, &self.key, requests) {
+        let pattern = match blind::choose(&self.system, roster, &statuses, &self.key, requests) {
             Ok(pattern) => pattern,
             Err(error) => return Fact::Failed(Failure::Pattern(error.to_string())),
         };
@@ -574,7 +584,7 @@ impl Region {
         let document = &round.document;
         let mut requests = Vec::new();
         for (unit, lines) in &round.answers {
-            let Some(place) = document.place(unit) else { continue };
+            let Some(place) = document.place(unit).and_then(|place| u32::try_from(place).ok()) else { continue };
             requests.extend(lines.iter().map(|atoms| Request { unit: place, atoms: atoms.clone() }));
         }
         let roster = document.units();

@@ -137,19 +137,22 @@ pub fn offset(
 /// The totals over the roster that follow from opened sums and readable cells; closed ones are absent.
 pub fn totals(
     system: &System,
+    document: &PatternDocument,
     opened: &BTreeMap<CellIndex, u64>,
     readable: &[BTreeMap<CellIndex, u64>],
 ) -> BTreeMap<CellIndex, u64> {
+    let added_up = |cell: CellIndex| -> Option<u64> {
+        let parts = suppress::totals::readable_sum(system, &document.withheld, cell)?;
+        let of_unit = |unit: &BTreeMap<CellIndex, u64>| parts.iter().map(|part| unit.get(part)).sum::<Option<u64>>();
+        readable.iter().map(of_unit).sum()
+    };
     let mut totals = BTreeMap::new();
-    for cell in 0..system.cells.len() {
-        let added = || readable.iter().map(|unit| unit.get(&cell)).sum::<Option<u64>>();
-        let per_unit = system.cells[cell].per_unit && !readable.is_empty();
-        let value = opened.get(&cell).copied().or_else(|| per_unit.then(added).flatten());
-        if let Some(value) = value {
+    for cell in (0..system.cells.len()).filter(|cell| !document.closed.contains(cell)) {
+        if let Some(value) = opened.get(&cell).copied().or_else(|| added_up(cell)) {
             totals.insert(cell, value);
         }
     }
-    for cell in 0..system.cells.len() {
+    for cell in (0..system.cells.len()).filter(|cell| !document.closed.contains(cell)) {
         if let (None, Build::Sum(parts)) = (totals.get(&cell), &system.cells[cell].build) {
             let sum = parts.iter().map(|part| totals.get(part).copied()).sum::<Option<u64>>();
             if let Some(sum) = sum.filter(|_| !parts.is_empty()) {

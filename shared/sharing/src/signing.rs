@@ -31,16 +31,19 @@ pub enum SigningContext {
     Opening,
     /// A coordinator signs a publication's manifest.
     Manifest,
+    /// A helper signs its HPKE key.
+    HelperKey,
 }
 
 impl SigningContext {
     /// Every context.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Report,
         Self::Pattern,
         Self::Collection,
         Self::Opening,
         Self::Manifest,
+        Self::HelperKey,
     ];
 
     /// The text that is signed with the message.
@@ -51,10 +54,12 @@ impl SigningContext {
             Self::Collection => "samman/v1 collection",
             Self::Opening => "samman/v1 opening",
             Self::Manifest => "samman/v1 manifest",
+            Self::HelperKey => "samman/v1 helper key",
         }
     }
 
-    fn frame(self, message: &[u8]) -> Vec<u8> {
+    /// The bytes that are really signed: the context with its length, then the message.
+    pub fn frame(self, message: &[u8]) -> Vec<u8> {
         let text = self.text().as_bytes();
         let mut framed = Vec::with_capacity(1 + text.len() + message.len());
         framed.push(text.len() as u8); // infallible: every context is far below 256 bytes, as a test says

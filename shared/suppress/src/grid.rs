@@ -20,10 +20,11 @@ const CELL: u64 = 1_000_000;
 /// What it costs to close a total: more than any number of unit cells a witness could touch instead.
 const TOTAL: u64 = 1 << 40;
 
-/// How a cell lies over the unit atoms.
+/// The totals that hold a unit atom, wholly or in part.
+#[derive(Default, Clone)]
 struct Reach {
-    whole: Vec<u32>,
-    partly: Vec<u32>,
+    whole: Vec<CellIndex>,
+    partly: Vec<CellIndex>,
 }
 
 /// Statuses, printed cells and prices.
@@ -126,12 +127,16 @@ impl<'a> Grid<'a> {
 
     /// The totals over the roster that a change of the roster's unit atoms may change: unions of unit atoms whose sum
     /// changes, and every cell that holds only a part of a changed one (where its records lie is not known).
-    pub fn totals_changed(&self, drift: &BTreeMap<u32, i32>) -> Vec<CellIndex> {
-        let changed = |atom: &u32| drift.get(atom).copied().unwrap_or(0);
-        let hit = |reach: &Reach| {
-            reach.partly.iter().any(|atom| changed(atom) != 0) || reach.whole.iter().map(changed).sum::<i32>() != 0
-        };
-        (0..self.reach.len()).filter(|cell| hit(&self.reach[*cell])).collect()
+    pub fn totals_changed(&self, drift: &BTreeMap<u32, i32>) -> BTreeSet<CellIndex> {
+        let mut sums = BTreeMap::<CellIndex, i32>::new();
+        let mut found = BTreeSet::new();
+        for (atom, change) in drift {
+            let reach = &self.reach[*atom as usize];
+            reach.whole.iter().for_each(|cell| *sums.entry(*cell).or_default() += change);
+            found.extend(reach.partly.iter().copied());
+        }
+        found.extend(sums.into_iter().filter_map(|(cell, sum)| (sum != 0).then_some(cell)));
+        found
     }
 
     /// Printed cells that must be withheld whatever the witnesses: those whose nonzero atoms are all small.
@@ -183,15 +188,16 @@ fn prices(system: &System) -> Vec<u64> {
 fn reaches(system: &System) -> Vec<Reach> {
     let mut sizes = vec![0usize; system.unit_atoms];
     system.unit_atom_of.iter().flatten().for_each(|atom| sizes[*atom as usize] += 1);
-    let reach = |cell: &tables::system::Cell| {
+    let mut reach = vec![Reach::default(); system.unit_atoms];
+    for (at, cell) in system.cells.iter().enumerate() {
         let mut held = BTreeMap::<u32, usize>::new();
         for atom in cell.atoms.iter().filter_map(|atom| system.unit_atom_of[*atom as usize]) {
             *held.entry(atom).or_default() += 1;
         }
-        let (whole, partly): (Vec<_>, Vec<_>) =
-            held.into_iter().partition(|(atom, count)| sizes[*atom as usize] == *count);
-        let names = |list: Vec<(u32, usize)>| list.into_iter().map(|(atom, _)| atom).collect();
-        Reach { whole: names(whole), partly: names(partly) }
-    };
-    system.cells.iter().map(reach).collect()
+        for (atom, count) in held {
+            let reach = &mut reach[atom as usize];
+            if sizes[atom as usize] == count { reach.whole.push(at) } else { reach.partly.push(at) }
+        }
+    }
+    reach
 }

@@ -13,13 +13,13 @@ pub mod check;
 pub mod key;
 pub mod known;
 pub mod request;
+pub mod totals;
 
 mod grid;
 mod lp;
 mod moves;
 mod path;
 mod span;
-mod totals;
 
 #[cfg(test)]
 mod fixture;

@@ -90,8 +90,8 @@ mod tests {
     fn two_variables_may_name_one_column_and_only_foreign_labels_are_listed() {
         let text = code_map(Dialect::of("2181").unwrap()).unwrap().unwrap();
         let map: toml::Table = text.parse().unwrap();
-        assert_eq!(map["kolumner"]["orsak_ansokan"].as_str(), Some("Orsak"));
-        assert_eq!(map["kolumner"]["orsak_anmalan"].as_str(), Some("Orsak"));
+        assert_eq!(map["kolumner"]["anmalare"].as_str(), Some("Vem"));
+        assert_eq!(map["kolumner"]["sokande"].as_str(), Some("Vem"));
         let typ = map["koder"]["aktualiseringstyp"].as_table().unwrap();
         assert_eq!(typ["Vux anm"].as_str(), Some("anmalan"));
         assert!(!typ.contains_key("Anmälan"));

@@ -25,7 +25,7 @@ const DEFAULT_COLUMNS: &[Column] = &[
     ("Anteckning", &[Anteckning]),
 ];
 
-/// Sandviken: its own headers, and columns shared by two variables.
+/// Sandviken: its own headers, and a column shared by two variables.
 const SHARED_COLUMNS: &[Column] = &[
     ("Ärendenr", &[Nr]),
     ("Inkom", &[Datum]),
@@ -35,7 +35,8 @@ const SHARED_COLUMNS: &[Column] = &[
     ("Anteckning", &[Anteckning]),
     ("Ärendetyp", &[Coded(Typ)]),
     ("Vem", &[Coded(Anmalare), Coded(Sokande)]),
-    ("Orsak", &[Coded(OrsakAnsokan), Coded(OrsakAnmalan)]),
+    ("Orsak ans", &[Coded(OrsakAnsokan)]),
+    ("Orsak anm", &[Coded(OrsakAnmalan)]),
     ("Utfall", &[Coded(Beslut)]),
 ];
 

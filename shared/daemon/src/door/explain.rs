@@ -88,11 +88,7 @@ impl PeerRefused {
 
 /// Finds the most telling cause in an error of a call or a connection: a `tonic::Status`, a
 /// `tonic::transport::Error` or a [`ConnectError`]. `own` is our certificate, where we have one.
-pub fn explain(
-    error: &(dyn Error + 'static),
-    own: Option<&PeerCertificate>,
-    now: Timestamp,
-) -> PeerRefused {
+pub fn explain(error: &(dyn Error + 'static), own: Option<&PeerCertificate>, now: Timestamp) -> PeerRefused {
     let mut cut = false;
     let mut next = Some(error);
     while let Some(cause) = next {
@@ -144,7 +140,9 @@ fn told_by(error: &(dyn Error + 'static)) -> Option<PeerRefused> {
 fn told_by_status(status: &tonic::Status) -> Option<PeerRefused> {
     let message = status.message().to_owned();
     match status.code() {
-        tonic::Code::Unauthenticated | tonic::Code::PermissionDenied => Some(PeerRefused::NotAllowed(message)),
+        tonic::Code::Unauthenticated | tonic::Code::PermissionDenied => {
+            Some(PeerRefused::NotAllowed(message))
+        }
         tonic::Code::Unavailable if status.source().is_none() => Some(PeerRefused::Unavailable(message)),
         _ => None,
     }
@@ -164,12 +162,12 @@ fn told_by_alert(alert: &str) -> PeerRefused {
 fn told_by_tls(fault: &TlsFault) -> Option<PeerRefused> {
     match fault {
         TlsFault::AlertReceived(alert) => Some(told_by_alert(&format!("{alert:?}"))),
-        TlsFault::InvalidCertificate(CertificateError::Other(other)) => {
-            Some(PeerRefused::ServerNotTrusted(match other.0.downcast_ref::<DoorError>() {
+        TlsFault::InvalidCertificate(CertificateError::Other(other)) => Some(PeerRefused::ServerNotTrusted(
+            match other.0.downcast_ref::<DoorError>() {
                 Some(ours) => ours.to_string(),
                 None => "certificate".to_owned(),
-            }))
-        }
+            },
+        )),
         TlsFault::InvalidCertificate(reason) => Some(PeerRefused::ServerNotTrusted(reason.to_string())),
         TlsFault::NoCertificatesPresented => Some(PeerRefused::ServerNotTrusted("no certificate".into())),
         _ => None,
@@ -179,6 +177,9 @@ fn told_by_tls(fault: &TlsFault) -> Option<PeerRefused> {
 fn is_cut(error: &(dyn Error + 'static)) -> bool {
     use io::ErrorKind as K;
     error.downcast_ref::<io::Error>().is_some_and(|io| {
-        matches!(io.kind(), K::BrokenPipe | K::ConnectionReset | K::ConnectionAborted | K::UnexpectedEof)
+        matches!(
+            io.kind(),
+            K::BrokenPipe | K::ConnectionReset | K::ConnectionAborted | K::UnexpectedEof
+        )
     })
 }

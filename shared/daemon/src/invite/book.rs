@@ -72,15 +72,20 @@ impl InviteBook {
     /// Notes an invite. An open one for the same identity is withdrawn by it: the newest letter counts.
     pub fn issue(&mut self, identity: Identity, token: &Token, expires: Timestamp) {
         self.withdraw(&identity);
-        let entry =
-            Entry { identity, token_sha256: token.sha256(), expires: expires.as_second(), redeemed: None };
+        let entry = Entry {
+            identity,
+            token_sha256: token.sha256(),
+            expires: expires.as_second(),
+            redeemed: None,
+        };
         self.entries.push(entry);
     }
 
     /// Takes back the open invite of an identity; whether there was one.
     pub fn withdraw(&mut self, identity: &Identity) -> bool {
         let before = self.entries.len();
-        self.entries.retain(|entry| entry.redeemed.is_some() || entry.identity != *identity);
+        self.entries
+            .retain(|entry| entry.redeemed.is_some() || entry.identity != *identity);
         self.entries.len() < before
     }
 
@@ -94,7 +99,10 @@ impl InviteBook {
         public_key: &[u8; 32],
         now: Timestamp,
     ) -> Result<Redemption, InviteError> {
-        let entry = self.find(token).map(|place| &self.entries[place]).ok_or(InviteError::Unknown)?;
+        let entry = self
+            .find(token)
+            .map(|place| &self.entries[place])
+            .ok_or(InviteError::Unknown)?;
         match &entry.redeemed {
             // Also after its end: the answer may have been lost in the last minute, and it is the same bytes.
             Some(done) if done.public_key == *public_key => Ok(Redemption::Repeat(done.certificate.clone())),
@@ -115,7 +123,10 @@ impl InviteBook {
         certificate: Vec<u8>,
     ) -> Result<(), InviteError> {
         let place = self.find(token).ok_or(InviteError::Unknown)?;
-        let redeemed = Some(Redeemed { public_key, certificate });
+        let redeemed = Some(Redeemed {
+            public_key,
+            certificate,
+        });
         let slot = &mut self.entries[place].redeemed;
         if slot.is_some() && *slot != redeemed {
             return Err(InviteError::AlreadyRecorded);
@@ -127,14 +138,20 @@ impl InviteBook {
     /// Drops open invites past their end; how many.
     pub fn expire(&mut self, now: Timestamp) -> usize {
         let before = self.entries.len();
-        self.entries.retain(|entry| entry.redeemed.is_some() || now.as_second() < entry.expires);
+        self.entries
+            .retain(|entry| entry.redeemed.is_some() || now.as_second() < entry.expires);
         before - self.entries.len()
     }
 
     /// Identities with an open invite, and its end, for the operator's page.
     pub fn open(&self) -> impl Iterator<Item = (&Identity, Timestamp)> {
         let open = self.entries.iter().filter(|entry| entry.redeemed.is_none());
-        open.map(|e| (&e.identity, Timestamp::from_second(e.expires).unwrap_or(Timestamp::MAX)))
+        open.map(|e| {
+            (
+                &e.identity,
+                Timestamp::from_second(e.expires).unwrap_or(Timestamp::MAX),
+            )
+        })
     }
 
     /// Compares with every entry without stopping early.
@@ -146,7 +163,11 @@ impl InviteBook {
             place.conditional_assign(&index, same);
             found |= same;
         }
-        if bool::from(found) { usize::try_from(place).ok() } else { None }
+        if bool::from(found) {
+            usize::try_from(place).ok()
+        } else {
+            None
+        }
     }
 }
 
@@ -157,7 +178,11 @@ mod tests {
 
     fn book() -> (InviteBook, Token) {
         let (mut book, token) = (InviteBook::default(), Token::generate().unwrap());
-        book.issue(identity("urn:samman:node:2181"), &Token::generate().unwrap(), at() + days(14));
+        book.issue(
+            identity("urn:samman:node:2181"),
+            &Token::generate().unwrap(),
+            at() + days(14),
+        );
         book.issue(identity("urn:samman:node:2180"), &token, at() + days(14));
         (book, token)
     }
@@ -172,14 +197,19 @@ mod tests {
         assert_eq!(book.redeem(&token, &[1; 32], at()), repeat);
         assert_eq!(book.redeem(&token, &[1; 32], at() + days(30)), repeat);
         assert_eq!(book.redeem(&token, &[2; 32], at()), Err(InviteError::Used));
-        assert_eq!(book.record(&token, [2; 32], b"other".to_vec()), Err(InviteError::AlreadyRecorded));
+        assert_eq!(
+            book.record(&token, [2; 32], b"other".to_vec()),
+            Err(InviteError::AlreadyRecorded)
+        );
         assert_eq!(book.record(&token, [1; 32], b"certificate".to_vec()), Ok(()));
     }
 
     #[test]
     fn an_unknown_or_expired_invite_is_refused_with_the_same_words() {
         let (book, token) = book();
-        let unknown = book.redeem(&Token::generate().unwrap(), &[1; 32], at()).unwrap_err();
+        let unknown = book
+            .redeem(&Token::generate().unwrap(), &[1; 32], at())
+            .unwrap_err();
         let expired = book.redeem(&token, &[1; 32], at() + days(14)).unwrap_err();
         assert_eq!((unknown, expired), (InviteError::Unknown, InviteError::Expired));
         assert_eq!(unknown.for_peer(), expired.for_peer());
@@ -193,7 +223,10 @@ mod tests {
         assert_eq!(book.redeem(&first, &[1; 32], at()), Err(InviteError::Unknown));
         book.record(&second, [1; 32], b"c".to_vec()).unwrap();
         book.issue(identity("urn:samman:node:2180"), &first, at() + days(14));
-        assert!(matches!(book.redeem(&second, &[1; 32], at()), Ok(Redemption::Repeat(_))));
+        assert!(matches!(
+            book.redeem(&second, &[1; 32], at()),
+            Ok(Redemption::Repeat(_))
+        ));
     }
 
     #[test]

@@ -88,6 +88,8 @@ pub struct PeerCertificate {
     pub not_after: Timestamp,
     /// Ed25519 public key.
     pub public_key: [u8; 32],
+    /// The certificate itself.
+    pub der: Vec<u8>,
 }
 
 impl PeerCertificate {
@@ -110,6 +112,7 @@ impl PeerCertificate {
             not_before: instant(parsed.validity().not_before.timestamp())?,
             not_after: instant(parsed.validity().not_after.timestamp())?,
             public_key: public_key_of(&parsed)?,
+            der: der.to_vec(),
         })
     }
 
@@ -131,8 +134,12 @@ impl PeerCertificate {
 }
 
 fn identity_of(parsed: &X509Certificate<'_>) -> Result<Identity, CertificateError> {
-    let extension = parsed.subject_alternative_name().map_err(|_| CertificateError::Malformed)?;
-    let names = extension.map(|e| e.value.general_names.as_slice()).unwrap_or_default();
+    let extension = parsed
+        .subject_alternative_name()
+        .map_err(|_| CertificateError::Malformed)?;
+    let names = extension
+        .map(|e| e.value.general_names.as_slice())
+        .unwrap_or_default();
     let uris: Vec<&str> = names
         .iter()
         .filter_map(|name| match name {
@@ -160,7 +167,11 @@ fn public_key_of(parsed: &X509Certificate<'_>) -> Result<[u8; 32], CertificateEr
     if info.algorithm.algorithm != OID_SIG_ED25519 {
         return Err(CertificateError::NotEd25519);
     }
-    info.subject_public_key.data.as_ref().try_into().map_err(|_| CertificateError::NotEd25519)
+    info.subject_public_key
+        .data
+        .as_ref()
+        .try_into()
+        .map_err(|_| CertificateError::NotEd25519)
 }
 
 pub(super) fn instant(unix: i64) -> Result<Timestamp, CertificateError> {
@@ -209,10 +220,12 @@ mod tests {
     fn trailing_bytes_and_cut_certificates_are_refused() {
         let (_, mut der) = issue_for(&root(), "urn:samman:node:2180", at(), 90);
         for cut in [0, 1, 20, der.len() - 1] {
-            assert_eq!(PeerCertificate::parse(&der[..cut]), Err(CertificateError::Malformed));
+            assert_eq!(
+                PeerCertificate::parse(&der[..cut]),
+                Err(CertificateError::Malformed)
+            );
         }
         der.push(0);
         assert_eq!(PeerCertificate::parse(&der), Err(CertificateError::Malformed));
     }
-
 }

@@ -54,7 +54,11 @@ impl ServerTls {
     }
 
     fn new(mode: Mode, credentials: Arc<Credentials>) -> Result<Self, TlsError> {
-        let tls = ServerTls { mode, credentials: RwLock::new(credentials), built: Mutex::new(None) };
+        let tls = ServerTls {
+            mode,
+            credentials: RwLock::new(credentials),
+            built: Mutex::new(None),
+        };
         // Built once here, so that a configuration that cannot work ends the start and not a visitor's call.
         tls.config()?;
         Ok(tls)
@@ -75,7 +79,11 @@ impl ServerTls {
     /// # Errors
     /// [`TlsError`] where the present credentials or list cannot be used.
     pub fn config(&self) -> Result<Arc<ServerConfig>, TlsError> {
-        let credentials = self.credentials.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let credentials = self
+            .credentials
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         let crl = match &self.mode {
             Mode::Mutual(gate) => Some((gate, gate.crl())),
             Mode::Enrolment => None,
@@ -83,14 +91,21 @@ impl ServerTls {
         let crl_number = crl.as_ref().map(|(_, crl)| crl.number());
         let certificate = credentials.about().fingerprint;
         let mut built = self.built.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(have) = built.as_ref().filter(|b| (b.crl_number, b.certificate) == (crl_number, certificate)) {
+        if let Some(have) = built
+            .as_ref()
+            .filter(|b| (b.crl_number, b.certificate) == (crl_number, certificate))
+        {
             return Ok(have.config.clone());
         }
         let config = match crl {
             Some((gate, crl)) => mutual_config(&credentials, gate.root_der(), crl.der())?,
             None => enrolment_config(&credentials)?,
         };
-        *built = Some(Built { crl_number, certificate, config: config.clone() });
+        *built = Some(Built {
+            crl_number,
+            certificate,
+            config: config.clone(),
+        });
         Ok(config)
     }
 }
@@ -107,8 +122,9 @@ fn mutual_config(own: &Credentials, root: &[u8], crl: &[u8]) -> Result<Arc<Serve
 }
 
 fn enrolment_config(own: &Credentials) -> Result<Arc<ServerConfig>, TlsError> {
-    let builder =
-        ServerConfig::builder_with_provider(provider()).with_protocol_versions(&[&TLS13])?.with_no_client_auth();
+    let builder = ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&TLS13])?
+        .with_no_client_auth();
     finish(builder.with_single_cert(chain_of(own, true)?, own.key().tls_key())?)
 }
 

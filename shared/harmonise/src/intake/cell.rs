@@ -67,7 +67,14 @@ fn date_of_number(number: f64, epoch: Epoch) -> Option<Date> {
     // below 1e8, so the whole part fits
     let whole = number.trunc() as i32;
     if whole >= 10_000_000 {
-        return if number.fract() == 0.0 { date_of_digits(&whole.to_string()) } else { None };
+        return if number.fract() == 0.0 {
+            date_of_digits(&whole.to_string())
+        } else {
+            None
+        };
+    }
+    if whole >= 100_000 {
+        return None;
     }
     let start = match epoch {
         Epoch::From1900 => date(1899, 12, 30),
@@ -86,12 +93,12 @@ fn date_of_text(text: &str, epoch: Epoch) -> Option<Date> {
         return None;
     }
     let bytes = day.as_bytes();
-    match bytes {
-        [.., _] if bytes.len() == 10 && bytes[4] == b'-' && bytes[7] == b'-' => {
-            date_of_digits(&[&day.get(..4)?, &day.get(5..7)?, &day.get(8..)?].map(|part| *part).concat())
+    match bytes.len() {
+        10 if bytes[4] == b'-' && bytes[7] == b'-' => {
+            date_of_digits(&[day.get(..4)?, day.get(5..7)?, day.get(8..)?].concat())
         }
-        _ if bytes.len() == 8 => date_of_digits(day),
-        _ if bytes.len() == 5 && time.is_none() && bytes.iter().all(u8::is_ascii_digit) => {
+        8 => date_of_digits(day),
+        5 if time.is_none() && bytes.iter().all(u8::is_ascii_digit) => {
             date_of_number(day.parse().ok()?, epoch)
         }
         _ => None,
@@ -115,7 +122,10 @@ fn is_time(text: &str) -> bool {
     let below = |part: &str, limit: f64| {
         part.len() >= 2
             && part.bytes().all(|b| b.is_ascii_digit() || b == b'.' || b == b',')
-            && part.replace(',', ".").parse::<f64>().is_ok_and(|value| value < limit)
+            && part
+                .replace(',', ".")
+                .parse::<f64>()
+                .is_ok_and(|value| value < limit)
     };
     match parts.as_slice() {
         [hour, minute] => below(hour, 24.0) && below(minute, 60.0),
@@ -128,11 +138,16 @@ fn is_time(text: &str) -> bool {
 pub(crate) fn years_of(cell: &Cell<'_>) -> Option<u8> {
     const OLDEST: u8 = 130;
     let years = match cell {
-        Cell::Number(number) if number.fract() == 0.0 && (0.0..=f64::from(OLDEST)).contains(number) => *number as u8,
+        Cell::Number(number) if number.fract() == 0.0 && (0.0..=f64::from(OLDEST)).contains(number) => {
+            *number as u8
+        }
         Cell::Text(text) => {
-            let text = crate::label::fold_case(text);
+            let text = crate::label::clean(text).to_lowercase();
             let text = text.strip_suffix("år").unwrap_or(&text).trim();
-            let text = text.strip_suffix(",0").or_else(|| text.strip_suffix(".0")).unwrap_or(text);
+            let text = text
+                .strip_suffix(",0")
+                .or_else(|| text.strip_suffix(".0"))
+                .unwrap_or(text);
             let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
             if digits { text.parse().ok()? } else { return None }
         }
@@ -175,12 +190,37 @@ mod tests {
     #[test]
     fn nothing_is_guessed_about_a_date() {
         for form in [
-            "", "31/1/2024", "1.2.2024", "2024-1-31", "24-01-31", "240131", "2024-02-30", "2023-02-29", "20241301",
-            "2024-01-31 kl 9", "2024-01-31 25:00", "2024/01/31", "Totalt", "0001-01-01", "12345", "99999", "å024-01-1",
+            "",
+            "31/1/2024",
+            "1.2.2024",
+            "2024-1-31",
+            "24-01-31",
+            "240131",
+            "2024-02-30",
+            "2023-02-29",
+            "20241301",
+            "2024-01-31 kl 9",
+            "2024-01-31 25:00",
+            "2024/01/31",
+            "Totalt",
+            "0001-01-01",
+            "12345",
+            "99999",
+            "å024-01-1",
         ] {
             assert_eq!(text(form), None, "{form}");
         }
-        for number in [0.0, -1.0, 12.0, 1e9, f64::NAN, f64::INFINITY, 20_240_131.5] {
+        for number in [
+            0.0,
+            -1.0,
+            12.0,
+            99_999.0,
+            7_713_274.1,
+            1e9,
+            f64::NAN,
+            f64::INFINITY,
+            20_240_131.5,
+        ] {
             assert_eq!(date_of(&Cell::Number(number), Epoch::From1900), None);
         }
     }
@@ -188,10 +228,19 @@ mod tests {
     #[test]
     fn ages_are_whole_years_of_a_person() {
         let years = |text: &str| years_of(&Cell::Text(text.into()));
-        assert_eq!([years("34"), years("34 år"), years("34,0"), years(" 0 ")], [Some(34), Some(34), Some(34), Some(0)]);
-        assert_eq!([years("34,5"), years("131"), years("999"), years("-1"), years("")], [None; 5]);
+        assert_eq!(
+            [years("34"), years("34 år"), years("34,0"), years(" 0 ")],
+            [Some(34), Some(34), Some(34), Some(0)]
+        );
+        assert_eq!(
+            [years("34,5"), years("131"), years("999"), years("-1"), years("")],
+            [None; 5]
+        );
         assert_eq!(years_of(&Cell::Number(34.0)), Some(34));
-        assert_eq!([34.5, -1.0, 131.0, f64::NAN].map(|n| years_of(&Cell::Number(n))), [None; 4]);
+        assert_eq!(
+            [34.5, -1.0, 131.0, f64::NAN].map(|n| years_of(&Cell::Number(n))),
+            [None; 4]
+        );
     }
 
     proptest! {

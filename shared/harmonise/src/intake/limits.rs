@@ -8,7 +8,7 @@ pub const MAX_ROWS: u64 = 5_000_000;
 pub const MAX_COLUMNS: usize = 512;
 /// Longest cell in characters (Excel's own limit is 32,767).
 pub const MAX_CELL_CHARS: usize = 32 * 1024;
-/// Longest row of a text file in bytes; a quotation mark that is never closed runs into it.
+/// Longest line of a text file in bytes, as UTF-8.
 pub const MAX_ROW_BYTES: usize = 32 << 20;
 /// How many rows are searched for the header.
 pub const HEADER_SEARCH_ROWS: u64 = 100;
@@ -46,7 +46,7 @@ pub enum Limit {
         column: String,
     },
     /// The length of a row.
-    #[error("rad {row} är längre än {MAX_ROW_BYTES} byte; ett citattecken är kanske inte avslutat")]
+    #[error("rad {row} är längre än {MAX_ROW_BYTES} byte")]
     Row {
         /// Row, from 1.
         row: u64,
@@ -71,7 +71,10 @@ mod tests {
 
     #[test]
     fn columns_are_named_as_in_a_spreadsheet() {
-        let names: Vec<_> = [0, 25, 26, 51, 52, 701, 702].into_iter().map(column_name).collect();
+        let names: Vec<_> = [0, 25, 26, 51, 52, 701, 702]
+            .into_iter()
+            .map(column_name)
+            .collect();
         assert_eq!(names, ["A", "Z", "AA", "AZ", "BA", "ZZ", "AAA"]);
     }
 }

@@ -10,6 +10,8 @@ mod cell;
 mod error;
 mod header;
 mod limits;
+mod lines;
+mod reading;
 mod report;
 mod rows;
 #[cfg(test)]
@@ -25,20 +27,21 @@ use tables::codebook::Codebook;
 
 pub use error::{IntakeError, TextProblem, WorkbookProblem};
 pub use limits::{
-    HEADER_SEARCH_ROWS, Limit, MAX_CELL_CHARS, MAX_COLUMNS, MAX_FILE_BYTES, MAX_LISTED, MAX_ROW_BYTES, MAX_ROWS,
-    MAX_UNMAPPED_LABELS,
+    HEADER_SEARCH_ROWS, Limit, MAX_CELL_CHARS, MAX_COLUMNS, MAX_FILE_BYTES, MAX_LISTED, MAX_ROW_BYTES,
+    MAX_ROWS, MAX_UNMAPPED_LABELS,
 };
 pub use report::{
-    Dialect, IntakeReport, Listed, Refusal, RefusalReason, Repeated, Skipped, UnmappedLabel, UnmappedLabels,
-    VariableReport,
+    Dialect, IntakeReport, Listed, Refusal, RefusalReason, Repeated, SkipReason, Skipped, UnmappedLabel,
+    UnmappedLabels, VariableReport,
 };
 pub use rows::Coded;
 
 use crate::codes::KommunCodes;
 use cell::{Cell, Epoch};
 use header::{Columns, Names, Near};
+use lines::{SEPARATORS, TextTable};
 use rows::{Manner, RowReader};
-use text::{SEPARATORS, TextTable, encoding_of};
+use text::encoding_of;
 use workbook::{Format, Workbook};
 
 /// What is read.
@@ -52,7 +55,10 @@ pub struct Source<R> {
 impl<'b> Source<Cursor<&'b [u8]>> {
     /// A file that is in memory.
     pub fn of_bytes(bytes: &'b [u8]) -> Self {
-        Self { reader: Cursor::new(bytes), extension: None }
+        Self {
+            reader: Cursor::new(bytes),
+            extension: None,
+        }
     }
 }
 
@@ -68,7 +74,9 @@ pub struct Harmonised {
 
 impl fmt::Debug for Harmonised {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Harmonised").field("report", &self.report).finish_non_exhaustive()
+        f.debug_struct("Harmonised")
+            .field("report", &self.report)
+            .finish_non_exhaustive()
     }
 }
 
@@ -84,31 +92,74 @@ pub fn read<R: Read + Seek>(
     extracted_on: Date,
 ) -> Result<Harmonised, IntakeError> {
     if codes.codebook() != codebook.name() {
-        return Err(IntakeError::OtherCodebook { codes: codes.codebook().into(), codebook: codebook.name() });
+        return Err(IntakeError::OtherCodebook {
+            codes: codes.codebook().into(),
+            codebook: codebook.name(),
+        });
     }
-    let Source { mut reader, extension } = source;
-    let kind = kind_of(&mut reader, extension.as_deref())?;
-    let names = Names::new(codebook, codes);
-    let make = |columns, dialect, epoch| {
-        RowReader::new(codebook, codes, columns, Manner { dialect, epoch, extracted_on })
+    let Source {
+        mut reader,
+        extension,
+    } = source;
+    let task = Task {
+        codebook,
+        codes,
+        extracted_on,
     };
-    let rows = match kind {
+    let names = Names::new(codebook, codes);
+    match kind_of(&mut reader, extension.as_deref())? {
         Kind::Text => {
             let (mut table, columns) = find_in_text(&mut reader, &names)?;
-            let dialect = Dialect::Text { encoding: table.encoding.name(), separator: table.separator };
-            let epoch = table.epoch();
-            read_below(&mut table, make(columns, dialect, epoch))?
+            let (encoding, separator) = (table.encoding.name(), table.separator);
+            task.read_below(&mut table, columns, Dialect::Text { encoding, separator })
         }
         Kind::Workbook(format) => {
             let mut book = Workbook::open(reader, format)?;
             let (index, columns) = find_in_workbook(&mut book, &names)?;
-            let mut sheet = book.sheet(index);
-            let epoch = sheet.epoch();
-            read_below(&mut sheet, make(columns, Dialect::Workbook { sheet: index + 1 }, epoch))?
+            task.read_below(
+                &mut book.sheet(index),
+                columns,
+                Dialect::Workbook { sheet: index + 1 },
+            )
         }
-    };
-    let (rows, report, unmapped) = rows.finish();
-    Ok(Harmonised { rows, report, unmapped })
+    }
+}
+
+/// What every row is read with.
+struct Task<'a> {
+    codebook: &'a Codebook,
+    codes: &'a KommunCodes,
+    extracted_on: Date,
+}
+
+impl Task<'_> {
+    fn read_below(
+        &self,
+        table: &mut dyn Table,
+        columns: Columns,
+        dialect: Dialect,
+    ) -> Result<Harmonised, IntakeError> {
+        let header = columns.row;
+        let (epoch, extracted_on) = (table.epoch(), self.extracted_on);
+        let manner = Manner {
+            dialect,
+            epoch,
+            extracted_on,
+        };
+        let mut rows = RowReader::new(self.codebook, self.codes, columns, manner);
+        table.each_row(&mut |row| {
+            if row.number > header {
+                rows.take(row)?;
+            }
+            Ok(Flow::Go)
+        })?;
+        let (rows, report, unmapped) = rows.finish();
+        Ok(Harmonised {
+            rows,
+            report,
+            unmapped,
+        })
+    }
 }
 
 /// Whether more rows are wanted.
@@ -118,8 +169,17 @@ pub(crate) enum Flow {
     Stop,
 }
 
-/// Takes the rows of a table, numbered from 1.
-pub(crate) type Take<'t> = dyn FnMut(u64, &[Cell<'_>]) -> Result<Flow, IntakeError> + 't;
+/// One row of a file.
+pub(crate) struct Row<'r, 'c> {
+    /// Row of the sheet, or line of the text file, from 1.
+    number: u64,
+    cells: &'r [Cell<'c>],
+    /// The field of a quotation that does not end; the row cannot be read.
+    broken: Option<usize>,
+}
+
+/// Takes the rows of a table in order.
+pub(crate) type Take<'t> = dyn FnMut(&Row<'_, '_>) -> Result<Flow, IntakeError> + 't;
 
 /// Rows of cells, readable more than once.
 pub(crate) trait Table {
@@ -129,7 +189,10 @@ pub(crate) trait Table {
 
 /// The limits of one row.
 pub(crate) fn check_row(row: u64, cells: &[Cell<'_>]) -> Result<(), IntakeError> {
-    let columns = cells.iter().rposition(|cell| !cell.is_blank()).map_or(0, |last| last + 1);
+    let columns = cells
+        .iter()
+        .rposition(|cell| !cell.is_blank())
+        .map_or(0, |last| last + 1);
     if columns > MAX_COLUMNS {
         return Err(Limit::Columns { row, columns }.into());
     }
@@ -139,7 +202,11 @@ pub(crate) fn check_row(row: u64, cells: &[Cell<'_>]) -> Result<(), IntakeError>
         _ => false,
     };
     match cells.iter().position(too_long) {
-        Some(at) => Err(Limit::Cell { row, column: limits::column_name(at) }.into()),
+        Some(at) => Err(Limit::Cell {
+            row,
+            column: limits::column_name(at),
+        }
+        .into()),
         None => Ok(()),
     }
 }
@@ -175,11 +242,18 @@ fn kind_of(reader: &mut (impl Read + Seek), extension: Option<&str>) -> Result<K
         return Ok(Kind::Workbook(if ods { Format::Ods } else { Format::Xlsx }));
     }
     if head.starts_with(b"%PDF") {
-        return Err(IntakeError::UnknownKind { hint: " (den ser ut som pdf)" });
+        return Err(IntakeError::UnknownKind {
+            hint: " (den ser ut som pdf)",
+        });
     }
-    let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&head).trim_ascii_start();
+    let text = head
+        .strip_prefix(b"\xef\xbb\xbf")
+        .unwrap_or(&head)
+        .trim_ascii_start();
     if text.starts_with(b"<") {
-        return Err(IntakeError::UnknownKind { hint: " (den ser ut som html eller xml)" });
+        return Err(IntakeError::UnknownKind {
+            hint: " (den ser ut som html eller xml)",
+        });
     }
     Ok(Kind::Text)
 }
@@ -189,13 +263,17 @@ fn find_header(table: &mut dyn Table, names: &Names) -> Result<Result<Columns, N
     let mut near = Near::default();
     let mut found = None;
     let mut searched = 0;
-    table.each_row(&mut |row, cells| {
+    table.each_row(&mut |row| {
         searched += 1;
-        match names.recognise(row, cells)? {
+        match names.recognise(row.number, row.cells)? {
             Ok(columns) => found = Some(columns),
             Err(this) => near.keep_better(this),
         }
-        Ok(if found.is_some() || searched >= HEADER_SEARCH_ROWS { Flow::Stop } else { Flow::Go })
+        Ok(if found.is_some() || searched >= HEADER_SEARCH_ROWS {
+            Flow::Stop
+        } else {
+            Flow::Go
+        })
     })?;
     Ok(found.ok_or(near))
 }
@@ -211,7 +289,14 @@ fn find_in_text<'s, R: Read + Seek>(
     // under a wrong separator a row can seem to break a limit
     let mut fault = None;
     for separator in SEPARATORS {
-        let found = match find_header(&mut TextTable { source, encoding, separator }, names) {
+        let found = match find_header(
+            &mut TextTable {
+                source,
+                encoding,
+                separator,
+            },
+            names,
+        ) {
             Ok(found) => found,
             Err(error) => {
                 fault.get_or_insert(error);
@@ -220,7 +305,10 @@ fn find_in_text<'s, R: Read + Seek>(
         };
         match found {
             Ok(columns) => {
-                if best.as_ref().is_none_or(|(_, known)| columns.found.len() > known.found.len()) {
+                if best
+                    .as_ref()
+                    .is_none_or(|(_, known)| columns.found.len() > known.found.len())
+                {
                     best = Some((separator, columns));
                 }
             }
@@ -229,7 +317,14 @@ fn find_in_text<'s, R: Read + Seek>(
         }
     }
     match (best, fault) {
-        (Some((separator, columns)), _) => Ok((TextTable { source, encoding, separator }, columns)),
+        (Some((separator, columns)), _) => Ok((
+            TextTable {
+                source,
+                encoding,
+                separator,
+            },
+            columns,
+        )),
         (None, Some(fault)) => Err(fault),
         (None, None) => Err(near.into_error(names)),
     }
@@ -245,22 +340,15 @@ fn find_in_workbook<R: Read + Seek>(
     for index in 0..book.sheets() {
         match (find_header(&mut book.sheet(index), names)?, &best) {
             (Ok(_), Some((first, _))) => {
-                return Err(WorkbookProblem::SeveralSheets { first: first + 1, second: index + 1 }.into());
+                return Err(WorkbookProblem::SeveralSheets {
+                    first: first + 1,
+                    second: index + 1,
+                }
+                .into());
             }
             (Ok(columns), None) => best = Some((index, columns)),
             (Err(this), _) => near.keep_better(this),
         }
     }
     best.ok_or_else(|| near.into_error(names))
-}
-
-fn read_below<'a>(table: &mut dyn Table, mut rows: RowReader<'a>) -> Result<RowReader<'a>, IntakeError> {
-    let header = rows.header_row();
-    table.each_row(&mut |row, cells| {
-        if row > header {
-            rows.take(row, cells)?;
-        }
-        Ok(Flow::Go)
-    })?;
-    Ok(rows)
 }

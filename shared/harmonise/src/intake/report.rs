@@ -25,7 +25,10 @@ pub struct Listed<T> {
 
 impl<T> Default for Listed<T> {
     fn default() -> Self {
-        Self { total: 0, first: Vec::new() }
+        Self {
+            total: 0,
+            first: Vec::new(),
+        }
     }
 }
 
@@ -49,6 +52,8 @@ pub enum RefusalReason {
     DateInFuture,
     /// The row of a text file does not have the header's fields.
     FieldCount,
+    /// A quotation mark opens what no other closes.
+    Quotation,
 }
 
 impl RefusalReason {
@@ -59,6 +64,7 @@ impl RefusalReason {
             Self::DateForm => "datumet har ingen form som läses (2024-01-31)",
             Self::DateInFuture => "datumet ligger efter uttagets dag",
             Self::FieldCount => "raden har inte lika många fält som rubrikraden",
+            Self::Quotation => "ett citattecken inleder fältet men avslutas inte",
         }
     }
 }
@@ -76,20 +82,47 @@ pub struct Refusal {
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "rad {}, kolumn {}: {}", self.row, self.column, self.reason.text())
+        write!(
+            f,
+            "rad {}, kolumn {}: {}",
+            self.row,
+            self.column,
+            self.reason.text()
+        )
     }
 }
 
-/// A row that is no aktualisering: a total, a source note. It has neither date nor aktualiseringsnummer.
+/// Why a row below the header is taken for no aktualisering.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SkipReason {
+    /// It has neither a date nor an aktualiseringsnummer nor a valid personnummer.
+    NeitherDateNorNumber,
+    /// It has no date and begins with *Totalt*, *Summa* or *Antal*.
+    Total,
+}
+
+impl SkipReason {
+    /// In Swedish, for an operator.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::NeitherDateNorNumber => "varken datum eller aktualiseringsnummer",
+            Self::Total => "summarad",
+        }
+    }
+}
+
+/// A row that is no aktualisering: a total, a source note.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Skipped {
     /// Row of the sheet, or line of the text file, from 1.
     pub row: u64,
+    /// Why.
+    pub reason: SkipReason,
 }
 
 impl fmt::Display for Skipped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "rad {}: varken datum eller aktualiseringsnummer", self.row)
+        write!(f, "rad {}: {}", self.row, self.reason.text())
     }
 }
 
@@ -226,25 +259,42 @@ impl UnmappedLabels {
     /// # Errors
     /// Those of the writer.
     pub fn write_review(&self, out: &mut impl Write) -> io::Result<()> {
-        writeln!(out, "# Etiketter som inte motsvarar någon kod. Innehåller kommunens egna uppgifter: lämna inte ut.")?;
-        writeln!(out, "# Ta bort # framför en rad, skriv koden och flytta raden till kommunens kodfil.")?;
+        writeln!(
+            out,
+            "# Etiketter som inte motsvarar någon kod. Innehåller kommunens egna uppgifter: lämna inte ut."
+        )?;
+        writeln!(
+            out,
+            "# Ta bort # framför en rad, skriv koden och flytta raden till kommunens kodfil."
+        )?;
         let mut by_variable: BTreeMap<&[String], Vec<&UnmappedLabel>> = BTreeMap::new();
         for label in &self.labels {
             by_variable.entry(&label.variables).or_default().push(label);
         }
         for (variables, labels) in by_variable {
-            let Some((first, others)) = variables.split_first() else { continue };
+            let Some((first, others)) = variables.split_first() else {
+                continue;
+            };
             writeln!(out, "\n[koder.{first}]")?;
             if !others.is_empty() {
                 writeln!(out, "# samma kolumn: {}", others.join(", "))?;
             }
             for label in labels {
                 let key = toml::Value::String(one_line(&label.label));
-                writeln!(out, "# {key} = \"{}\"  # rader: {}", label.suggestions.join(" | "), label.count)?;
+                writeln!(
+                    out,
+                    "# {key} = \"{}\"  # rader: {}",
+                    label.suggestions.join(" | "),
+                    label.count
+                )?;
             }
         }
         if self.unlisted > 0 {
-            writeln!(out, "\n# Dessutom {} rader med fler olika etiketter än som listas.", self.unlisted)?;
+            writeln!(
+                out,
+                "\n# Dessutom {} rader med fler olika etiketter än som listas.",
+                self.unlisted
+            )?;
         }
         Ok(())
     }

@@ -12,15 +12,18 @@ use std::sync::Arc;
 use jiff::civil::Date;
 use tables::codebook::{CodeIndex, Codebook, VariableIndex};
 
-use super::cell::{Cell, Epoch, date_of, years_of};
+use super::Row;
+use super::cell::{Cell, Epoch, date_of};
 use super::error::IntakeError;
 use super::header::Columns;
 use super::limits::{Limit, MAX_ROWS, MAX_UNMAPPED_LABELS, column_name};
+use super::reading::Reading;
 use super::report::{
-    Dialect, IntakeReport, Refusal, RefusalReason, Skipped, UnmappedLabel, UnmappedLabels, VariableReport,
+    Dialect, IntakeReport, Refusal, RefusalReason, SkipReason, Skipped, UnmappedLabel, UnmappedLabels,
 };
-use crate::codes::{Field, KommunCodes, Target};
-use crate::label::{Matcher, Meaning, Parts, clean};
+use crate::codes::{Field, KommunCodes};
+use crate::label::{Meaning, clean, fold_case};
+
 use crate::personnummer::{Personnummer, UtanGiltigtNummer};
 
 /// One aktualisering in codes. STAY-1: its `Debug` shows nothing.
@@ -36,20 +39,6 @@ impl fmt::Debug for Coded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Coded(..)")
     }
-}
-
-/// How many different labels of a variable are remembered with their codes.
-const REMEMBERED: usize = 4_096;
-
-/// One variable while rows are read.
-struct Reading<'a> {
-    matcher: Matcher<'a>,
-    /// Column of labels.
-    column: Option<usize>,
-    /// Column of ages in years.
-    years: Option<usize>,
-    remembered: HashMap<String, Option<Parts>>,
-    report: VariableReport,
 }
 
 /// How the rows of a file are to be understood.
@@ -79,19 +68,12 @@ pub(crate) struct RowReader<'a> {
 
 impl<'a> RowReader<'a> {
     pub(crate) fn new(codebook: &'a Codebook, codes: &KommunCodes, columns: Columns, manner: Manner) -> Self {
-        let age = codebook.variables.iter().position(tables::codebook::Variable::is_age);
-        let readings: Vec<Reading<'a>> = (0..)
-            .zip(&codebook.variables)
-            .map(|(index, variable)| {
-                let column = columns.of(Target::Variable(index));
-                let years = columns.field(Field::Alder).filter(|_| age == Some(index));
-                let headers = [years, column].into_iter().flatten().map(|(_, header)| header.to_string());
-                let report =
-                    VariableReport { id: variable.id.clone(), columns: headers.collect(), ..Default::default() };
-                let (column, years) = (column.map(|(at, _)| at), years.map(|(at, _)| at));
-                let matcher = codes.matcher(index, variable);
-                Reading { matcher, column, years, remembered: HashMap::new(), report }
-            })
+        let age = codebook
+            .variables
+            .iter()
+            .position(tables::codebook::Variable::is_age);
+        let readings = (0..codebook.variables.len())
+            .filter_map(|index| Reading::new(index, codebook, codes, &columns, age == Some(index)))
             .collect();
         let report = IntakeReport {
             dialect: manner.dialect,
@@ -107,21 +89,38 @@ impl<'a> RowReader<'a> {
         };
         let (rows, labels, seen, run) = Default::default();
         let kon = codebook.variable_index("kon");
-        Self { manner, columns, readings, kon, rows, report, labels, unlisted: 0, seen, run, total: 0 }
-    }
-
-    pub(crate) fn header_row(&self) -> u64 {
-        self.columns.row
+        Self {
+            manner,
+            columns,
+            readings,
+            kon,
+            rows,
+            report,
+            labels,
+            unlisted: 0,
+            seen,
+            run,
+            total: 0,
+        }
     }
 
     /// Takes one row below the header.
     ///
     /// # Errors
     /// Only when there are too many rows; a bad row is counted in the report.
-    pub(crate) fn take(&mut self, row: u64, cells: &[Cell<'_>]) -> Result<(), IntakeError> {
+    pub(crate) fn take(&mut self, row: &Row<'_, '_>) -> Result<(), IntakeError> {
+        let Row {
+            number: row,
+            cells,
+            broken,
+        } = *row;
         self.total += 1;
         if self.total > MAX_ROWS {
             return Err(Limit::Rows.into());
+        }
+        if let Some(at) = broken {
+            self.refuse(row, Arc::from(column_name(at)), RefusalReason::Quotation);
+            return Ok(());
         }
         if cells.iter().all(Cell::is_blank) {
             self.report.blank += 1;
@@ -141,18 +140,27 @@ impl<'a> RowReader<'a> {
                 self.refuse(row, header, RefusalReason::DateInFuture);
             }
             Some(date) => self.read(date, person, cells),
-            None if self.is_no_record(cell, &person, cells) => self.report.skipped.push(Skipped { row }),
-            None if cell.is_blank() => self.refuse(row, header, RefusalReason::DateMissing),
-            None => self.refuse(row, header, RefusalReason::DateForm),
+            None => match self.skip_reason(cell, &person, cells) {
+                Some(reason) => self.report.skipped.push(Skipped { row, reason }),
+                None if cell.is_blank() => self.refuse(row, header, RefusalReason::DateMissing),
+                None => self.refuse(row, header, RefusalReason::DateForm),
+            },
         }
         Ok(())
     }
 
-    /// A total or source row: no number of an aktualisering, no valid personnummer, and no digit where the date is.
-    fn is_no_record(&self, date: &Cell<'_>, person: &Person, cells: &[Cell<'_>]) -> bool {
-        let number = self.columns.field(Field::Aktualiseringsnummer).map(|(at, _)| cell_at(cells, at));
+    /// Why a row without a readable date is no aktualisering, if it is none.
+    fn skip_reason(&self, date: &Cell<'_>, person: &Person, cells: &[Cell<'_>]) -> Option<SkipReason> {
         let dateless = !date.text().contains(|c: char| c.is_ascii_digit());
-        dateless && number.is_none_or(Cell::is_blank) && !matches!(person, Some(Ok(_)))
+        if !dateless || matches!(person, Some(Ok(_))) {
+            return None;
+        }
+        if cells.iter().find(|cell| !cell.is_blank()).is_some_and(is_total) {
+            return Some(SkipReason::Total);
+        }
+        let number = self.columns.field(Field::Aktualiseringsnummer);
+        let numberless = number.is_none_or(|(at, _)| cell_at(cells, at).is_blank());
+        numberless.then_some(SkipReason::NeitherDateNorNumber)
     }
 
     /// The column at which a row of a text file has other fields than the header: surplus content, or fewer fields
@@ -161,10 +169,16 @@ impl<'a> RowReader<'a> {
         if !matches!(self.manner.dialect, Dialect::Text { .. }) {
             return None;
         }
-        let surplus = cells.iter().enumerate().skip(self.columns.width).find(|(_, cell)| !cell.is_blank());
+        let surplus = cells
+            .iter()
+            .enumerate()
+            .skip(self.columns.width)
+            .find(|(_, cell)| !cell.is_blank());
         let swallowed = cells.len() < self.columns.width
             && matches!(cells.last(), Some(Cell::Text(text)) if text.contains('\n'));
-        let at = surplus.map(|(at, _)| at).or_else(|| swallowed.then(|| cells.len() - 1))?;
+        let at = surplus
+            .map(|(at, _)| at)
+            .or_else(|| swallowed.then(|| cells.len() - 1))?;
         Some(Arc::from(column_name(at)))
     }
 
@@ -189,18 +203,27 @@ impl<'a> RowReader<'a> {
             *self.report.without_number.entry(*reason).or_default() += 1;
         }
         let person = person.and_then(Result::ok);
-        let written: Vec<Meaning> = self.readings.iter_mut().map(|reading| reading.written(cells, date)).collect();
+        let written: Vec<Meaning> = self
+            .readings
+            .iter_mut()
+            .map(|reading| reading.written(cells, date))
+            .collect();
         let meanings = self.share_columns(&written);
         let mut codes = Vec::with_capacity(meanings.len());
         for (index, written) in meanings.into_iter().enumerate() {
-            let derived = person.as_ref().and_then(|person| self.derived(index, person, date));
+            let derived = person
+                .as_ref()
+                .and_then(|person| self.derived(index, person, date));
             let reading = &mut self.readings[index];
             codes.push(reading.settle(written, derived));
             if written == Meaning::Unmapped && derived.is_none() {
                 self.note_label(index, cells);
             }
         }
-        let coded = Coded { date, codes: codes.into() };
+        let coded = Coded {
+            date,
+            codes: codes.into(),
+        };
         self.note_number(cells, &coded);
         self.rows.push(coded);
     }
@@ -210,7 +233,8 @@ impl<'a> RowReader<'a> {
         let column = |index: usize| self.readings[index].column;
         let known = |meaning: Meaning| matches!(meaning, Meaning::Code { .. } | Meaning::OutsideValidity);
         let elsewhere = |index: usize| {
-            let others = (0..written.len()).filter(|other| *other != index && column(*other) == column(index));
+            let others =
+                (0..written.len()).filter(|other| *other != index && column(*other) == column(index));
             column(index).is_some() && others.into_iter().any(|other| known(written[other]))
         };
         let shared = |(index, meaning): (usize, &Meaning)| match meaning {
@@ -232,8 +256,13 @@ impl<'a> RowReader<'a> {
     }
 
     fn note_label(&mut self, index: VariableIndex, cells: &[Cell<'_>]) {
-        let Some(column) = self.readings[index].label_column(cells) else { return };
-        let first = self.readings.iter().position(|other| other.label_column(cells) == Some(column));
+        let Some(column) = self.readings[index].label_column(cells) else {
+            return;
+        };
+        let first = self
+            .readings
+            .iter()
+            .position(|other| other.label_column(cells) == Some(column));
         if first != Some(index) {
             return;
         }
@@ -250,7 +279,9 @@ impl<'a> RowReader<'a> {
     }
 
     fn note_number(&mut self, cells: &[Cell<'_>], coded: &Coded) {
-        let Some((at, _)) = self.columns.field(Field::Aktualiseringsnummer) else { return };
+        let Some((at, _)) = self.columns.field(Field::Aktualiseringsnummer) else {
+            return;
+        };
         let cell = cell_at(cells, at);
         if cell.is_blank() {
             return;
@@ -275,93 +306,43 @@ impl<'a> RowReader<'a> {
             };
             let variables: Vec<String> = self.readings.iter().enumerate().filter_map(sharing).collect();
             labels.extend(counts.into_iter().map(|(label, count)| {
-                let suggestions = reading.matcher.suggestions(&label).into_iter().map(String::from).collect();
-                UnmappedLabel { variables: variables.clone(), label, count, suggestions }
+                let suggestions = reading
+                    .matcher
+                    .suggestions(&label)
+                    .into_iter()
+                    .map(String::from)
+                    .collect();
+                UnmappedLabel {
+                    variables: variables.clone(),
+                    label,
+                    count,
+                    suggestions,
+                }
             }));
         }
         labels.sort_by(|a, b| (&a.variables, b.count, &a.label).cmp(&(&b.variables, a.count, &b.label)));
         self.report.variables = self.readings.into_iter().map(|reading| reading.report).collect();
-        (self.rows, self.report, UnmappedLabels { labels, unlisted: self.unlisted })
+        (
+            self.rows,
+            self.report,
+            UnmappedLabels {
+                labels,
+                unlisted: self.unlisted,
+            },
+        )
     }
 }
 
 /// Nothing without a column of personnummer.
 type Person = Option<Result<Personnummer, UtanGiltigtNummer>>;
 
-fn cell_at<'c, 't>(cells: &'c [Cell<'t>], at: usize) -> &'c Cell<'t> {
-    cells.get(at).unwrap_or(&Cell::Empty)
+/// The words that begin a total row.
+const TOTALS: [&str; 5] = ["total", "totalt", "summa", "antal", "summa totalt"];
+
+fn is_total(cell: &Cell<'_>) -> bool {
+    matches!(cell, Cell::Text(text) if TOTALS.contains(&fold_case(text).as_str()))
 }
 
-impl Reading<'_> {
-    /// What the row's own cells say: years first, then the label.
-    fn written(&mut self, cells: &[Cell<'_>], date: Date) -> Meaning {
-        let label = self.column.map_or(Meaning::Empty, |at| self.label(cell_at(cells, at), date));
-        let years = self.years.map_or(Meaning::Empty, |at| self.age(cell_at(cells, at), date));
-        match (years, label) {
-            (Meaning::Empty, label) => label,
-            (Meaning::Unmapped, label @ Meaning::Code { .. }) => label,
-            (Meaning::Code { code: age, .. }, Meaning::Code { code: group, .. }) if age != group => {
-                self.report.disagreements += 1;
-                years
-            }
-            (years, _) => years,
-        }
-    }
-
-    fn age(&mut self, cell: &Cell<'_>, date: Date) -> Meaning {
-        match years_of(cell).and_then(|years| self.matcher.variable().code_of_age(years)) {
-            Some(code) => Meaning::Code { code, several: false },
-            None => self.label(cell, date),
-        }
-    }
-
-    fn label(&mut self, cell: &Cell<'_>, date: Date) -> Meaning {
-        let text = cell.text();
-        if let Some(parts) = self.remembered.get(text.as_ref()) {
-            return self.matcher.decide(parts, date);
-        }
-        let parts = self.matcher.read(&text);
-        let meaning = self.matcher.decide(&parts, date);
-        if parts.as_ref().is_some_and(Parts::is_known) && self.remembered.len() < REMEMBERED {
-            self.remembered.insert(text.into_owned(), parts);
-        }
-        meaning
-    }
-
-    /// The cell whose label an operator is asked about.
-    fn label_column(&self, cells: &[Cell<'_>]) -> Option<usize> {
-        let years = self.years.filter(|at| !cell_at(cells, *at).is_blank());
-        years.or(self.column)
-    }
-
-    /// Counts what is written against what the personnummer says, which wins.
-    fn settle(&mut self, written: Meaning, derived: Option<CodeIndex>) -> Option<CodeIndex> {
-        let report = &mut self.report;
-        match (derived, written) {
-            (Some(derived), written) => {
-                report.mapped += 1;
-                report.derived += 1;
-                let differs = matches!(written, Meaning::Code { code, .. } if code != derived);
-                report.disagreements += u64::from(differs);
-                Some(derived)
-            }
-            (None, Meaning::Code { code, several }) => {
-                report.mapped += 1;
-                report.several += u64::from(several);
-                Some(code)
-            }
-            (None, Meaning::Empty) => {
-                report.missing += 1;
-                None
-            }
-            (None, Meaning::Unmapped) => {
-                report.unmapped += 1;
-                None
-            }
-            (None, Meaning::OutsideValidity) => {
-                report.outside_validity += 1;
-                None
-            }
-        }
-    }
+pub(crate) fn cell_at<'c, 't>(cells: &'c [Cell<'t>], at: usize) -> &'c Cell<'t> {
+    cells.get(at).unwrap_or(&Cell::Empty)
 }

@@ -16,7 +16,7 @@ use jiff::civil::Date;
 
 use super::cell::{Cell, Epoch};
 use super::error::{IntakeError, WorkbookProblem};
-use super::{Flow, Table, Take, check_row};
+use super::{Flow, Row, Table, Take, check_row};
 
 /// The formats, told apart by their first bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +39,11 @@ fn shielded<T>(run: impl FnOnce() -> Result<T, IntakeError>) -> Result<T, Intake
 }
 
 fn problem(password: bool) -> IntakeError {
-    if password { WorkbookProblem::Password.into() } else { WorkbookProblem::Damaged.into() }
+    if password {
+        WorkbookProblem::Password.into()
+    } else {
+        WorkbookProblem::Damaged.into()
+    }
 }
 
 impl<R: Read + Seek> Workbook<R> {
@@ -81,13 +85,18 @@ impl<R: Read + Seek> Workbook<R> {
 }
 
 fn visible<S: Read + Seek>(book: &impl Reader<S>) -> Vec<String> {
-    let shown = book.sheets_metadata().iter().filter(|sheet| sheet.visible == SheetVisible::Visible);
+    let shown = book
+        .sheets_metadata()
+        .iter()
+        .filter(|sheet| sheet.visible == SheetVisible::Visible);
     shown.map(|sheet| sheet.name.clone()).collect()
 }
 
 fn whole<R: Read + Seek, S: Read + Seek>(mut book: impl Reader<S>) -> Result<Workbook<R>, IntakeError> {
     let names = visible(&book);
-    let sheets = names.iter().map(|name| book.worksheet_range(name).map_err(|_| problem(false)));
+    let sheets = names
+        .iter()
+        .map(|name| book.worksheet_range(name).map_err(|_| problem(false)));
     Ok(Workbook::Whole(sheets.collect::<Result<_, _>>()?))
 }
 
@@ -121,16 +130,27 @@ fn held(sheet: &Range<Data>, take: &mut Take<'_>) -> Result<(), IntakeError> {
         let before = (0..left).map(|_| Cell::Empty);
         let cells: Vec<Cell<'_>> = before.chain(cells.iter().map(cell)).collect();
         check_row(row, &cells)?;
-        if take(row, &cells)? == Flow::Stop {
+        if take(&Row {
+            number: row,
+            cells: &cells,
+            broken: None,
+        })? == Flow::Stop
+        {
             break;
         }
     }
     Ok(())
 }
 
-fn streamed<R: Read + Seek>(book: &mut Xlsx<R>, index: usize, take: &mut Take<'_>) -> Result<(), IntakeError> {
+fn streamed<R: Read + Seek>(
+    book: &mut Xlsx<R>,
+    index: usize,
+    take: &mut Take<'_>,
+) -> Result<(), IntakeError> {
     let names = visible(book);
-    let Some(name) = names.get(index) else { return Ok(()) };
+    let Some(name) = names.get(index) else {
+        return Ok(());
+    };
     let opened = shielded(|| match book.worksheet_cells_reader(name) {
         Ok(reader) => Ok(Some(reader)),
         // a chart has no cells
@@ -146,15 +166,26 @@ fn streamed<R: Read + Seek>(book: &mut Xlsx<R>, index: usize, take: &mut Take<'_
         if position.is_none_or(|(row, _)| row != current) && !cells.is_empty() {
             let row = u64::from(current) + 1;
             check_row(row, &cells)?;
-            if take(row, &cells)? == Flow::Stop {
+            if take(&Row {
+                number: row,
+                cells: &cells,
+                broken: None,
+            })? == Flow::Stop
+            {
                 return Ok(());
             }
             cells.clear();
         }
-        let (Some(next), Some((row, column))) = (next, position) else { return Ok(()) };
+        let (Some(next), Some((row, column))) = (next, position) else {
+            return Ok(());
+        };
         if row < current {
             let row = u64::from(row) + 1;
-            return Err(WorkbookProblem::RowOrder { sheet: index + 1, row }.into());
+            return Err(WorkbookProblem::RowOrder {
+                sheet: index + 1,
+                row,
+            }
+            .into());
         }
         current = row;
         place(&mut cells, row, column, cell_ref(next.get_value()))?;
@@ -169,7 +200,11 @@ fn place<'c>(cells: &mut Vec<Cell<'c>>, row: u32, column: u32, cell: Cell<'c>) -
         return Ok(());
     }
     if at >= MAX_COLUMNS {
-        return Err(Limit::Columns { row: u64::from(row) + 1, columns: at + 1 }.into());
+        return Err(Limit::Columns {
+            row: u64::from(row) + 1,
+            columns: at + 1,
+        }
+        .into());
     }
     if cells.len() <= at {
         cells.resize_with(at + 1, || Cell::Empty);
@@ -180,7 +215,9 @@ fn place<'c>(cells: &mut Vec<Cell<'c>>, row: u32, column: u32, cell: Cell<'c>) -
 
 fn cell(data: &Data) -> Cell<'_> {
     match data {
-        Data::String(text) | Data::DateTimeIso(text) | Data::DurationIso(text) => Cell::Text(Cow::Borrowed(text)),
+        Data::String(text) | Data::DateTimeIso(text) | Data::DurationIso(text) => {
+            Cell::Text(Cow::Borrowed(text))
+        }
         Data::DateTime(day) => day_of(day),
         other => plain(other),
     }
@@ -217,6 +254,15 @@ fn plain<'c>(data: &impl DataType) -> Cell<'c> {
 fn day_of<'c>(day: &ExcelDateTime) -> Cell<'c> {
     let fits = day.is_datetime() && (1.0..2_958_466.0).contains(&day.as_f64());
     let (year, month, number, ..) = day.to_ymd_hms_milli();
-    let date = || Date::new(i16::try_from(year).ok()?, i8::try_from(month).ok()?, i8::try_from(number).ok()?).ok();
-    fits.then(date).flatten().map_or(Cell::Text(Cow::Borrowed("#DATUM")), Cell::Day)
+    let date = || {
+        Date::new(
+            i16::try_from(year).ok()?,
+            i8::try_from(month).ok()?,
+            i8::try_from(number).ok()?,
+        )
+        .ok()
+    };
+    fits.then(date)
+        .flatten()
+        .map_or(Cell::Text(Cow::Borrowed("#DATUM")), Cell::Day)
 }

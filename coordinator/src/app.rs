@@ -1,0 +1,177 @@
+//! The command `coordinator`: run, enrol, invite, revoke, announce, status.
+//!
+//! Exit codes: 0 done, 1 refused, 2 usage, 4 bad input, 5 our fault.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use clap::{Parser, Subcommand};
+use daemon::door::{Target, connect};
+use daemon::enrolment::{accept, request};
+use daemon::invite::InviteFile;
+use daemon::tls::ClientTls;
+use daemon::wallet::Wallet;
+use jiff::Timestamp;
+use proto::v1;
+use proto::v1::enrolment_client::EnrolmentClient;
+
+use crate::admin::{self, Question, Reply};
+use crate::config::{Config, Tier};
+use crate::{national, region};
+
+#[derive(Parser)]
+#[command(name = "coordinator", about = "Samman: samordnare (region eller nationell)", version)]
+struct Arguments {
+    /// Konfigurationsfil.
+    #[arg(long)]
+    config: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Kör tjänsten.
+    Run,
+    /// Skriv in samordnaren med en inbjudan.
+    Enrol {
+        /// Inbjudningsfil.
+        #[arg(long)]
+        invite: PathBuf,
+    },
+    /// Skapa en inbjudan (nationell).
+    Invite {
+        /// Vem: urn:samman:node:2180, urn:samman:region:21.
+        identity: String,
+        /// Vem som svarar på adresserna: urn:samman:region:21, urn:samman:national:00.
+        #[arg(long)]
+        server: String,
+        /// Adress till tjänsten, värd:port.
+        #[arg(long)]
+        address: String,
+        /// Adress till inskrivningen, värd:port.
+        #[arg(long)]
+        enrolment_address: String,
+        /// Fil att skriva inbjudan till.
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// Återkalla alla certifikat för en part (nationell).
+    Revoke {
+        /// Vem: urn:samman:node:2180.
+        identity: String,
+    },
+    /// Starta en insamling från en fil (region).
+    Announce {
+        /// Insamlingens fil (TOML).
+        file: PathBuf,
+    },
+    /// Visa hur insamlingarna ligger till.
+    Status,
+}
+
+/// Runs the command line.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let code = if error.use_stderr() { 2 } else { 0 };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("{error}");
+            return ExitCode::from(5);
+        }
+    };
+    match runtime.block_on(dispatch(arguments)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::from(1)
+        }
+    }
+}
+
+async fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
+    let config = Config::read(&arguments.config)?;
+    match arguments.command {
+        Command::Run => run(config).await,
+        Command::Enrol { invite } => enrol(&config, &invite).await,
+        Command::Invite { identity, server, address, enrolment_address, out } => {
+            let question = Question::Invite { identity, server, address, enrolment_address };
+            match admin::ask(&config.data, &question).await? {
+                Reply::Invite(text) => std::fs::write(&out, text).context(format!("{}", out.display())),
+                other => refused(other),
+            }
+        }
+        Command::Revoke { identity } => {
+            done(admin::ask(&config.data, &Question::Revoke { identity }).await?)
+        }
+        Command::Announce { file } => {
+            let collection = std::fs::read_to_string(&file).context(format!("{}", file.display()))?;
+            done(admin::ask(&config.data, &Question::Announce { collection }).await?)
+        }
+        Command::Status => match admin::ask(&config.data, &Question::Status).await? {
+            Reply::Status(collections) => {
+                for c in collections {
+                    let (declared, verified) = (c.declared.len(), c.verified.len());
+                    println!("{} {} omgång {}: {declared} deklarerat, {verified} lämnat", c.collection, c.phase, c.round);
+                }
+                Ok(())
+            }
+            other => refused(other),
+        },
+    }
+}
+
+fn done(reply: Reply) -> anyhow::Result<()> {
+    match reply {
+        Reply::Done => Ok(()),
+        other => refused(other),
+    }
+}
+
+fn refused(reply: Reply) -> anyhow::Result<()> {
+    match reply {
+        Reply::Refused(reason) => bail!("{reason}"),
+        _ => bail!("the coordinator answered something else"),
+    }
+}
+
+async fn run(config: Config) -> anyhow::Result<()> {
+    daemon::telemetry::init("info")?;
+    let (trigger, stop) = daemon::shutdown::channel();
+    tokio::spawn(trigger.stop_on_signal());
+    match config.tier.clone() {
+        Tier::National => national::run(config, stop).await,
+        Tier::Region { county, national, publications } => {
+            region::run(config, county, national, publications, stop).await
+        }
+    }
+}
+
+/// Redeems an invite: own key made on the spot, certificate fetched, checked and stored.
+async fn enrol(config: &Config, invite: &std::path::Path) -> anyhow::Result<()> {
+    let invite = InviteFile::read(invite)?;
+    let wallet = Wallet::new(config.data.join("identitet"));
+    let tls = Arc::new(ClientTls::enrolment(invite.root_sha256));
+    let address = invite.enrolment_address.clone();
+    let channel = connect(Target { address, proxy: None, expected: invite.server.clone() }, tls).await?;
+    let key = wallet.key()?;
+    let message = v1::EnrolRequest {
+        token: invite.token.as_bytes().to_vec(),
+        certificate_signing_request: request(&key)?,
+    };
+    let reply = EnrolmentClient::new(channel).enrol(message).await.map_err(|status| anyhow::anyhow!("{}", status.message()))?.into_inner();
+    accept(&invite, key, &reply.certificate, &reply.root, Timestamp::now())?;
+    wallet.store(&reply.certificate, &reply.root, &reply.revocation_list)?;
+    println!("{} är inskriven.", invite.identity);
+    Ok(())
+}

@@ -1,0 +1,266 @@
+//! What a helper keeps: per region and collection a machine with its facts and shares, and one ledger for all.
+//!
+//! Invariants (KEEP-1): facts, shares and ledger lines of one event are one durable batch. The ledger is never per
+//! collection: that is what makes a second collection over the same records notice the first.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use daemon::facts::{FactError, FactLog};
+use daemon::store::Store;
+use round::chain::Chain;
+use round::document::CollectionRef;
+use round::helper::{Fact, HandedPattern, HandedReport, Helper};
+use round::ledger::{Ledger, Line};
+use round::refusal::Refusal;
+use serde::{Deserialize, Serialize};
+use sharing::aggregate::AggregateShare;
+use sharing::helper_key::HelperKeyPair;
+use sharing::opening::NoNoise;
+use sharing::output::{OutputShare, Side};
+use tables::codebook::Codebook;
+use tables::collection::Collection;
+use tables::system::System;
+use tables::unit::Unit;
+
+/// Why the helper does not do what a region asks.
+#[derive(Debug, thiserror::Error)]
+pub enum DeskError {
+    /// A refusal: final.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The store: may go through later.
+    #[error(transparent)]
+    Store(#[from] FactError),
+    /// The collection document cannot be used here.
+    #[error("{0}")]
+    Collection(String),
+    /// Own stored shares cannot be used.
+    #[error("a stored share cannot be used: {0}")]
+    Share(&'static str),
+}
+
+/// One collection of one region.
+struct Case {
+    helper: Helper,
+    collection: Arc<Collection>,
+    log: FactLog<Fact>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct LedgerEntry {
+    definition: [u8; 32],
+    line: Line,
+}
+
+/// What the helper answers at close.
+pub struct Opening {
+    /// Opened shares in the pattern's order.
+    pub shares: Vec<Vec<u8>>,
+    /// Keys of the readable cells in roster order.
+    pub readable_keys: Vec<[u8; 32]>,
+    /// What is countersigned.
+    pub digest: [u8; 32],
+}
+
+/// The helper's desk.
+pub struct Desk {
+    store: Arc<dyn Store>,
+    keys: HelperKeyPair,
+    codebook: Codebook,
+    cases: Mutex<BTreeMap<CollectionRef, Case>>,
+    ledger: Mutex<Ledger>,
+    ledger_log: FactLog<LedgerEntry>,
+}
+
+impl Desk {
+    /// Opens the desk on a store, with every collection that was put there before.
+    ///
+    /// # Errors
+    /// [`DeskError`].
+    pub fn open(store: Arc<dyn Store>, keys: HelperKeyPair, codebook: Codebook) -> Result<Self, DeskError> {
+        let (ledger_log, entries) = FactLog::<LedgerEntry>::open(store.clone(), "helper/ledger")?;
+        let mut ledger = Ledger::default();
+        entries.into_iter().for_each(|entry| ledger.enter(entry.definition, entry.line));
+        let desk = Self {
+            store: store.clone(),
+            keys,
+            codebook,
+            cases: Mutex::default(),
+            ledger: Mutex::new(ledger),
+            ledger_log,
+        };
+        for (_, bytes) in store.scan("helper/collection/").map_err(FactError::from)? {
+            let text = String::from_utf8(bytes).map_err(|_| DeskError::Collection("not UTF-8".into()))?;
+            desk.open_case(&text)?;
+        }
+        Ok(desk)
+    }
+
+    /// Takes a collection whose signature by `county`'s region was verified.
+    ///
+    /// # Errors
+    /// [`DeskError`].
+    pub fn put_collection(&self, text: &str, county: &str) -> Result<(), DeskError> {
+        let collection = self.parse(text)?;
+        if collection.county.to_string() != county {
+            return Err(Refusal::OtherBinding("county").into());
+        }
+        let reference = CollectionRef::of(&collection);
+        if self.cases.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&reference) {
+            return Ok(());
+        }
+        let key = format!("helper/collection/{}", hex::encode(collection.hash));
+        let batch = daemon::store::Batch::new().put(key, text.as_bytes());
+        self.store.commit(batch).map_err(FactError::from)?;
+        self.open_case(text)
+    }
+
+    fn parse(&self, text: &str) -> Result<Collection, DeskError> {
+        Collection::from_toml(text, &self.codebook).map_err(|error| DeskError::Collection(error.to_string()))
+    }
+
+    fn open_case(&self, text: &str) -> Result<(), DeskError> {
+        let collection = Arc::new(self.parse(text)?);
+        let unusable = |error: &dyn std::fmt::Display| DeskError::Collection(error.to_string());
+        let system = Arc::new(System::new(&collection, &self.codebook).map_err(|e| unusable(&e))?);
+        let parameters = round::shares::parameters(&system).map_err(|e| unusable(&e))?;
+        let reference = CollectionRef::of(&collection);
+        let prefix = format!("helper/case/{}", hex::encode(collection.hash));
+        let (log, facts) = FactLog::open(self.store.clone(), prefix)?;
+        let mut helper = Helper::new(collection.clone(), system, parameters, self.keys.clone());
+        facts.into_iter().for_each(|fact| helper.apply(fact));
+        let mut cases = self.cases.lock().unwrap_or_else(PoisonError::into_inner);
+        cases.insert(reference, Case { helper, collection, log });
+        Ok(())
+    }
+
+    fn with<T>(
+        &self,
+        reference: &CollectionRef,
+        county: &str,
+        work: impl FnOnce(&mut Case) -> Result<T, DeskError>,
+    ) -> Result<T, DeskError> {
+        let mut cases = self.cases.lock().unwrap_or_else(PoisonError::into_inner);
+        let case = cases.get_mut(reference).ok_or(Refusal::OtherBinding("collection"))?;
+        if case.collection.county.to_string() != county {
+            return Err(Refusal::OtherBinding("county").into());
+        }
+        work(case)
+    }
+
+    /// Takes a pattern whose signature was verified.
+    ///
+    /// # Errors
+    /// [`DeskError`].
+    pub fn hold(&self, handed: HandedPattern, county: &str, chain: &dyn Chain) -> Result<(), DeskError> {
+        let reference = handed.document.collection.clone();
+        self.with(&reference, county, |case| {
+            let facts = case.helper.hold(handed, chain)?;
+            case.record(facts, Vec::new())
+        })
+    }
+
+    /// Verifies a report; the answer is stored before it is returned.
+    ///
+    /// # Errors
+    /// [`DeskError`].
+    pub fn verify(
+        &self,
+        reference: &CollectionRef,
+        county: &str,
+        read: impl FnOnce(&Helper) -> Result<HandedReport, Refusal>,
+    ) -> Result<Vec<u8>, DeskError> {
+        self.with(reference, county, |case| {
+            let handed = read(&case.helper)?;
+            let verified = case.helper.verify(&handed)?;
+            let beside = verified.share.iter().map(|share| {
+                let bytes = share.output_share.encode(case.helper.parameters());
+                (share_key(handed.round, &handed.unit), bytes)
+            });
+            let beside = beside.collect();
+            case.record(verified.facts, beside)?;
+            Ok(verified.answer)
+        })
+    }
+
+    /// Closes a round: opens the pattern's list once, and gives the same again when asked again.
+    ///
+    /// # Errors
+    /// [`DeskError`].
+    pub fn close(
+        &self,
+        reference: &CollectionRef,
+        county: &str,
+        round: u32,
+        pattern: &[u8; 32],
+        roster: &[Unit],
+    ) -> Result<Opening, DeskError> {
+        self.with(reference, county, |case| {
+            let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
+            let (facts, lines) = case.helper.close(round, pattern, roster, &ledger)?;
+            // The ledger first: a line without its opening is harmless, an opening without its line is not.
+            let entry = |(definition, line): &([u8; 32], Line)| {
+                LedgerEntry { definition: *definition, line: line.clone() }
+            };
+            let entries: Vec<LedgerEntry> = lines.iter().map(entry).collect();
+            if !entries.is_empty() {
+                self.ledger_log.append(&entries, Vec::new())?;
+                lines.into_iter().for_each(|(definition, line)| ledger.enter(definition, line));
+            }
+            drop(ledger);
+            let (opening, beside) = case.open(round)?;
+            case.record(facts, beside)?;
+            Ok(opening)
+        })
+    }
+}
+
+impl Case {
+    fn record(&mut self, facts: Vec<Fact>, beside: Vec<(String, Vec<u8>)>) -> Result<(), DeskError> {
+        if facts.is_empty() {
+            return Ok(());
+        }
+        self.log.append(&facts, beside)?;
+        facts.into_iter().for_each(|fact| self.helper.apply(fact));
+        Ok(())
+    }
+
+    /// The opened shares and keys of a complete round, and the aggregate shares to keep for the national round.
+    fn open(&self, round: u32) -> Result<(Opening, Vec<(String, Vec<u8>)>), DeskError> {
+        let document = self.helper.document(round).ok_or(DeskError::Share("no pattern"))?;
+        let parameters = self.helper.parameters();
+        let mut whole = AggregateShare::new(parameters, Side::Helper);
+        let mut groups = BTreeMap::<String, AggregateShare>::new();
+        let mut readable_keys = Vec::with_capacity(document.roster.len());
+        for (unit, accepted) in self.helper.accepted(round) {
+            let bytes = self.log.read(&share_key(round, unit))?;
+            let share =
+                OutputShare::decode(parameters, &bytes).map_err(|_| DeskError::Share("its bytes"))?;
+            whole.add(&share).map_err(|_| DeskError::Share("its shape"))?;
+            if let Some(group) = self.collection.group_of(unit.kommun()) {
+                let empty = || AggregateShare::new(parameters, Side::Helper);
+                let sum = groups.entry(group.to_string()).or_insert_with(empty);
+                sum.add(&share).map_err(|_| DeskError::Share("its shape"))?;
+            }
+            readable_keys.push(accepted.readable_key);
+        }
+        let combinations = round::shares::combinations(self.helper.system(), document)
+            .ok_or(DeskError::Share("a sum of no entry"))?;
+        let opened = whole
+            .combine_all(&combinations, &mut NoNoise)
+            .map_err(|_| DeskError::Share("combinations outside the shape"))?;
+        let shares: Vec<Vec<u8>> = opened.iter().map(|share| share.encode()).collect();
+        let digest = round::helper::opening_digest(document, &shares);
+        let mut beside = vec![(format!("aggregate/{round}/alla"), whole.encode(parameters))];
+        let group = |(group, sum): (String, AggregateShare)| {
+            (format!("aggregate/{round}/G:{group}"), sum.encode(parameters))
+        };
+        beside.extend(groups.into_iter().map(group));
+        Ok((Opening { shares, readable_keys, digest }, beside))
+    }
+}
+
+fn share_key(round: u32, unit: &Unit) -> String {
+    format!("share/{round}/{unit}")
+}

@@ -1,0 +1,288 @@
+//! The region's coordinator: doors for nodes, rounds, publications.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use daemon::door::{Limits, Target, connect_lazy, serve};
+use daemon::enrolment::{accept_renewal, request};
+use daemon::facts::FactLog;
+use daemon::gate::Gate;
+use daemon::identity::{Identity, Role};
+use daemon::pki::Crl;
+use daemon::shutdown::Shutdown;
+use daemon::store::{Batch, SledStore, Store};
+use daemon::tls::{ClientTls, Credentials, ServerTls};
+use daemon::wallet::Wallet;
+use jiff::Timestamp;
+use proto::v1;
+use round::document::CollectionRef;
+use round::region::{Event, Region};
+use sharing::signing::SigningContext;
+use suppress::key::PatternKey;
+use tables::codebook::Codebook;
+use tables::collection::Collection;
+use tables::system::System;
+use tables::unit::LansKod;
+use tokio::net::TcpListener;
+
+use crate::admin::{self, CollectionStatus, Question, Reply};
+use crate::config::Config;
+use crate::helper::client::HelperClient;
+use crate::issuer::service::EnrolmentService;
+use crate::issuer::upstream::Upstream;
+use crate::national::operator_socket;
+use crate::release::Releaser;
+use crate::rounds::desk::Desk;
+use crate::rounds::engine::Engine;
+use crate::rounds::service::{Announced, RegionService, progress};
+use crate::signer::Signer;
+
+type Collections = Arc<RwLock<BTreeMap<CollectionRef, Arc<Announced>>>>;
+
+/// Pause between attempts to reach the helper at start.
+const MEET_PAUSE: Duration = Duration::from_secs(1);
+
+/// Everything a running region shares.
+struct Running {
+    county: LansKod,
+    store: Arc<dyn Store>,
+    codebook: Codebook,
+    key: PatternKey,
+    helper: Arc<HelperClient>,
+    signer: Arc<Signer>,
+    releaser: Arc<Releaser>,
+    collections: Collections,
+    stop: Shutdown,
+}
+
+/// Runs until `stop`. The region must be enrolled.
+///
+/// # Errors
+/// When something configured cannot be used; the text says what.
+pub async fn run(
+    config: Config,
+    county: LansKod,
+    national: String,
+    publications: std::path::PathBuf,
+    stop: Shutdown,
+) -> anyhow::Result<()> {
+    let wallet = Wallet::new(config.data.join("identitet"));
+    if wallet.is_empty() {
+        bail!("this region is not enrolled: run `coordinator enrol --config FILE --invite FILE` first");
+    }
+    let (credentials, crl) = wallet.load()?;
+    if credentials.about().identity != Identity::new(Role::Region, county.to_string())? {
+        bail!("lan = \"{county}\", but the certificate in {} names {}", config.data.display(), credentials.about().identity);
+    }
+    let store: Arc<dyn Store> = Arc::new(SledStore::open(&config.data.join("lager"))?);
+    let credentials = Arc::new(credentials);
+    let gate = Arc::new(Gate::new(credentials.root_der(), crl));
+    let tls = Arc::new(ClientTls::mutual(credentials.clone(), Some(gate.clone())));
+    let expected = Identity::new(Role::National, "00")?;
+    let channel = connect_lazy(Target { address: national, proxy: None, expected }, tls.clone())?;
+    let upstream =
+        Arc::new(Upstream::National { channel: channel.clone(), root: credentials.root_der().to_vec() });
+    let signer = Arc::new(Signer::new(credentials.clone()));
+    let server = Arc::new(ServerTls::mutual(credentials.clone(), gate.clone())?);
+    let open = Arc::new(ServerTls::enrolment(credentials.clone())?);
+    let listener = TcpListener::bind(&config.listen).await.context("lyssna")?;
+    let enrolment = TcpListener::bind(&config.enrolment).await.context("inskrivning")?;
+    tokio::spawn(keep_current(wallet, upstream.clone(), gate.clone(), config.revocation_seconds, stop.clone()));
+    let helper = Arc::new(meet(channel, &signer, &gate, &stop).await?);
+    let codebook = Codebook::vuxna()?;
+    let releaser = Arc::new(Releaser { folder: publications, codebook: codebook.clone(), signer: signer.clone() });
+    let key = pattern_key(store.as_ref())?;
+    let collections = Collections::default();
+    let running = Arc::new(Running {
+        county,
+        store,
+        codebook,
+        key,
+        helper,
+        signer: signer.clone(),
+        releaser,
+        collections: collections.clone(),
+        stop: stop.clone(),
+    });
+    running.reopen()?;
+    let service = RegionService { collections, gate, signer, upstream: upstream.clone() };
+    let routes = tonic::service::Routes::new(v1::region_server::RegionServer::new(service));
+    let strangers =
+        tonic::service::Routes::new(v1::enrolment_server::EnrolmentServer::new(EnrolmentService(upstream)));
+    let answering = running.clone();
+    let answer = move |question| {
+        let running = answering.clone();
+        async move { running.answer(question) }
+    };
+    tokio::spawn(admin::serve(operator_socket(&config)?, answer));
+    tracing::info!(listen = %config.listen, %county, "region");
+    let (doors, enrolments) = tokio::join!(
+        serve(listener, server, routes, Limits::default(), stop.clone()),
+        serve(enrolment, open, strangers, Limits::enrolment(), stop),
+    );
+    doors?;
+    Ok(enrolments?)
+}
+
+async fn meet(
+    channel: tonic::transport::Channel,
+    signer: &Arc<Signer>,
+    gate: &Arc<Gate>,
+    stop: &Shutdown,
+) -> anyhow::Result<HelperClient> {
+    let mut stop = stop.clone();
+    loop {
+        match HelperClient::meet(channel.clone(), signer.clone(), gate.clone()).await {
+            Ok(helper) => return Ok(helper),
+            Err(error) => tracing::warn!(%error, "the helper cannot be met yet"),
+        }
+        tokio::select! {
+            () = stop.wait() => bail!("stopped before the helper could be met"),
+            () = tokio::time::sleep(MEET_PAUSE) => {}
+        }
+    }
+}
+
+/// Asks for newer revocation lists, and renews the own certificate when two thirds of its life are over.
+async fn keep_current(wallet: Wallet, upstream: Arc<Upstream>, gate: Arc<Gate>, seconds: u64, mut stop: Shutdown) {
+    loop {
+        match upstream.revocations().await {
+            Ok(der) => match Crl::parse(&der, gate.root_der()).map(|crl| gate.install(crl)) {
+                Ok(Ok(())) => {
+                    if let Err(error) = wallet.store_revocations(&der) {
+                        tracing::error!(%error, "the revocation list could not be stored");
+                    }
+                }
+                Ok(Err(error)) => tracing::warn!(%error, "an older revocation list was offered"),
+                Err(error) => tracing::warn!(%error, "the revocation list cannot be read"),
+            },
+            Err(error) => tracing::warn!(%error, "no revocation list"),
+        }
+        if let Err(error) = renew(&wallet, &upstream).await {
+            tracing::warn!(%error, "the certificate could not be renewed");
+        }
+        tokio::select! {
+            () = stop.wait() => return,
+            () = tokio::time::sleep(Duration::from_secs(seconds)) => {}
+        }
+    }
+}
+
+/// A renewed certificate is used from the next start; two thirds of 90 days leave a month for that.
+async fn renew(wallet: &Wallet, upstream: &Upstream) -> anyhow::Result<()> {
+    let (credentials, crl) = wallet.load()?;
+    let now = Timestamp::now();
+    if !credentials.about().renewal_due(now) {
+        return Ok(());
+    }
+    let csr = request(credentials.key())?;
+    let certificate = upstream.renew(credentials.certificate_der().to_vec(), csr).await?;
+    let renewed: Credentials = accept_renewal(&credentials, wallet.key()?, &certificate, now)?;
+    wallet.store(renewed.certificate_der(), renewed.root_der(), crl.der())?;
+    tracing::info!(days = renewed.about().days_left(now), "the certificate was renewed; restart to use it");
+    Ok(())
+}
+
+fn pattern_key(store: &dyn Store) -> anyhow::Result<PatternKey> {
+    const KEY: &str = "region/pattern-key";
+    if let Some(bytes) = store.get(KEY)? {
+        let bytes: [u8; 32] = bytes.as_slice().try_into().context("the stored pattern key")?;
+        return Ok(PatternKey::new(&bytes));
+    }
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|_| anyhow::anyhow!("no randomness from the operating system"))?;
+    store.commit(Batch::new().put(KEY, bytes.to_vec()))?;
+    Ok(PatternKey::new(&bytes))
+}
+
+impl Running {
+    /// Takes up every collection that was announced before.
+    fn reopen(&self) -> anyhow::Result<()> {
+        for (_, bytes) in self.store.scan("region/collection/")? {
+            let text = String::from_utf8(bytes).context("a stored collection")?;
+            self.open(&text)?;
+        }
+        Ok(())
+    }
+
+    /// Announces a collection: stored, signed, shown to nodes, its engine started. Announcing again changes nothing.
+    fn announce(&self, text: &str) -> anyhow::Result<()> {
+        let collection = Collection::from_toml(text, &self.codebook)?;
+        if collection.county != self.county {
+            bail!("lan = \"{}\": this region is {}", collection.county, self.county);
+        }
+        let reference = CollectionRef::of(&collection);
+        let taken = self.collections.read().unwrap_or_else(PoisonError::into_inner).keys().find_map(|known| {
+            (known.id == reference.id && known.version == reference.version).then(|| known.hash)
+        });
+        match taken {
+            Some(hash) if hash == reference.hash => return Ok(()),
+            Some(_) => bail!("{} version {} was announced with other content; raise version", reference.id, reference.version),
+            None => {}
+        }
+        let key = format!("region/collection/{}", hex::encode(collection.hash));
+        self.store.commit(Batch::new().put(key, text.as_bytes()))?;
+        self.open(text)
+    }
+
+    fn open(&self, text: &str) -> anyhow::Result<()> {
+        let collection = Arc::new(Collection::from_toml(text, &self.codebook)?);
+        let system = Arc::new(System::new(&collection, &self.codebook)?);
+        let parameters = round::shares::parameters(&system)?;
+        let prefix = format!("region/case/{}", hex::encode(collection.hash));
+        let (log, facts) = FactLog::open(self.store.clone(), prefix)?;
+        let reference = CollectionRef::of(&collection);
+        let desk = Desk::new(Region::new(collection, system, self.key.clone()), log, facts, parameters);
+        desk.take(Event::Announce, Timestamp::now().as_second(), Vec::new())?;
+        let collection = self.signer.sign(SigningContext::Collection, text.as_bytes().to_vec());
+        let announced = Arc::new(Announced { desk, collection, helper_key: self.helper.key().clone() });
+        self.collections.write().unwrap_or_else(PoisonError::into_inner).insert(reference, announced.clone());
+        let engine = Engine { announced, helper: self.helper.clone(), releaser: self.releaser.clone() };
+        tokio::spawn(engine.run(self.stop.clone()));
+        Ok(())
+    }
+
+    fn answer(&self, question: Question) -> Reply {
+        match question {
+            Question::Announce { collection } => match self.announce(&collection) {
+                Ok(()) => Reply::Done,
+                Err(error) => Reply::Refused(format!("{error:#}")),
+            },
+            Question::Status => Reply::Status(self.status()),
+            Question::Invite { .. } | Question::Revoke { .. } => {
+                Reply::Refused("invites and revocations are the national body's".into())
+            }
+        }
+    }
+
+    fn status(&self) -> Vec<CollectionStatus> {
+        let collections = self.collections.read().unwrap_or_else(PoisonError::into_inner);
+        collections.iter().map(|(reference, announced)| announced.desk.look(|r| status(reference, r))).collect()
+    }
+}
+
+fn status(reference: &CollectionRef, region: &Region) -> CollectionStatus {
+    let progress = progress(region);
+    CollectionStatus {
+        collection: format!("{}/{}", reference.id, reference.version),
+        phase: progress.phase,
+        round: progress.round,
+        declared: progress.declared,
+        verified: progress.verified,
+        withheld: withheld(region),
+        failure: Some(progress.failure).filter(|failure| !failure.is_empty()),
+    }
+}
+
+/// The pattern in words: what is withheld of whom. Statuses and values stay out of it.
+fn withheld(region: &Region) -> Vec<String> {
+    let Some(document) = region.document() else { return Vec::new() };
+    let label = |cell: &usize| region.system().cells[*cell].label.clone();
+    let units = document.roster.iter().zip(&document.withheld).flat_map(|(entry, cells)| {
+        cells.iter().map(move |cell| format!("{} {}", entry.unit, label(cell)))
+    });
+    let closed = document.closed.iter().map(|cell| format!("{} {}", region.collection().county, label(cell)));
+    units.chain(closed).collect()
+}

@@ -1,0 +1,566 @@
+//! The audit: plays every adversary and makes a [`Release`], or says what gives which cell away.
+//!
+//! Promises: SAFE-1 (every sensitive place has full range for a reader), SAFE-2 (two values remain for another
+//! kommun), TRUE-2 (the publication agrees with itself); SAFE-3 is counted and reported. A place that is not settled
+//! within the budget is *not certified*, and nothing is released.
+//!
+//! Does not choose what to withhold instead: a finding only lists the shown cells that took part.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tables::count::{FineStatus, MinCount};
+use tables::figures::{Figures, Pattern, Witness};
+use tables::system::{CellIndex, System};
+use tables::unit::KommunKod;
+
+use crate::adversary::{Adversary, EarlierIssue, Origin, Sight};
+use crate::budget::Budget;
+use crate::consistency;
+use crate::explain::{MOST_SOURCES, Names};
+use crate::interval::{Engine, Means, Reach};
+use crate::release::{AuditReport, Release};
+use crate::sensitive::{self, Place, Sensitive};
+use crate::view::TargetIndex;
+use crate::witness::Verifier;
+
+/// Everything an audit looks at.
+pub struct CertifyInput<'a> {
+    /// The collection's cells.
+    pub system: &'a System,
+    /// The collection's threshold, not a kommun's own.
+    pub min_count: MinCount,
+    /// What would be published.
+    pub figures: &'a Figures,
+    /// Per unit of the roster the status of every unit atom.
+    pub statuses: &'a [Vec<FineStatus>],
+    /// The pattern, for its witnesses.
+    pub pattern: &'a Pattern,
+    /// Totals opened to the coordinator.
+    pub known_totals: &'a BTreeMap<CellIndex, u64>,
+    /// Earlier publications over the same cells.
+    pub earlier: &'a [EarlierIssue],
+    /// Work limits.
+    pub budget: Budget,
+    /// Asked between steps; `true` stops the audit as not certified.
+    pub abort: &'a dyn Fn() -> bool,
+}
+
+/// Input that does not fit together: a bug or a message that should have been refused earlier.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InputError {
+    /// Not one entry per unit of the roster.
+    #[error("{what}: {have} entries for {units} units")]
+    Units {
+        /// Which list.
+        what: &'static str,
+        /// Its length.
+        have: usize,
+        /// Roster.
+        units: usize,
+    },
+    /// A unit without one status per unit atom, or a mark for each printed cell.
+    #[error("unit {unit} of the roster: {what} incomplete")]
+    Incomplete {
+        /// Index in the roster.
+        unit: usize,
+        /// Which list.
+        what: &'static str,
+    },
+    /// A cell index outside the system.
+    #[error("cell {0} is not in the collection")]
+    NoCell(CellIndex),
+}
+
+/// Which promise a finding breaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Broken {
+    /// A reader can exclude a value.
+    Safe1,
+    /// This other kommun can compute it.
+    Safe2(KommunKod),
+    /// Figures contradict each other.
+    True2,
+}
+
+/// What is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// One value is left.
+    Computable,
+    /// Some value of the range is excluded.
+    Narrowed,
+    /// Not settled within the budget.
+    NotCertified,
+    /// The figures contradict each other.
+    Contradiction,
+}
+
+/// A shown cell that could be withheld too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Candidate {
+    /// Index in the roster, `None` for the total.
+    pub unit: Option<usize>,
+    /// The cell.
+    pub cell: CellIndex,
+}
+
+/// One failing place. Holds no value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Which promise.
+    pub broken: Broken,
+    /// How.
+    pub verdict: Verdict,
+    /// Which place; `None` when it is a relation.
+    pub place: Option<Place>,
+    /// The place for people, `T03 aktualiseringstyp=yttrande 2024 2101`.
+    pub label: String,
+    /// What gives it away, in Swedish.
+    pub explanation: String,
+    /// Shown cells that take part: withholding one more of them could help.
+    pub withhold: Vec<Candidate>,
+}
+
+/// All failing places and the report so far.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Detail {
+    /// In order of the roster, totals last.
+    pub findings: Vec<Finding>,
+    /// Counts.
+    pub report: AuditReport,
+}
+
+/// Why there is no release.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Findings {
+    /// Something can be computed, narrowed or contradicts itself.
+    #[error("the publication is unsafe or contradicts itself in {n} places", n = .0.findings.len())]
+    Unsafe(Box<Detail>),
+    /// Nothing unsafe was found, but not everything could be settled within the budget.
+    #[error("{n} places could not be certified within the budget", n = .0.findings.len())]
+    NotCertified(Box<Detail>),
+    /// The input does not fit together.
+    #[error(transparent)]
+    Input(#[from] InputError),
+}
+
+impl Findings {
+    /// The failing places; none for bad input.
+    pub fn list(&self) -> &[Finding] {
+        match self {
+            Self::Unsafe(detail) | Self::NotCertified(detail) => &detail.findings,
+            Self::Input(_) => &[],
+        }
+    }
+}
+
+/// Audits figures; the only way to a [`Release`].
+///
+/// # Errors
+/// [`Findings`] with every failing place.
+pub fn certify(input: &CertifyInput<'_>) -> Result<Release, Findings> {
+    check_input(input)?;
+    let mut audit = Audit::new(input);
+    audit.agreement();
+    if audit.findings.is_empty() {
+        audit.run();
+    }
+    let Audit { findings, mut report, .. } = audit;
+    report.not_certified = findings.iter().filter(|finding| finding.verdict == Verdict::NotCertified).count();
+    let only_unsettled = findings.iter().all(|finding| finding.verdict == Verdict::NotCertified);
+    match (findings.is_empty(), only_unsettled) {
+        (true, _) => Ok(Release::new(input.figures.clone(), report)),
+        (false, true) => Err(Findings::NotCertified(Box::new(Detail { findings, report }))),
+        (false, false) => Err(Findings::Unsafe(Box::new(Detail { findings, report }))),
+    }
+}
+
+fn check_input(input: &CertifyInput<'_>) -> Result<(), InputError> {
+    let units = input.figures.units.len();
+    let lengths = [("per_unit", input.figures.per_unit.len()), ("statuses", input.statuses.len())];
+    if let Some((what, have)) = lengths.into_iter().find(|(_, have)| *have != units) {
+        return Err(InputError::Units { what, have, units });
+    }
+    let cells = input.figures.totals.keys().chain(input.known_totals.keys());
+    let all = cells.chain(input.figures.per_unit.iter().flat_map(BTreeMap::keys));
+    if let Some(cell) = all.copied().find(|cell| *cell >= input.system.cells.len()) {
+        return Err(InputError::NoCell(cell));
+    }
+    for (unit, statuses) in input.statuses.iter().enumerate() {
+        if statuses.len() != input.system.unit_atoms {
+            return Err(InputError::Incomplete { unit, what: "statuses" });
+        }
+        if input.system.per_unit().any(|cell| !input.figures.per_unit[unit].contains_key(&cell)) {
+            return Err(InputError::Incomplete { unit, what: "marks" });
+        }
+    }
+    Ok(())
+}
+
+struct Audit<'a> {
+    input: &'a CertifyInput<'a>,
+    names: Names<'a>,
+    findings: Vec<Finding>,
+    report: AuditReport,
+}
+
+impl<'a> Audit<'a> {
+    fn new(input: &'a CertifyInput<'a>) -> Self {
+        let names = Names { system: input.system, figures: input.figures, earlier: input.earlier };
+        Self { input, names, findings: Vec::new(), report: AuditReport::default() }
+    }
+
+    fn reader(&self) -> Adversary<'a> {
+        Adversary::reader(self.input.system, self.input.figures, self.input.earlier)
+    }
+
+    fn coordinator(&self) -> Adversary<'a> {
+        self.reader().coordinator(self.input.statuses, self.input.min_count, self.input.known_totals)
+    }
+
+    /// TRUE-2.
+    fn agreement(&mut self) {
+        for wrong in consistency::disagreements(self.input.system, self.input.figures) {
+            let label = self.cell_label(wrong.unit, wrong.cell);
+            let explanation = if wrong.parts.is_empty() {
+                "den visade totalen är inte summan av enheternas visade värden".to_owned()
+            } else {
+                "den visade summan är inte summan av sina visade delar".to_owned()
+            };
+            self.contradiction(label, explanation);
+        }
+        let reader = self.reader();
+        for unit in (0..self.input.figures.units.len()).map(Some).chain([None]) {
+            for (issue, cell, value) in reader.earlier_of(unit) {
+                let marks = unit.map_or(&self.input.figures.totals, |unit| &self.input.figures.per_unit[unit]);
+                let differs = marks.get(&cell).and_then(|mark| mark.shown()).is_some_and(|now| now != value);
+                if differs {
+                    let name = &self.input.earlier[issue].name;
+                    let explanation = format!("visas med ett annat värde i {name}");
+                    self.contradiction(self.cell_label(unit, cell), explanation);
+                }
+            }
+        }
+    }
+
+    fn cell_label(&self, unit: Option<usize>, cell: CellIndex) -> String {
+        let whom = unit.map_or("totalt".to_owned(), |unit| self.input.figures.units[unit].to_string());
+        format!("{} {whom}", self.input.system.cells[cell].label)
+    }
+
+    fn contradiction(&mut self, label: String, explanation: String) {
+        self.findings.push(Finding {
+            broken: Broken::True2,
+            verdict: Verdict::Contradiction,
+            place: None,
+            label,
+            explanation,
+            withhold: Vec::new(),
+        });
+    }
+
+    fn contradicting(&mut self, origins: &[Origin], sources: &[usize], who: &str) {
+        let mut labels: Vec<String> = sources
+            .iter()
+            .filter_map(|at| match origins[*at] {
+                Origin::Unit { unit, cell } | Origin::Earlier { unit: Some(unit), cell, .. } => {
+                    Some(self.cell_label(Some(unit), cell))
+                }
+                Origin::Total { cell } | Origin::Opened { cell } => Some(self.cell_label(None, cell)),
+                _ => None,
+            })
+            .collect();
+        labels.truncate(8);
+        let text = format!("ingen heltalstabell uppfyller detta ({who})");
+        self.contradiction(labels.join(", "), text);
+    }
+
+    fn run(&mut self) {
+        let Some(verifier) = self.verifier() else { return };
+        let units = sensitive::of_units(self.input.system, self.input.statuses, self.input.min_count);
+        let totals = sensitive::of_totals(
+            self.input.system,
+            self.input.figures,
+            self.input.known_totals,
+            self.input.statuses,
+            self.input.min_count,
+        );
+        self.report.cells_sensitive = units.len() + totals.len();
+        let mut checked: BTreeMap<(usize, u32), Vec<(&Witness, BTreeSet<KommunKod>)>> = BTreeMap::new();
+        for witness in &self.input.pattern.witnesses {
+            if let Some(touched) = verifier.check(witness) {
+                checked.entry((witness.unit as usize, witness.atom)).or_default().push((witness, touched));
+            }
+        }
+        let proven = |place: &Sensitive, spared: Option<KommunKod>| {
+            let Place::Unit { unit, atoms } = &place.place else { return false };
+            place.small.iter().all(|atom| {
+                checked.get(&(*unit, *atom)).into_iter().flatten().any(|(witness, touched)| {
+                    Verifier::moves_alone(witness, *unit, atoms)
+                        && spared.is_none_or(|spared| !touched.contains(&spared))
+                })
+            })
+        };
+        let (by_witness, rest): (Vec<Sensitive>, Vec<Sensitive>) =
+            units.iter().cloned().partition(|place| proven(place, None));
+        self.report.certified_by_witness = by_witness.len();
+        let open: Vec<Sensitive> = rest.into_iter().chain(totals).collect();
+        self.safe_1(&open);
+        self.report.adversaries.push("reader".into());
+        self.safe_2(&verifier, &units, &proven);
+        self.report.adversaries.push("insider".into());
+        self.safe_3();
+    }
+
+    /// What is certain of the table: the coordinator's bounds, never published.
+    fn verifier(&mut self) -> Option<Verifier<'a>> {
+        let (system, figures) = (self.input.system, self.input.figures);
+        let mut sight = match self.coordinator().sight(&[], self.input.budget) {
+            Ok(sight) => sight,
+            Err((contradiction, origins)) => {
+                self.contradicting(&origins, &contradiction.sources, "siffror mot deklarerade statusar");
+                return None;
+            }
+        };
+        let units = figures.units.len();
+        let places: Vec<(usize, u32)> =
+            (0..units).flat_map(|unit| (0..system.unit_atoms as u32).map(move |atom| (unit, atom))).collect();
+        let terms: Vec<_> = places.iter().map(|(unit, atom)| sight.unit_terms(*unit, &[*atom])).collect();
+        let targets: Vec<TargetIndex> = terms.into_iter().map(|terms| sight.view.target(terms)).collect();
+        let engine = match Engine::new(&sight.view, self.input.budget, self.input.abort) {
+            Ok(engine) => engine,
+            Err(contradiction) => {
+                self.contradicting(&sight.origins, &contradiction.sources, "siffror mot deklarerade statusar");
+                return None;
+            }
+        };
+        let mut lower = vec![vec![0; system.unit_atoms]; units];
+        for ((unit, atom), target) in places.iter().zip(targets) {
+            let least = engine.outer(target).0.and_then(|low| i64::try_from(low).ok());
+            lower[*unit][*atom as usize] = least.unwrap_or(0);
+        }
+        Some(self.known_to_reader(lower))
+    }
+
+    fn known_to_reader(&self, lower: Vec<Vec<i64>>) -> Verifier<'a> {
+        let (system, figures) = (self.input.system, self.input.figures);
+        let reader = self.reader();
+        let with_earlier = |unit: Option<usize>, marks: &BTreeMap<CellIndex, tables::figures::Mark>| {
+            let mut shown: BTreeMap<CellIndex, bool> =
+                marks.iter().map(|(cell, mark)| (*cell, mark.shown().is_some())).collect();
+            reader.earlier_of(unit).into_iter().for_each(|(_, cell, _)| {
+                shown.insert(cell, true);
+            });
+            shown
+        };
+        let printed = figures.per_unit.iter().enumerate();
+        let printed = printed.map(|(unit, marks)| with_earlier(Some(unit), marks)).collect();
+        let mut totals = with_earlier(None, &figures.totals);
+        let mut refined = vec![false; system.unit_atoms];
+        for cell in totals.keys().filter(|cell| system.cells[**cell].unit_atoms.is_none()) {
+            for atom in &system.cells[*cell].atoms {
+                if let Some(unit_atom) = system.unit_atom_of[*atom as usize] {
+                    refined[unit_atom as usize] = true;
+                }
+            }
+        }
+        totals.retain(|cell, _| system.cells[*cell].unit_atoms.is_some());
+        let threshold = i64::from(self.input.min_count.get());
+        Verifier { system, units: &figures.units, printed, totals, refined, lower, threshold }
+    }
+
+    /// SAFE-1 for the places no witness has settled.
+    fn safe_1(&mut self, places: &[Sensitive]) {
+        if places.is_empty() {
+            return;
+        }
+        let sets = places.iter().filter_map(|place| match &place.place {
+            Place::Total { atoms } => Some(atoms.clone()),
+            Place::Unit { .. } => None,
+        });
+        let sets: Vec<Vec<u32>> = sets.collect();
+        let mut sight = match self.reader().sight(&sets, self.input.budget) {
+            Ok(sight) => sight,
+            Err((contradiction, origins)) => {
+                self.contradicting(&origins, &contradiction.sources, "läsaren");
+                return;
+            }
+        };
+        let targets: Vec<TargetIndex> = places.iter().map(|place| self.ask(&mut sight, &place.place)).collect();
+        let mut engine = match Engine::new(&sight.view, self.input.budget, self.input.abort) {
+            Ok(engine) => engine,
+            Err(contradiction) => {
+                self.contradicting(&sight.origins, &contradiction.sources, "läsaren");
+                return;
+            }
+        };
+        for (place, target) in places.iter().zip(targets) {
+            self.full_range(&mut engine, &sight, place, target);
+        }
+    }
+
+    fn ask(&self, sight: &mut Sight, place: &Place) -> TargetIndex {
+        let terms = match place {
+            Place::Unit { unit, atoms } => sight.unit_terms(*unit, atoms),
+            Place::Total { atoms } => sight.total_terms(self.input.system, atoms),
+        };
+        sight.view.target(terms)
+    }
+
+    fn full_range(&mut self, engine: &mut Engine<'_>, sight: &Sight, place: &Sensitive, target: TargetIndex) {
+        let (mut worst, mut by_bounds, mut left) = (Reach::Yes, true, 0);
+        for value in place.floor..u64::from(self.input.min_count.get()) {
+            let (reach, means) = engine.attainable(target, i128::from(value));
+            by_bounds &= means == Means::Propagation;
+            match reach {
+                Reach::Yes => left += 1,
+                Reach::No => worst = Reach::No,
+                Reach::Unknown if worst == Reach::Yes => worst = Reach::Unknown,
+                Reach::Unknown => {}
+            }
+        }
+        let verdict = match worst {
+            Reach::Yes if by_bounds => {
+                self.report.certified_by_propagation += 1;
+                return;
+            }
+            Reach::Yes => {
+                self.report.certified_by_search += 1;
+                return;
+            }
+            Reach::Unknown => Verdict::NotCertified,
+            Reach::No if left <= 1 && self.nothing_above(engine, target) => Verdict::Computable,
+            Reach::No => Verdict::Narrowed,
+        };
+        self.unsafe_place(engine, sight, place, target, verdict);
+    }
+
+    fn nothing_above(&self, engine: &mut Engine<'_>, target: TargetIndex) -> bool {
+        engine.within(target, Some(i128::from(self.input.min_count.get())), None).0 == Reach::No
+    }
+
+    fn unsafe_place(
+        &mut self,
+        engine: &Engine<'_>,
+        sight: &Sight,
+        place: &Sensitive,
+        target: TargetIndex,
+        verdict: Verdict,
+    ) {
+        let sources = engine.sources(target, MOST_SOURCES);
+        let explanation = match verdict {
+            Verdict::NotCertified => "kunde inte avgöras inom arbetsgränsen".to_owned(),
+            _ => self.names.why(sight, &sight.view.targets[target], &sources),
+        };
+        self.findings.push(Finding {
+            broken: Broken::Safe1,
+            verdict,
+            place: Some(place.place.clone()),
+            label: self.names.place(&place.place),
+            explanation,
+            withhold: self.candidates(sight, &sources),
+        });
+    }
+
+    /// Shown figures among the sources that are not 0: zeros are never withheld.
+    fn candidates(&self, sight: &Sight, sources: &[usize]) -> Vec<Candidate> {
+        let mut found: Vec<Candidate> = sources
+            .iter()
+            .filter_map(|at| match sight.origins[*at] {
+                Origin::Unit { unit, cell } => Some(Candidate { unit: Some(unit), cell }),
+                Origin::Total { cell } => Some(Candidate { unit: None, cell }),
+                _ => None,
+            })
+            .filter(|candidate| {
+                let figures = self.input.figures;
+                let marks = candidate.unit.map_or(&figures.totals, |unit| &figures.per_unit[unit]);
+                marks.get(&candidate.cell).and_then(|mark| mark.shown()).is_some_and(|value| value != 0)
+            })
+            .collect();
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
+    /// SAFE-2: against every kommun but the place's own.
+    fn safe_2(
+        &mut self,
+        verifier: &Verifier<'_>,
+        places: &[Sensitive],
+        proven: &dyn Fn(&Sensitive, Option<KommunKod>) -> bool,
+    ) {
+        let kommuner: BTreeSet<KommunKod> = self.input.figures.units.iter().map(|unit| unit.kommun()).collect();
+        for place in places {
+            let Place::Unit { unit, atoms } = &place.place else { continue };
+            for other in kommuner.iter().filter(|other| **other != self.input.figures.units[*unit].kommun()) {
+                self.report.insider_pairs += 1;
+                if proven(place, Some(*other)) || self.already_failed(place) {
+                    continue;
+                }
+                let found = if (self.input.abort)() {
+                    None
+                } else {
+                    verifier.search(*unit, atoms, *other, self.input.budget.nodes)
+                };
+                let verdict = match found {
+                    Some(true) => continue,
+                    Some(false) => Verdict::Computable,
+                    None => Verdict::NotCertified,
+                };
+                self.findings.push(Finding {
+                    broken: Broken::Safe2(*other),
+                    verdict,
+                    place: Some(place.place.clone()),
+                    label: self.names.place(&place.place),
+                    explanation: format!("{other}, som känner sina egna uppgifter, kan i värsta fall räkna ut den"),
+                    withhold: Vec::new(),
+                });
+            }
+        }
+    }
+
+    /// A place a reader can narrow needs no second finding for insiders.
+    fn already_failed(&self, place: &Sensitive) -> bool {
+        self.findings.iter().any(|finding| {
+            finding.broken == Broken::Safe1 && finding.place.as_ref() == Some(&place.place)
+        })
+    }
+
+    /// SAFE-3: counted, never hidden, never a reason to fail.
+    fn safe_3(&mut self) {
+        self.report.adversaries.push("coordinator".into());
+        let small: Vec<(usize, u32)> = self
+            .input
+            .statuses
+            .iter()
+            .enumerate()
+            .flat_map(|(unit, statuses)| {
+                let is_small = |(_, status): &(usize, &FineStatus)| **status == FineStatus::Small;
+                statuses.iter().enumerate().filter(is_small).map(move |(atom, _)| (unit, atom as u32))
+            })
+            .collect();
+        let Ok(mut sight) = self.coordinator().sight(&[], self.input.budget) else {
+            self.report.coordinator_unsettled = small.len();
+            return;
+        };
+        let terms: Vec<_> = small.iter().map(|(unit, atom)| sight.unit_terms(*unit, &[*atom])).collect();
+        let targets: Vec<TargetIndex> = terms.into_iter().map(|terms| sight.view.target(terms)).collect();
+        let Ok(mut engine) = Engine::new(&sight.view, self.input.budget, self.input.abort) else {
+            self.report.coordinator_unsettled = small.len();
+            return;
+        };
+        for target in targets {
+            let values = 1..i128::from(self.input.min_count.get());
+            let size = usize::try_from(values.end - 1).unwrap_or(usize::MAX);
+            let reach: Vec<Reach> = values.map(|value| engine.attainable(target, value).0).collect();
+            let yes = reach.iter().filter(|reach| **reach == Reach::Yes).count();
+            let no = reach.iter().filter(|reach| **reach == Reach::No).count();
+            match (yes, no) {
+                (yes, _) if yes == size => {}
+                (_, no) if no + 1 == size => self.report.coordinator_computed += 1,
+                (yes, no) if yes + no < size => self.report.coordinator_unsettled += 1,
+                _ => self.report.coordinator_narrowed += 1,
+            }
+        }
+    }
+}

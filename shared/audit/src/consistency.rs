@@ -1,0 +1,79 @@
+//! TRUE-2: a publication agrees with itself.
+//!
+//! Every shown margin equals the sum of its shown parts, every total the sum of its units, every figure an earlier
+//! publication shows for the same cell is the same. Equal cells of two tables have one mark by construction of
+//! [`Figures`]. Looks at shown figures only, so it needs no arithmetic of adversaries.
+
+use std::collections::{BTreeMap, HashMap};
+
+use tables::figures::{Figures, Mark};
+use tables::system::{CellIndex, Row, System, TableRows};
+
+/// A cell whose figure contradicts others; `unit` is an index in the roster, `None` the total.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Disagreement {
+    pub(crate) unit: Option<usize>,
+    pub(crate) cell: CellIndex,
+    pub(crate) parts: Vec<CellIndex>,
+}
+
+/// All disagreements of margins and of totals with units.
+pub(crate) fn disagreements(system: &System, figures: &Figures) -> Vec<Disagreement> {
+    let mut found = Vec::new();
+    for table in &system.tables {
+        let index: HashMap<(&[Option<usize>], usize), CellIndex> =
+            table.rows.iter().map(|row| ((row.codes.as_slice(), row.period), row.cell)).collect();
+        for row in &table.rows {
+            for parts in partitions(table, row, &index) {
+                for (unit, marks) in figures.per_unit.iter().enumerate() {
+                    check(marks, row.cell, &parts, Some(unit), &mut found);
+                }
+                check(&figures.totals, row.cell, &parts, None, &mut found);
+            }
+        }
+    }
+    for (cell, total) in &figures.totals {
+        let units: Option<Vec<u64>> =
+            figures.per_unit.iter().map(|marks| marks.get(cell).and_then(|mark| mark.shown())).collect();
+        let differs = total.shown().zip(units).is_some_and(|(total, units)| total != units.iter().sum::<u64>());
+        if differs && !figures.per_unit.is_empty() {
+            found.push(Disagreement { unit: None, cell: *cell, parts: Vec::new() });
+        }
+    }
+    found.dedup();
+    found
+}
+
+/// For each totalled dimension of a row, the rows it totals, if the table shows them all.
+fn partitions(
+    table: &TableRows,
+    row: &Row,
+    index: &HashMap<(&[Option<usize>], usize), CellIndex>,
+) -> Vec<Vec<CellIndex>> {
+    let totalled = row.codes.iter().enumerate().filter(|(_, code)| code.is_none()).map(|(at, _)| at);
+    totalled
+        .filter_map(|dimension| {
+            let size = table.rows.iter().filter_map(|other| other.codes[dimension]).max()? + 1;
+            let part = |code: usize| {
+                let mut codes = row.codes.clone();
+                codes[dimension] = Some(code);
+                index.get(&(codes.as_slice(), row.period)).copied()
+            };
+            (0..size).map(part).collect()
+        })
+        .collect()
+}
+
+fn check(
+    marks: &BTreeMap<CellIndex, Mark>,
+    cell: CellIndex,
+    parts: &[CellIndex],
+    unit: Option<usize>,
+    found: &mut Vec<Disagreement>,
+) {
+    let shown = |cell: &CellIndex| marks.get(cell).and_then(|mark| mark.shown());
+    let sum: Option<u64> = parts.iter().map(shown).sum();
+    if shown(&cell).zip(sum).is_some_and(|(whole, sum)| whole != sum) {
+        found.push(Disagreement { unit, cell, parts: parts.to_vec() });
+    }
+}

@@ -1,0 +1,250 @@
+//! What must be protected.
+//!
+//! Per unit: small unit atoms, printed cells and unprinted differences that may be small. The truth of unit cells is
+//! not known here, only statuses: a set with no plain atom and at least one small one may be small. Totals are known
+//! when they were opened or are shown; a total that is not known counts as small unless its nonzero parts alone
+//! reach the threshold.
+//!
+//! The *floor* of a place is the number of nonzero parts it is known to have: values below it nobody can protect
+//! (SAFE-1). Does not say whether a place is safe.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tables::count::{FineStatus, MinCount};
+use tables::figures::Figures;
+use tables::system::{CellIndex, System};
+
+/// A set of records whose count must not be narrowed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// Unit atoms of one unit.
+    Unit {
+        /// Index in the roster.
+        unit: usize,
+        /// Ascending.
+        atoms: Vec<u32>,
+    },
+    /// Full atoms, over the roster.
+    Total {
+        /// Ascending.
+        atoms: Vec<u32>,
+    },
+}
+
+/// A place with what is promised of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sensitive {
+    /// Where.
+    pub place: Place,
+    /// Least value that can be promised.
+    pub floor: u64,
+    /// The small unit atoms in it (places of units).
+    pub small: Vec<u32>,
+}
+
+/// All sensitive places of units.
+pub fn of_units(system: &System, statuses: &[Vec<FineStatus>], min_count: MinCount) -> Vec<Sensitive> {
+    let mut sets: BTreeSet<&[u32]> = system.implied_unit.iter().map(Vec::as_slice).collect();
+    let printed = system.per_unit().filter_map(|cell| system.cells[cell].unit_atoms.as_deref());
+    sets.extend(printed);
+    let single: Vec<[u32; 1]> = (0..system.unit_atoms as u32).map(|atom| [atom]).collect();
+    sets.extend(single.iter().map(|atom| atom.as_slice()));
+    let mut found = Vec::new();
+    for (unit, statuses) in statuses.iter().enumerate() {
+        for set in &sets {
+            let plain = set.iter().any(|atom| statuses[*atom as usize] == FineStatus::Plain);
+            let is_small = |atom: &&u32| statuses[**atom as usize] == FineStatus::Small;
+            let small: Vec<u32> = set.iter().filter(is_small).copied().collect();
+            if plain || small.is_empty() || small.len() as u64 >= u64::from(min_count.get()) {
+                continue;
+            }
+            let place = Place::Unit { unit, atoms: set.to_vec() };
+            found.push(Sensitive { place, floor: small.len() as u64, small });
+        }
+    }
+    found
+}
+
+/// What is known of a total.
+struct Total {
+    set: Bits,
+    value: Option<u64>,
+    /// Known to be at least this.
+    least: u64,
+}
+
+/// A set of full atoms.
+#[derive(Clone, PartialEq, Eq)]
+struct Bits(Vec<u64>);
+
+impl Bits {
+    fn new(size: usize, atoms: &[u32]) -> Self {
+        let mut words = vec![0u64; size.div_ceil(64)];
+        atoms.iter().for_each(|atom| words[*atom as usize / 64] |= 1 << (atom % 64));
+        Self(words)
+    }
+
+    fn is_inside(&self, other: &Self) -> bool {
+        self.0.iter().zip(&other.0).all(|(mine, theirs)| mine & !theirs == 0)
+    }
+
+    fn meets(&self, other: &Self) -> bool {
+        self.0.iter().zip(&other.0).any(|(mine, theirs)| mine & theirs != 0)
+    }
+
+    fn minus(&self, other: &Self) -> Self {
+        Self(self.0.iter().zip(&other.0).map(|(mine, theirs)| mine & !theirs).collect())
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.iter().all(|word| *word == 0)
+    }
+
+    fn len(&self) -> u32 {
+        self.0.iter().map(|word| word.count_ones()).sum()
+    }
+}
+
+/// All sensitive totals: printed ones and unprinted differences. `known` holds opened totals; shown ones are read
+/// from the figures.
+pub fn of_totals(
+    system: &System,
+    figures: &Figures,
+    known: &BTreeMap<CellIndex, u64>,
+    statuses: &[Vec<FineStatus>],
+    min_count: MinCount,
+) -> Vec<Sensitive> {
+    let threshold = u64::from(min_count.get());
+    let totals = printed_totals(system, figures, known, statuses);
+    let mut found = Vec::new();
+    let mut consider = |atoms: &[u32], set: &Bits, value: Option<u64>| {
+        if value.is_some_and(|value| value == 0 || value >= threshold) {
+            return;
+        }
+        let floor = packed(set, &totals);
+        if floor < threshold && (value.is_some() || !set.is_empty()) {
+            found.push(Sensitive { place: Place::Total { atoms: atoms.to_vec() }, floor: floor.max(1), small: vec![] });
+        }
+    };
+    for (total, cell) in totals.iter().zip(counted(system)) {
+        consider(&system.cells[cell].atoms, &total.set, total.value);
+    }
+    let mut evaluated = Evaluated::new(system, &totals);
+    for (atoms, set, value) in evaluated.all(system) {
+        consider(atoms, &set, value);
+    }
+    found
+}
+
+fn counted(system: &System) -> impl Iterator<Item = CellIndex> + '_ {
+    (0..system.cells.len()).filter(|cell| system.cells[*cell].is_count)
+}
+
+fn printed_totals(
+    system: &System,
+    figures: &Figures,
+    known: &BTreeMap<CellIndex, u64>,
+    statuses: &[Vec<FineStatus>],
+) -> Vec<Total> {
+    let nonzero_units = |atoms: &[u32]| {
+        let any = |unit: &&Vec<FineStatus>| atoms.iter().any(|atom| unit[*atom as usize] != FineStatus::Zero);
+        statuses.iter().filter(any).count() as u64
+    };
+    let total = |cell: CellIndex| {
+        let of = &system.cells[cell];
+        let shown = figures.totals.get(&cell).and_then(|mark| mark.shown());
+        let units = of.unit_atoms.as_deref().map(nonzero_units);
+        let zero = (units == Some(0)).then_some(0);
+        let value = shown.or_else(|| known.get(&cell).copied()).or(zero);
+        let least = value.map_or(units.unwrap_or(0), |value| value.min(1).max(units.unwrap_or(0)));
+        Total { set: Bits::new(system.atoms, &of.atoms), value, least }
+    };
+    counted(system).map(total).collect()
+}
+
+/// Nonzero parts the set certainly has: printed nonzero cells inside it that do not overlap, smallest first. Never
+/// more than the truth.
+fn packed(set: &Bits, totals: &[Total]) -> u64 {
+    let mut inside: Vec<&Total> =
+        totals.iter().filter(|total| total.least > 0 && total.set.is_inside(set)).collect();
+    inside.sort_by_key(|total| total.set.len());
+    let mut left = set.clone();
+    let mut sum = 0;
+    for total in inside {
+        if total.set.is_inside(&left) {
+            left = left.minus(&total.set);
+            sum += total.least;
+        }
+    }
+    // a union of units' nonzero parts may count more than the pieces packed
+    sum.max(totals.iter().filter(|total| total.set == *set).map(|total| total.least).max().unwrap_or(0))
+}
+
+/// Values of unprinted differences, by subtraction.
+struct Evaluated<'a> {
+    known: Vec<(Bits, u64)>,
+    tables: Vec<Vec<(&'a Bits, u64)>>,
+}
+
+impl<'a> Evaluated<'a> {
+    fn new(system: &System, totals: &'a [Total]) -> Self {
+        let index: BTreeMap<CellIndex, usize> = counted(system).enumerate().map(|(at, cell)| (cell, at)).collect();
+        let of_table = |table: &tables::system::TableRows| {
+            let cells: BTreeSet<CellIndex> = table.rows.iter().map(|row| row.cell).collect();
+            let mut parts: Vec<(&Bits, u64)> = cells
+                .iter()
+                .filter_map(|cell| totals.get(*index.get(cell)?))
+                .filter_map(|total| Some((&total.set, total.value?)))
+                .collect();
+            parts.sort_by_key(|(set, _)| std::cmp::Reverse(set.len()));
+            parts
+        };
+        let known = totals.iter().filter_map(|total| Some((total.set.clone(), total.value?))).collect();
+        Self { known, tables: system.tables.iter().map(of_table).collect() }
+    }
+
+    /// Every unprinted difference with its value, if it follows; repeated until nothing new follows, because a
+    /// difference of differences needs the first one.
+    fn all<'s>(&mut self, system: &'s System) -> Vec<(&'s [u32], Bits, Option<u64>)> {
+        let mut sets: Vec<(&[u32], Bits, Option<u64>)> = system
+            .implied_total
+            .iter()
+            .map(|atoms| (atoms.as_slice(), Bits::new(system.atoms, atoms), None))
+            .collect();
+        loop {
+            let mut progress = false;
+            for (_, set, value) in sets.iter_mut().filter(|(_, _, value)| value.is_none()) {
+                *value = self.value(set);
+                progress |= value.is_some();
+            }
+            if !progress {
+                return sets;
+            }
+        }
+    }
+
+    /// The value of `set` if it is a known set minus disjoint known cells of one table.
+    fn value(&mut self, set: &Bits) -> Option<u64> {
+        let found = self.known.iter().find_map(|(large, value)| {
+            if !set.is_inside(large) {
+                return None;
+            }
+            let rest = large.minus(set);
+            self.tables.iter().find_map(|parts| {
+                let mut left = rest.clone();
+                let mut sum = 0u64;
+                for (part, value) in parts {
+                    if part.meets(&left) && part.is_inside(&left) {
+                        left = left.minus(part);
+                        sum += value;
+                    }
+                }
+                left.is_empty().then(|| value.checked_sub(sum)).flatten()
+            })
+        });
+        if let Some(value) = found {
+            self.known.push((set.clone(), value));
+        }
+        found
+    }
+}

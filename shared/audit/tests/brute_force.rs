@@ -1,0 +1,220 @@
+//! Random small publications against an enumerator that shares no code with the audit: SAFE-1 and SAFE-2 as attacked,
+//! not as argued.
+
+mod common;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use audit::sensitive::Place;
+use audit::{Broken, Verdict};
+use common::{Case, document, table};
+use proptest::prelude::*;
+
+const UNITS: [&str; 3] = ["2101", "2104", "2121"];
+const STEPS: u64 = 1_500_000;
+
+/// T01 by type and T03 all typed per kommun, T02 by sex of the applications in total.
+fn collection(shape: u8) -> String {
+    let typed = "filter = { aktualiseringstyp = [\"ansokan\", \"anmalan\"] }";
+    let ansokan = "filter = { aktualiseringstyp = [\"ansokan\"] }";
+    let any = "filter = { aktualiseringstyp = [\"*\"] }";
+    let tables = match shape {
+        0 => table("T01", "kommun", &["aktualiseringstyp"], typed),
+        1 => {
+            table("T01", "kommun", &["aktualiseringstyp"], typed) + &table("T02", "total", &["kon"], ansokan)
+        }
+        2 => table("T01", "kommun", &[], any) + &table("T09", "kommun", &[], ansokan),
+        _ => {
+            table("T01", "total", &["aktualiseringstyp", "kon"], typed) + &table("T09", "kommun", &[], ansokan)
+        }
+    };
+    document(&UNITS, &["2024"], &tables)
+}
+
+fn case(shape: u8, values: &[u64], hide: &[bool], hide_totals: &[bool]) -> Case {
+    let mut case = Case::new(&collection(shape));
+    let mut value = values.iter().copied().cycle();
+    for unit in UNITS {
+        for kind in ["ansokan", "anmalan"] {
+            for kon in ["man", "kvinna"] {
+                let times = value.next().unwrap();
+                case.add(unit, 2024, &[("aktualiseringstyp", kind), ("kon", kon)], times);
+            }
+        }
+    }
+    case.hide_small();
+    let printed: Vec<usize> = case.system.per_unit().collect();
+    let mut flags = hide.iter().copied().cycle();
+    for unit in 0..UNITS.len() {
+        for cell in &printed {
+            if flags.next().unwrap() && case.value(unit, *cell) > 0 {
+                case.hidden[unit].insert(*cell);
+            }
+        }
+    }
+    let mut flags = hide_totals.iter().copied().cycle();
+    for cell in 0..case.system.cells.len() {
+        if case.system.cells[cell].is_count && flags.next().unwrap() && case.total(cell) > 0 {
+            case.hidden_totals.insert(cell);
+        }
+    }
+    // the largest total stays shown, so that the enumerator ends
+    let largest = (0..case.system.cells.len()).max_by_key(|cell| case.system.cells[*cell].atoms.len()).unwrap();
+    case.hidden_totals.remove(&largest);
+    case
+}
+
+/// Values of sets seen in all tables that agree with the publication: units' sets of unit atoms, sets of totals.
+struct Seen {
+    units: BTreeMap<(usize, Vec<u32>), BTreeSet<u64>>,
+    totals: BTreeMap<Vec<u32>, BTreeSet<u64>>,
+}
+
+fn unit_sets(case: &Case) -> BTreeSet<Vec<u32>> {
+    let printed = case.system.per_unit().filter_map(|cell| case.system.cells[cell].unit_atoms.clone());
+    let single = (0..case.system.unit_atoms as u32).map(|atom| vec![atom]);
+    printed.chain(single).chain(case.system.implied_unit.iter().cloned()).collect()
+}
+
+fn total_sets(case: &Case) -> BTreeSet<Vec<u32>> {
+    let printed = case.system.cells.iter().filter(|cell| cell.is_count).map(|cell| cell.atoms.clone());
+    printed.chain(case.system.implied_total.iter().cloned()).collect()
+}
+
+fn unit_value(case: &Case, point: &[u64], unit: usize, set: &[u32]) -> u64 {
+    let inside = |atom: &usize| case.system.unit_atom_of[*atom].is_some_and(|of| set.contains(&of));
+    (0..case.system.atoms).filter(inside).map(|atom| point[unit * case.system.atoms + atom]).sum()
+}
+
+fn enumerate(case: &Case, own: &[usize]) -> Option<Seen> {
+    let (of_units, of_totals) = (unit_sets(case), total_sets(case));
+    let mut seen = Seen { units: BTreeMap::new(), totals: BTreeMap::new() };
+    case.enumerate(STEPS, own, |point| {
+        for unit in 0..case.counts.len() {
+            for set in &of_units {
+                let value = unit_value(case, point, unit, set);
+                seen.units.entry((unit, set.clone())).or_default().insert(value);
+            }
+        }
+        for set in &of_totals {
+            let atoms = case.system.atoms;
+            let value = (0..case.counts.len())
+                .flat_map(|unit| set.iter().map(move |atom| point[unit * atoms + *atom as usize]))
+                .sum();
+            seen.totals.entry(set.clone()).or_default().insert(value);
+        }
+    })?;
+    Some(seen)
+}
+
+/// Truth of a set of a unit's atoms, and how many of its atoms are not zero.
+fn truth(case: &Case, unit: usize, set: &[u32]) -> (u64, u64) {
+    let values = case.system.unit_values(&case.counts[unit]);
+    let of = |atom: &u32| values[*atom as usize];
+    (set.iter().map(of).sum(), set.iter().filter(|atom| of(atom) > 0).count() as u64)
+}
+
+fn full(values: &BTreeSet<u64>, floor: u64) -> bool {
+    (floor..4).all(|value| values.contains(&value))
+}
+
+fn check(case: &Case) -> Result<(), TestCaseError> {
+    let Some(seen) = enumerate(case, &[]) else { return Ok(()) };
+    match case.certify() {
+        Ok(_) => check_release(case, &seen),
+        Err(findings) => {
+            for finding in findings.list().iter().filter(|finding| finding.broken == Broken::Safe1) {
+                prop_assert_ne!(finding.verdict, Verdict::NotCertified, "small cases are settled");
+                let values = match &finding.place {
+                    Some(Place::Unit { unit, atoms }) => &seen.units[&(*unit, atoms.clone())],
+                    Some(Place::Total { atoms }) => &seen.totals[atoms],
+                    None => continue,
+                };
+                prop_assert!(!full(values, 1), "{} is a false alarm: {values:?}", finding.label);
+                if finding.verdict == Verdict::Computable {
+                    prop_assert_eq!(values.len(), 1, "{} is not computable", &finding.label);
+                }
+            }
+            let contradicts = findings.list().iter().any(|finding| finding.broken == Broken::True2);
+            prop_assert!(!contradicts, "true figures never contradict themselves");
+            Ok(())
+        }
+    }
+}
+
+fn check_release(case: &Case, seen: &Seen) -> Result<(), TestCaseError> {
+    for ((unit, set), values) in &seen.units {
+        let (value, floor) = truth(case, *unit, set);
+        if (1..4).contains(&value) {
+            prop_assert!(full(values, floor), "released, but {set:?} of {unit} can only be {values:?}");
+        }
+    }
+    for (set, values) in &seen.totals {
+        let value: u64 = (0..case.counts.len()).map(|unit| total_of(case, unit, set)).sum();
+        if (1..4).contains(&value) {
+            // fewer values than nonzero kommun parts can never be promised
+            let floor = (0..case.counts.len()).filter(|unit| total_of(case, *unit, set) > 0).count() as u64;
+            prop_assert!(full(values, floor.max(parts(case, set))), "released, but {set:?} can only be {values:?}");
+        }
+    }
+    for unit in 0..case.counts.len() {
+        let Some(inside) = enumerate(case, &[unit]) else { continue };
+        for ((other, set), values) in inside.units.iter().filter(|((other, _), _)| *other != unit) {
+            let (value, _) = truth(case, *other, set);
+            prop_assert!(!(1..4).contains(&value) || values.len() > 1, "{unit} computes {set:?} of {other}");
+        }
+    }
+    Ok(())
+}
+
+fn total_of(case: &Case, unit: usize, set: &[u32]) -> u64 {
+    let single = |atom: u32| {
+        let cell = case.system.cells.iter().position(|cell| cell.atoms == [atom]);
+        cell.map_or(0, |cell| case.value(unit, cell))
+    };
+    match case.system.cells.iter().position(|cell| cell.atoms == set) {
+        Some(cell) => case.value(unit, cell),
+        None => set.iter().map(|atom| single(*atom)).sum(),
+    }
+}
+
+/// Nonzero full atoms of a set, which no promise can go under.
+fn parts(case: &Case, set: &[u32]) -> u64 {
+    let any = |atom: &&u32| (0..case.counts.len()).any(|unit| total_of(case, unit, &[**atom]) > 0);
+    set.iter().filter(any).count() as u64
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, max_shrink_iters: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn nothing_narrowed_is_released_and_no_alarm_is_false(
+        shape in 0u8..4,
+        values in proptest::collection::vec(prop_oneof![3 => Just(0u64), 2 => 1u64..4, 2 => 4u64..6], 12),
+        hide in proptest::collection::vec(proptest::bool::weighted(0.4), 11),
+        hide_totals in proptest::collection::vec(proptest::bool::weighted(0.25), 9),
+    ) {
+        check(&case(shape, &values, &hide, &hide_totals))?;
+    }
+
+    #[test]
+    fn what_is_withheld_generously_is_mostly_released_and_holds(
+        shape in 0u8..3,
+        small in 0usize..12,
+        values in proptest::collection::vec(4u64..6, 12),
+    ) {
+        let mut values = values;
+        values[small] = 0;
+        values[(small + 1) % 12] = 2;
+        check(&case(shape, &values, &[true], &[false]))?;
+    }
+}
+
+#[test]
+fn the_generator_reaches_both_answers() {
+    let alone = case(0, &[4, 4, 2, 0, 5, 5, 5, 5, 5, 5, 5, 5], &[false], &[false]);
+    assert!(alone.certify().is_err());
+    let generous = case(0, &[4, 4, 2, 0, 5, 5, 5, 5, 5, 5, 5, 5], &[true], &[false]);
+    assert!(generous.certify().is_ok());
+    assert!(enumerate(&alone, &[]).is_some());
+}

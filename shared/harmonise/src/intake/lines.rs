@@ -1,0 +1,355 @@
+//! The rows of a text file: lines, quotation marks and separators (RFC 4180, read leniently but never silently).
+//!
+//! A quotation mark inside a field is a character; at its start it opens a quotation, which may hold separators and
+//! line breaks. If a quotation that runs over a line break does not end before a separator or the end of a line, the
+//! mark was no quotation: its first line alone becomes a broken row, which is refused, and reading goes on with the
+//! next line. So a stray mark in free text costs one row, and never swallows others unseen (TRUE-3).
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::io::{Read, Seek};
+
+use encoding_rs::Encoding;
+
+use super::cell::{Cell, Epoch};
+use super::error::IntakeError;
+use super::limits::{Limit, MAX_CELL_CHARS, MAX_ROW_BYTES};
+use super::text::Characters;
+use super::{Flow, Row, Table, Take, check_row};
+
+/// Tried in this order.
+pub(crate) const SEPARATORS: [char; 3] = [';', ',', '\t'];
+
+/// A text file under one separator.
+pub(crate) struct TextTable<'s, R> {
+    pub(crate) source: &'s mut R,
+    pub(crate) encoding: &'static Encoding,
+    pub(crate) separator: char,
+}
+
+impl<R: Read + Seek> Table for TextTable<'_, R> {
+    fn epoch(&self) -> Epoch {
+        Epoch::From1900
+    }
+
+    fn each_row(&mut self, take: &mut Take<'_>) -> Result<(), IntakeError> {
+        let characters = Characters::new(&mut *self.source, self.encoding)?;
+        let mut lines = Lines {
+            characters,
+            text: String::new(),
+            at: 0,
+            number: 0,
+            returned: VecDeque::new(),
+        };
+        let mut fields = Fields {
+            separator: self.separator,
+            ..Fields::default()
+        };
+        while let Some((number, broken)) = next_row(&mut lines, &mut fields)? {
+            let cells: Vec<Cell<'_>> = fields.iter().map(cell).collect();
+            check_row(number, &cells)?;
+            if take(&Row {
+                number,
+                cells: &cells,
+                broken,
+            })? == Flow::Stop
+            {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn cell(text: &str) -> Cell<'_> {
+    if text.is_empty() {
+        Cell::Empty
+    } else {
+        Cell::Text(Cow::Borrowed(text))
+    }
+}
+
+/// Reads the next row into `fields`: its line, and the field of a quotation that never ends.
+fn next_row<R: Read + Seek>(
+    lines: &mut Lines<R>,
+    fields: &mut Fields,
+) -> Result<Option<(u64, Option<usize>)>, IntakeError> {
+    let Some((number, first)) = lines.next()? else {
+        return Ok(None);
+    };
+    fields.clear();
+    let mut progress = fields.feed(&first);
+    let mut further = Vec::new();
+    while progress == Progress::Open {
+        progress = match lines.next()? {
+            Some((at, line)) => {
+                let progress = fields.feed(&line);
+                further.push((at, line));
+                // no cell is that long, at four bytes a character
+                if fields.open_length() > 4 * MAX_CELL_CHARS {
+                    Progress::Broken
+                } else {
+                    progress
+                }
+            }
+            None => Progress::Broken,
+        };
+    }
+    if progress == Progress::Complete {
+        return Ok(Some((number, None)));
+    }
+    let broken = fields.count();
+    further
+        .into_iter()
+        .rev()
+        .for_each(|line| lines.returned.push_front(line));
+    fields.clear();
+    fields.feed(&first);
+    fields.end_field();
+    Ok(Some((number, Some(broken))))
+}
+
+/// Physical lines, numbered from 1. A line ends with LF, CR LF or CR.
+struct Lines<R> {
+    characters: Characters<R>,
+    text: String,
+    at: usize,
+    number: u64,
+    /// Lines given back, to be read again.
+    returned: VecDeque<(u64, String)>,
+}
+
+impl<R: Read + Seek> Lines<R> {
+    fn next(&mut self) -> Result<Option<(u64, String)>, IntakeError> {
+        if let Some(line) = self.returned.pop_front() {
+            return Ok(Some(line));
+        }
+        let mut searched = 0;
+        let (length, end) = loop {
+            let rest = &self.text[self.at..];
+            let found = rest[searched..].find(['\n', '\r']).map(|found| searched + found);
+            match found {
+                Some(found) if rest[found..].starts_with("\r\n") => break (found, 2),
+                // the LF of a CR may lie in the next piece
+                Some(found) if found + 1 < rest.len() || rest.ends_with('\n') => break (found, 1),
+                Some(found) => searched = found,
+                None => searched = rest.len(),
+            }
+            if rest.len() > MAX_ROW_BYTES {
+                return Err(Limit::Row { row: self.number + 1 }.into());
+            }
+            self.text.drain(..self.at);
+            self.at = 0;
+            if !self.characters.append_to(&mut self.text)? {
+                match self.text.len() {
+                    0 => return Ok(None),
+                    length => {
+                        break (
+                            length - usize::from(self.text.ends_with('\r')),
+                            usize::from(self.text.ends_with('\r')),
+                        );
+                    }
+                }
+            }
+        };
+        let line = self.text[self.at..self.at + length].to_string();
+        self.at += length + end;
+        self.number += 1;
+        Ok(Some((self.number, line)))
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    /// The row ends with this line.
+    Complete,
+    /// A quotation goes on.
+    Open,
+    /// A quotation over a line break is followed by something else than a separator.
+    Broken,
+}
+
+/// The fields of one row, in one text.
+#[derive(Default)]
+struct Fields {
+    separator: char,
+    text: String,
+    ends: Vec<usize>,
+    quoted: bool,
+    /// Whether the current quotation has gone over a line break.
+    spanned: bool,
+}
+
+impl Fields {
+    fn clear(&mut self) {
+        self.text.clear();
+        self.ends.clear();
+        self.quoted = false;
+        self.spanned = false;
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &str> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts.zip(&self.ends).map(|(start, end)| &self.text[start..*end])
+    }
+
+    fn count(&self) -> usize {
+        self.ends.len()
+    }
+
+    fn open_length(&self) -> usize {
+        self.text.len() - self.ends.last().copied().unwrap_or(0)
+    }
+
+    fn end_field(&mut self) {
+        self.ends.push(self.text.len());
+    }
+
+    fn feed(&mut self, line: &str) -> Progress {
+        let mut rest = line;
+        loop {
+            if !self.quoted {
+                match rest.strip_prefix('"') {
+                    Some(inside) => (self.quoted, self.spanned, rest) = (true, false, inside),
+                    None => match self.plain(rest) {
+                        Some(next) => {
+                            rest = next;
+                            continue;
+                        }
+                        None => return Progress::Complete,
+                    },
+                }
+            }
+            let Some((inside, after)) = rest.split_once('"') else {
+                self.text.push_str(rest);
+                self.text.push('\n');
+                self.spanned = true;
+                return Progress::Open;
+            };
+            self.text.push_str(inside);
+            if let Some(after) = after.strip_prefix('"') {
+                self.text.push('"');
+                rest = after;
+                continue;
+            }
+            if self.spanned && !after.is_empty() && !after.starts_with(self.separator) {
+                return Progress::Broken;
+            }
+            self.quoted = false;
+            match self.plain(after) {
+                Some(next) => rest = next,
+                None => return Progress::Complete,
+            }
+        }
+    }
+
+    /// Takes text up to the separator; what follows it, if there is one.
+    fn plain<'l>(&mut self, rest: &'l str) -> Option<&'l str> {
+        let (field, next) = match rest.split_once(self.separator) {
+            Some((field, next)) => (field, Some(next)),
+            None => (rest, None),
+        };
+        self.text.push_str(field);
+        self.end_field();
+        next
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use encoding_rs::UTF_8;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn rows(text: &str) -> Vec<(u64, Option<usize>, Vec<String>)> {
+        let mut source = Cursor::new(text.as_bytes());
+        let mut table = TextTable {
+            source: &mut source,
+            encoding: UTF_8,
+            separator: ';',
+        };
+        let mut rows = Vec::new();
+        let mut take = |row: &Row<'_, '_>| {
+            let cells = row.cells.iter().map(|cell| cell.text().into_owned()).collect();
+            rows.push((row.number, row.broken, cells));
+            Ok(Flow::Go)
+        };
+        table.each_row(&mut take).unwrap();
+        rows
+    }
+
+    fn row(number: u64, cells: &[&str]) -> (u64, Option<usize>, Vec<String>) {
+        (number, None, cells.iter().map(|cell| cell.to_string()).collect())
+    }
+
+    #[test]
+    fn quotations_and_line_ends_of_every_kind_are_read() {
+        assert_eq!(
+            rows("a;b\r\nc;d\re;f\ng"),
+            [
+                row(1, &["a", "b"]),
+                row(2, &["c", "d"]),
+                row(3, &["e", "f"]),
+                row(4, &["g"])
+            ]
+        );
+        assert_eq!(rows("\"a;b\";\"c\"\"d\"\n"), [row(1, &["a;b", "c\"d"])]);
+        assert_eq!(
+            rows("\"a\r\n\nb\";c\nd"),
+            [row(1, &["a\n\nb", "c"]), row(4, &["d"])]
+        );
+        assert_eq!(
+            rows("a;\"ja\" sa hon;5\" rör\n"),
+            [row(1, &["a", "ja sa hon", "5\" rör"])]
+        );
+        assert_eq!(rows("a;\"\";\n"), [row(1, &["a", "", ""])]);
+        assert_eq!(rows(""), []);
+        assert_eq!(rows("\n\r\n"), [row(1, &[""]), row(2, &[""])]);
+    }
+
+    #[test]
+    fn a_stray_quotation_mark_costs_its_own_row_and_no_other() {
+        let broken = |number, at, cells: &[&str]| (number, Some(at), row(number, cells).2);
+        let first = broken(1, 1, &["a", "hon sa\n"]);
+        assert_eq!(rows("a;\"hon sa\nb;c\n"), [first.clone(), row(2, &["b", "c"])]);
+        assert_eq!(
+            rows("a;\"hon sa\nb;\"c\"\nd"),
+            [first, row(2, &["b", "c"]), row(3, &["d"])]
+        );
+        let long = format!("a;\"b\n{}", "c;d\n".repeat(MAX_CELL_CHARS * 2));
+        assert_eq!(rows(&long).len(), 1 + MAX_CELL_CHARS * 2);
+    }
+
+    #[test]
+    fn a_line_end_on_the_border_of_a_piece_is_one_line_end() {
+        for length in (64 << 10) - 3..(64 << 10) + 3 {
+            let half = "a".repeat(32_000);
+            let last = "a".repeat(length - 64_002);
+            let read = rows(&format!("{half};{half};{last}\r\nb\r\n"));
+            assert_eq!(read, [row(1, &[&half, &half, &last]), row(2, &["b"])]);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_with_quotations_is_read_back(
+            table in proptest::collection::vec(proptest::collection::vec("[a-zåäö;\"\n ]{0,8}", 1..5), 1..8),
+        ) {
+            let field = |cell: &String| format!("\"{}\"", cell.replace('"', "\"\""));
+            let line = |row: &Vec<String>| row.iter().map(field).collect::<Vec<_>>().join(";");
+            let text = table.iter().map(line).collect::<Vec<_>>().join("\r\n");
+            let read: Vec<Vec<String>> = rows(&text).into_iter().map(|(_, _, cells)| cells).collect();
+            prop_assert_eq!(read, table);
+        }
+
+        #[test]
+        fn every_line_belongs_to_exactly_one_row(text in "[ab;\"\n\r]{0,60}") {
+            let numbers: Vec<u64> = rows(&text).into_iter().map(|(number, ..)| number).collect();
+            prop_assert!(numbers.windows(2).all(|pair| pair[0] < pair[1]));
+            prop_assert_eq!(numbers.first().copied().unwrap_or(1), 1);
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! One variable while rows are read: what a row's cells say, what the personnummer says, and the counts of both.
+//!
+//! Decides between sources (the personnummer wins, years win over age groups) and hides no disagreement. Knows nothing
+//! of other variables. Invariant: each row read is in exactly one of the report's mapped, missing, unmapped and
+//! outside validity.
+
+use std::collections::HashMap;
+
+use jiff::civil::Date;
+use tables::codebook::{CodeIndex, Codebook, VariableIndex};
+
+use super::cell::{Cell, years_of};
+use super::header::Columns;
+use super::report::VariableReport;
+use super::rows::cell_at;
+use crate::codes::{Field, KommunCodes, Target};
+use crate::label::{Matcher, Meaning, Parts};
+
+/// How many different labels of a variable are remembered with their codes.
+const REMEMBERED: usize = 4_096;
+
+/// One variable while rows are read.
+pub(crate) struct Reading<'a> {
+    pub(crate) matcher: Matcher<'a>,
+    /// Column of labels.
+    pub(crate) column: Option<usize>,
+    /// Column of ages in years.
+    years: Option<usize>,
+    remembered: HashMap<String, Option<Parts>>,
+    pub(crate) report: VariableReport,
+}
+
+impl<'a> Reading<'a> {
+    /// `takes_years`: whether the column of ages belongs to this variable.
+    pub(crate) fn new(
+        index: VariableIndex,
+        codebook: &'a Codebook,
+        codes: &KommunCodes,
+        columns: &Columns,
+        takes_years: bool,
+    ) -> Option<Self> {
+        let variable = codebook.variables.get(index)?;
+        let column = columns.of(Target::Variable(index));
+        let years = columns.field(Field::Alder).filter(|_| takes_years);
+        let headers = [years, column]
+            .into_iter()
+            .flatten()
+            .map(|(_, header)| header.to_string());
+        let report = VariableReport {
+            id: variable.id.clone(),
+            columns: headers.collect(),
+            ..Default::default()
+        };
+        let (column, years) = (column.map(|(at, _)| at), years.map(|(at, _)| at));
+        let matcher = codes.matcher(index, variable);
+        Some(Self {
+            matcher,
+            column,
+            years,
+            remembered: HashMap::new(),
+            report,
+        })
+    }
+
+    /// What the row's own cells say: years first, then the label.
+    pub(crate) fn written(&mut self, cells: &[Cell<'_>], date: Date) -> Meaning {
+        let label = self
+            .column
+            .map_or(Meaning::Empty, |at| self.label(cell_at(cells, at), date));
+        let years = self
+            .years
+            .map_or(Meaning::Empty, |at| self.age(cell_at(cells, at), date));
+        match (years, label) {
+            (Meaning::Empty, label) => label,
+            (Meaning::Unmapped, label @ Meaning::Code { .. }) => label,
+            (Meaning::Code { code: age, .. }, Meaning::Code { code: group, .. }) if age != group => {
+                self.report.disagreements += 1;
+                years
+            }
+            (years, _) => years,
+        }
+    }
+
+    fn age(&mut self, cell: &Cell<'_>, date: Date) -> Meaning {
+        match years_of(cell).and_then(|years| self.matcher.variable().code_of_age(years)) {
+            Some(code) => Meaning::Code { code, several: false },
+            None => self.label(cell, date),
+        }
+    }
+
+    fn label(&mut self, cell: &Cell<'_>, date: Date) -> Meaning {
+        let text = cell.text();
+        if let Some(parts) = self.remembered.get(text.as_ref()) {
+            return self.matcher.decide(parts, date);
+        }
+        let parts = self.matcher.read(&text);
+        let meaning = self.matcher.decide(&parts, date);
+        if parts.as_ref().is_some_and(Parts::is_known) && self.remembered.len() < REMEMBERED {
+            self.remembered.insert(text.into_owned(), parts);
+        }
+        meaning
+    }
+
+    /// The cell whose label an operator is asked about.
+    pub(crate) fn label_column(&self, cells: &[Cell<'_>]) -> Option<usize> {
+        let years = self.years.filter(|at| !cell_at(cells, *at).is_blank());
+        years.or(self.column)
+    }
+
+    /// Counts what is written against what the personnummer says, which wins.
+    pub(crate) fn settle(&mut self, written: Meaning, derived: Option<CodeIndex>) -> Option<CodeIndex> {
+        let report = &mut self.report;
+        match (derived, written) {
+            (Some(derived), written) => {
+                report.mapped += 1;
+                report.derived += 1;
+                let differs = matches!(written, Meaning::Code { code, .. } if code != derived);
+                report.disagreements += u64::from(differs);
+                Some(derived)
+            }
+            (None, Meaning::Code { code, several }) => {
+                report.mapped += 1;
+                report.several += u64::from(several);
+                Some(code)
+            }
+            (None, Meaning::Empty) => {
+                report.missing += 1;
+                None
+            }
+            (None, Meaning::Unmapped) => {
+                report.unmapped += 1;
+                None
+            }
+            (None, Meaning::OutsideValidity) => {
+                report.outside_validity += 1;
+                None
+            }
+        }
+    }
+}

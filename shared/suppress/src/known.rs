@@ -1,0 +1,294 @@
+//! Totals over the roster, whose values the coordinator knows: which further ones must be withheld.
+//!
+//! For every small total, every small difference of totals that no table prints, and every all-small line over units,
+//! each attainable value of the range is carried by a *witness*: whole numbers of records per kind (full atoms, and
+//! unit atoms of units) that agree with everything shown, with every withheld figure at least 1. A witness is
+//! sought where each shown total may give way at a price; the totals that give way are withheld. Since the withheld
+//! set only grows, earlier witnesses stay valid, so one pass suffices. Every witness is verified in integers.
+//!
+//! Never opens anything, never changes a mark of a unit (they are frozen), never withholds bortfall, a zero, or a total
+//! that is the sum of readable figures. Holes in the range are searched value by value; what cannot be protected is
+//! returned as such, never dropped. Linked tables are one system, of any shape.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use tables::count::{FineStatus, MinCount};
+use tables::figures::{Figures, Mark};
+use tables::system::{CellIndex, System};
+
+use crate::span::{Span, value_of};
+use crate::totals::readable_sum;
+
+mod board;
+
+use board::Board;
+
+/// What withholding a total costs per record it moves; relative to 1 for the count of cells.
+#[derive(Debug, Clone, Copy)]
+pub struct Weights {
+    /// A finest cell.
+    pub cell: f64,
+    /// A margin that is not the grand total of its table.
+    pub margin: f64,
+    /// The grand total of a table.
+    pub grand: f64,
+    /// Added per doubling of the figure: few first, then small.
+    pub size: f64,
+}
+
+impl Default for Weights {
+    fn default() -> Self {
+        Self { cell: 10.0, margin: 25.0, grand: 1_000.0, size: 0.2 }
+    }
+}
+
+/// Totals that cannot be protected from what is at hand.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KnownError {
+    /// Figures or statuses do not fit the system.
+    #[error("figures of {units} units with {totals} totals do not fit the collection")]
+    Shape {
+        /// Units.
+        units: usize,
+        /// Totals.
+        totals: usize,
+    },
+    /// No whole numbers agree with the figures.
+    #[error("the totals contradict each other or the units' figures (near {0})")]
+    Contradiction(String),
+}
+
+/// One set of records whose count must stay uncertain.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Target {
+    /// Full atoms.
+    pub atoms: Vec<u32>,
+    /// The printed cell that it is, if any.
+    pub cell: Option<CellIndex>,
+}
+
+/// Evidence that a target could have another value: how withheld totals would differ.
+#[derive(Clone, PartialEq, Eq)]
+pub struct KnownWitness {
+    /// What it protects.
+    pub target: Target,
+    /// Totals that differ and by how much; all are withheld.
+    pub changes: Vec<(CellIndex, i64)>,
+}
+
+impl fmt::Debug for KnownWitness {
+    /// Prints no change: changes of small cells speak of their values.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KnownWitness({:?}, {} totals)", self.target.cell, self.changes.len())
+    }
+}
+
+/// Protected totals and the evidence.
+#[derive(Debug, Clone)]
+pub struct Protected {
+    /// The figures with more totals withheld.
+    pub figures: Figures,
+    /// Totals withheld here that are not small themselves.
+    pub secondary: BTreeSet<CellIndex>,
+    /// One for each target and value of its range other than its own.
+    pub witnesses: Vec<KnownWitness>,
+    /// Targets some attainable value of which no witness carries: the audit will not certify them.
+    pub unprotected: Vec<Target>,
+}
+
+/// Withholds further totals until every small one keeps its range. `statuses[unit][unit atom]` in roster order.
+///
+/// Post: no mark of a unit changed, no total opened; each target has its witnesses or stands in `unprotected`.
+///
+/// # Errors
+/// [`KnownError`].
+pub fn protect_totals(
+    system: &System,
+    figures: &Figures,
+    statuses: &[Vec<FineStatus>],
+    threshold: MinCount,
+    weights: Weights,
+) -> Result<Protected, KnownError> {
+    let fits = figures.per_unit.len() == statuses.len()
+        && figures.units.len() == statuses.len()
+        && statuses.iter().all(|own| own.len() == system.unit_atoms)
+        && figures.totals.keys().all(|cell| *cell < system.cells.len());
+    if !fits {
+        let (units, totals) = (figures.units.len(), figures.totals.len());
+        return Err(KnownError::Shape { units, totals });
+    }
+    let board = Board::new(system, figures, weights);
+    let mut work = Work { system, figures, threshold, board, withheld: BTreeSet::new(), unprotected: Vec::new() };
+    let mut witnesses = Vec::new();
+    for (target, values) in work.printed_targets().into_iter().chain(work.all_small_lines(statuses)) {
+        work.protect(target, &values, &mut witnesses)?;
+    }
+    for (target, values) in work.implied_targets() {
+        work.protect(target, &values, &mut witnesses)?;
+    }
+    Ok(work.finish(witnesses))
+}
+
+struct Work<'a> {
+    system: &'a System,
+    figures: &'a Figures,
+    threshold: MinCount,
+    board: Board<'a>,
+    withheld: BTreeSet<CellIndex>,
+    unprotected: Vec<Target>,
+}
+
+type Wanted = (Target, Vec<u64>);
+
+impl Work<'_> {
+    fn small(&self, value: u64) -> bool {
+        (1..u64::from(self.threshold.get())).contains(&value)
+    }
+
+    fn shown(&self, cell: CellIndex) -> Option<u64> {
+        if self.withheld.contains(&cell) { None } else { self.figures.totals.get(&cell)?.shown() }
+    }
+
+    /// Values of a small set from its floor up, farthest from the true one first, the true one left out.
+    fn range(&self, atoms: &[u32], value: u64) -> Vec<u64> {
+        let mut values: Vec<u64> =
+            (self.floor(atoms)..u64::from(self.threshold.get())).filter(|other| *other != value).collect();
+        values.sort_by_key(|other| (std::cmp::Reverse(other.abs_diff(value)), *other));
+        values
+    }
+
+    /// The number of nonzero parts that a set has in any one table: below it no value is attainable.
+    fn floor(&self, atoms: &[u32]) -> u64 {
+        let inside = |cell: CellIndex| {
+            let part = &self.system.cells[cell].atoms;
+            !part.is_empty() && part.iter().all(|atom| atoms.binary_search(atom).is_ok())
+        };
+        let nonzero = |cell: CellIndex| self.figures.totals.get(&cell).is_some_and(|mark| *mark != Mark::Shown(0));
+        let parts = |rows: &tables::system::TableRows| {
+            let finest = rows.rows.iter().filter(|row| row.codes.iter().all(Option::is_some));
+            let parts: BTreeSet<CellIndex> = finest.map(|row| row.cell).collect();
+            let parts: Vec<CellIndex> = parts.into_iter().filter(|cell| inside(*cell) && nonzero(*cell)).collect();
+            // Periods of one table may overlap; then only those of equal size are counted as parts.
+            let mut seen = BTreeSet::new();
+            let disjoint = |cell: &&CellIndex| self.system.cells[**cell].atoms.iter().all(|atom| seen.insert(*atom));
+            parts.iter().filter(disjoint).count() as u64
+        };
+        self.system.tables.iter().map(parts).max().unwrap_or(0).max(1)
+    }
+
+    fn printed_targets(&self) -> Vec<Wanted> {
+        let small = |(cell, mark): (&CellIndex, &Mark)| {
+            let value = mark.shown().filter(|value| self.small(*value))?;
+            let atoms = self.system.cells[*cell].atoms.clone();
+            let values = self.range(&atoms, value);
+            self.system.cells[*cell].is_count.then_some((Target { atoms, cell: Some(*cell) }, values))
+        };
+        self.figures.totals.iter().filter_map(small).collect()
+    }
+
+    /// Whether a set holds nothing but incomplete registrations of a printed cell: what some bortfall cells hold of it.
+    /// `System::implied_total` leaves those out that one subtraction gives; several may give them too.
+    fn is_bortfall(&self, atoms: &[u32]) -> bool {
+        let meets = |cell: &&tables::system::Cell| !cell.is_count && cell.atoms.iter().any(|atom| atoms.binary_search(atom).is_ok());
+        let missing: BTreeSet<u32> =
+            self.system.cells.iter().filter(meets).flat_map(|cell| cell.atoms.iter().copied()).collect();
+        let is_part = |cell: &tables::system::Cell| {
+            cell.is_count && cell.atoms.iter().filter(|atom| missing.contains(atom)).eq(atoms.iter())
+        };
+        atoms.iter().all(|atom| missing.contains(atom)) && self.system.cells.iter().any(is_part)
+    }
+
+    /// Small differences whose value follows from the totals that are still shown.
+    fn implied_targets(&self) -> Vec<Wanted> {
+        let mut span = Span::default();
+        for cell in self.figures.totals.keys().filter(|cell| self.shown(**cell).is_some()) {
+            span.insert(*cell as u32, self.board.kinds_of(&self.system.cells[*cell].atoms));
+        }
+        let small = |atoms: &Vec<u32>| {
+            let sum = span.express(self.board.kinds_of(atoms))?;
+            let value = value_of(&sum, |cell| self.shown(cell as usize).unwrap_or(0));
+            let target = Target { atoms: atoms.clone(), cell: None };
+            (self.small(value) && !self.is_bortfall(atoms)).then(|| (target, self.range(atoms, value)))
+        };
+        self.system.implied_total.iter().filter_map(small).collect()
+    }
+
+    /// Opened lines over units whose withheld cells are all small and whose sum is so low that it bounds them: each
+    /// must be thought able to be `t`, so that an insider who takes its own share away learns no more than `t − 1`.
+    fn all_small_lines(&self, statuses: &[Vec<FineStatus>]) -> Vec<Wanted> {
+        let line = |cell: CellIndex| {
+            let total = self.figures.totals.get(&cell)?.shown()?;
+            let atoms = self.system.cells[cell].unit_atoms.as_ref()?;
+            let (mut readable, mut parts) = (0, 0);
+            for (marks, own) in self.figures.per_unit.iter().zip(statuses) {
+                match marks.get(&cell)? {
+                    Mark::Shown(value) => readable += value,
+                    Mark::Withheld => {
+                        let own = || atoms.iter().map(|atom| own[*atom as usize]);
+                        if own().any(|status| status == FineStatus::Plain) {
+                            return None;
+                        }
+                        parts += own().filter(|status| *status == FineStatus::Small).count() as u64;
+                    }
+                }
+            }
+            let enough = readable + parts + u64::from(self.threshold.get()) - 1;
+            let target = Target { atoms: self.system.cells[cell].atoms.clone(), cell: Some(cell) };
+            (parts > 0 && total < enough).then_some((target, vec![enough]))
+        };
+        self.system.per_unit().filter_map(line).collect()
+    }
+
+    fn protect(
+        &mut self,
+        target: Target,
+        values: &[u64],
+        witnesses: &mut Vec<KnownWitness>,
+    ) -> Result<(), KnownError> {
+        let own = target.cell.filter(|cell| self.is_free(*cell));
+        self.withheld.extend(own);
+        if !self.board.is_consistent(&target, &self.withheld) {
+            return Err(KnownError::Contradiction(self.name(&target)));
+        }
+        for value in values {
+            match self.board.witness(&target, *value, &self.withheld) {
+                Some(changes) => {
+                    self.withheld.extend(changes.iter().map(|(cell, _)| *cell).filter(|cell| self.figures.totals[cell] != Mark::Withheld));
+                    witnesses.push(KnownWitness { target: target.clone(), changes });
+                }
+                None if self.unprotected.contains(&target) => {}
+                None => self.unprotected.push(target.clone()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a total may be withheld at all: it is no bortfall and no sum of readable figures.
+    fn is_free(&self, cell: CellIndex) -> bool {
+        self.board.price(cell).is_some()
+    }
+
+    fn name(&self, target: &Target) -> String {
+        target.cell.map_or_else(|| "an unprinted difference".into(), |cell| self.system.cells[cell].label.clone())
+    }
+
+    fn finish(self, witnesses: Vec<KnownWitness>) -> Protected {
+        let mut figures = self.figures.clone();
+        for cell in &self.withheld {
+            figures.totals.insert(*cell, Mark::Withheld);
+        }
+        let secondary = self.withheld.iter().copied();
+        let plain = |cell: &CellIndex| self.figures.totals[cell].shown().is_some_and(|value| !self.small(value));
+        let secondary = secondary.filter(plain).collect();
+        Protected { figures, secondary, witnesses, unprotected: self.unprotected }
+    }
+}
+
+/// Per cell the marks of all units, as sets of withheld cells.
+fn withheld_of(figures: &Figures) -> Vec<BTreeSet<CellIndex>> {
+    let of = |marks: &BTreeMap<CellIndex, Mark>| {
+        marks.iter().filter(|(_, mark)| **mark == Mark::Withheld).map(|(cell, _)| *cell).collect()
+    };
+    figures.per_unit.iter().map(of).collect()
+}

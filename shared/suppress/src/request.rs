@@ -1,0 +1,55 @@
+//! Phase 3b, at the node: lines whose withheld sum is so small that a coordinator that knows plain from small could
+//! narrow a small cell.
+//!
+//! The rule is *simulatable*: it uses the withheld sum, which the coordinator can compute from what is published, and
+//! the statuses it has, so that asking tells it nothing (SAFE-3). Asks once; decides nothing.
+
+use std::collections::BTreeSet;
+
+use tables::count::{FineStatus, MinCount};
+use tables::system::{CellIndex, System};
+
+/// The withheld sum of a line from which none of its small cells is narrowed: `t·plain + small + t − 2`. With every
+/// plain cell at least `t` and the other small ones at least 1, a small cell may still be `t − 1`.
+pub fn needs_more(threshold: MinCount, plain: usize, small: usize) -> u64 {
+    let t = u64::from(threshold.get());
+    t * plain as u64 + small as u64 + t - 2
+}
+
+/// The lines of a unit to ask more for: per shown printed cell the unit atoms that are left when shown printed cells
+/// inside it are subtracted. `values` are the unit's counts per unit atom. Ascending, without repetition.
+pub fn lines(
+    system: &System,
+    threshold: MinCount,
+    withheld: &BTreeSet<CellIndex>,
+    values: &[u64],
+) -> Vec<Vec<u32>> {
+    let shown: Vec<CellIndex> = system.per_unit().filter(|cell| !withheld.contains(cell)).collect();
+    let mut found = BTreeSet::new();
+    for whole in &shown {
+        let left = remainder(system, &shown, *whole);
+        let nonzero: Vec<u32> = left.into_iter().filter(|atom| values[*atom as usize] > 0).collect();
+        let of = |status| {
+            nonzero.iter().filter(|atom| threshold.status(values[**atom as usize]) == status).count()
+        };
+        let (plain, small) = (of(FineStatus::Plain), of(FineStatus::Small));
+        let sum: u64 = nonzero.iter().map(|atom| values[*atom as usize]).sum();
+        if small > 0 && sum < needs_more(threshold, plain, small) {
+            found.insert(nonzero);
+        }
+    }
+    found.into_iter().collect()
+}
+
+fn remainder(system: &System, shown: &[CellIndex], whole: CellIndex) -> BTreeSet<u32> {
+    let atoms = |cell: CellIndex| system.cells[cell].unit_atoms.as_deref().unwrap_or_default();
+    let mut left: BTreeSet<u32> = atoms(whole).iter().copied().collect();
+    let mut parts: Vec<CellIndex> = shown.iter().copied().filter(|part| *part != whole).collect();
+    parts.sort_by_key(|part| (std::cmp::Reverse(atoms(*part).len()), *part));
+    for part in parts {
+        if atoms(part).iter().all(|atom| left.contains(atom)) {
+            atoms(part).iter().for_each(|atom| _ = left.remove(atom));
+        }
+    }
+    left
+}

@@ -1,0 +1,172 @@
+//! Which totals over the roster may be opened.
+//!
+//! A total whose parts are all readable is added up, not opened. An opened one hides at least three kommuner
+//! (SAFE-3), three stadsdelar of one kommun being one. What may not be opened is *closed*, and so is enough else
+//! that nothing shown gives it back.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tables::count::FineStatus;
+use tables::system::{Build, CellIndex, System};
+use tables::unit::Unit;
+
+use crate::grid::Grid;
+use crate::span::Span;
+
+/// Fewest kommuner that an opened sum of kommun scope hides.
+pub const LEAST_HIDDEN: usize = 3;
+
+/// The decision on totals.
+#[derive(Debug, Default)]
+pub(crate) struct Totals {
+    /// To be opened.
+    pub open: BTreeSet<CellIndex>,
+    /// Not to be known.
+    pub closed: BTreeSet<CellIndex>,
+    /// Neither: added up from readable figures of units.
+    pub readable: BTreeSet<CellIndex>,
+    /// Closed only because too few kommuner hide in them.
+    pub thin: Vec<(CellIndex, BTreeSet<u32>)>,
+}
+
+/// The printed cells whose values, readable for every unit, add up to a total: it is neither opened nor closed.
+pub fn readable_sum(system: &System, withheld: &[BTreeSet<CellIndex>], cell: CellIndex) -> Option<Vec<CellIndex>> {
+    let atoms = system.cells[cell].unit_atoms.as_ref()?;
+    let shown = |part: &CellIndex| withheld.iter().all(|withheld| !withheld.contains(part));
+    if system.cells[cell].per_unit && shown(&cell) {
+        return Some(vec![cell]);
+    }
+    let of = |part: CellIndex| system.cells[part].unit_atoms.as_deref().unwrap_or_default();
+    let mut left: BTreeSet<u32> = atoms.iter().copied().collect();
+    let inside = |part: &CellIndex| !of(*part).is_empty() && of(*part).iter().all(|atom| left.contains(atom));
+    let mut parts: Vec<CellIndex> = system.per_unit().filter(inside).filter(shown).collect();
+    parts.sort_by_key(|part| std::cmp::Reverse(of(*part).len()));
+    parts.retain(|part| {
+        let fits = of(*part).iter().all(|atom| left.contains(atom));
+        if fits {
+            of(*part).iter().for_each(|atom| _ = left.remove(atom));
+        }
+        fits
+    });
+    left.is_empty().then_some(parts)
+}
+
+/// The kommuner for which a union of unit atoms does not follow from what is readable of their units; what a helper
+/// counts in an opened sum.
+pub fn hidden_kommuner(
+    system: &System,
+    units: &[Unit],
+    withheld: &[BTreeSet<CellIndex>],
+    cell: CellIndex,
+) -> BTreeSet<tables::unit::KommunKod> {
+    let atoms = system.cells[cell].unit_atoms.as_deref().unwrap_or_default();
+    let hides = |unit: &usize| !readable(system, &withheld[*unit], &BTreeSet::new(), cell, atoms);
+    (0..units.len()).filter(hides).map(|unit| units[unit].kommun()).collect()
+}
+
+fn readable(
+    system: &System,
+    withheld: &BTreeSet<CellIndex>,
+    zero: &BTreeSet<u32>,
+    cell: CellIndex,
+    atoms: &[u32],
+) -> bool {
+    if system.cells[cell].per_unit && !withheld.contains(&cell) {
+        return true;
+    }
+    if withheld.is_empty() && readable_sum(system, &[], cell).is_some() {
+        return true;
+    }
+    span_of(system, withheld, zero).express(atoms.iter().copied().filter(|atom| !zero.contains(atom))).is_some()
+}
+
+fn span_of(system: &System, withheld: &BTreeSet<CellIndex>, zero: &BTreeSet<u32>) -> Span {
+    let mut span = Span::default();
+    for cell in system.per_unit().filter(|cell| !withheld.contains(cell)) {
+        let atoms = system.cells[cell].unit_atoms.iter().flatten().copied();
+        span.insert(cell as u32, atoms.filter(|atom| !zero.contains(atom)));
+    }
+    span
+}
+
+/// Decides all totals; `changed` are those that a witness changes.
+pub(crate) fn decide(grid: &Grid<'_>, withheld: &[BTreeSet<CellIndex>], changed: &BTreeSet<CellIndex>) -> Totals {
+    let spans: Vec<(BTreeSet<u32>, Span)> = grid.units().map(|unit| span_with_zeros(grid, withheld, unit)).collect();
+    let mut totals = Totals { closed: changed.clone(), ..Totals::default() };
+    for (at, cell) in grid.system.cells.iter().enumerate() {
+        if changed.contains(&at) {
+            continue;
+        }
+        let Some(atoms) = &cell.unit_atoms else { continue };
+        if readable_sum(grid.system, withheld, at).is_some() {
+            totals.readable.insert(at);
+            continue;
+        }
+        let hides = |unit: &u32| {
+            let (zero, span) = &spans[*unit as usize];
+            span.express(atoms.iter().copied().filter(|atom| !zero.contains(atom))).is_none()
+        };
+        let hidden: BTreeSet<u32> = grid.units().filter(hides).map(|unit| grid.kommun[unit as usize]).collect();
+        if hidden.is_empty() || hidden.len() >= LEAST_HIDDEN {
+            totals.open.insert(at);
+        } else {
+            totals.closed.insert(at);
+            totals.thin.push((at, hidden));
+        }
+    }
+    open_total_scope(grid.system, &mut totals);
+    totals
+}
+
+/// Entries of total scope are opened; a sum of entries only where a part of it stays closed.
+fn open_total_scope(system: &System, totals: &mut Totals) {
+    for (at, cell) in system.cells.iter().enumerate() {
+        let whole = match &cell.build {
+            Build::Entry { .. } => true,
+            Build::Sum(parts) => parts.iter().any(|part| totals.closed.contains(part)),
+            Build::UnitAtoms(_) => false,
+        };
+        if whole && !totals.closed.contains(&at) {
+            totals.open.insert(at);
+        }
+    }
+}
+
+fn span_with_zeros(grid: &Grid<'_>, withheld: &[BTreeSet<CellIndex>], unit: u32) -> (BTreeSet<u32>, Span) {
+    let all_zero = |cell: &CellIndex| {
+        let mut atoms = grid.system.cells[*cell].unit_atoms.iter().flatten();
+        atoms.all(|atom| grid.at(unit, *atom) == FineStatus::Zero)
+    };
+    let zeros = grid.system.per_unit().filter(all_zero);
+    let zero: BTreeSet<u32> =
+        zeros.flat_map(|cell| grid.system.cells[cell].unit_atoms.iter().flatten().copied()).collect();
+    let span = span_of(grid.system, &withheld[unit as usize], &zero);
+    (zero, span)
+}
+
+/// Closes, for every thin total that the shown totals would give back, one opened total of the sum that does.
+pub(crate) fn close_what_gives_back(system: &System, totals: &mut Totals) {
+    for (thin, _) in std::mem::take(&mut totals.thin) {
+        while let Some(one) = gives_back(system, totals, thin) {
+            totals.open.remove(&one);
+            totals.closed.insert(one);
+        }
+    }
+    for (at, cell) in system.cells.iter().enumerate() {
+        let Build::Sum(parts) = &cell.build else { continue };
+        if !totals.open.contains(&at) && parts.iter().any(|part| totals.closed.contains(part)) {
+            totals.closed.insert(at);
+        }
+    }
+}
+
+fn gives_back(system: &System, totals: &Totals, thin: CellIndex) -> Option<CellIndex> {
+    let mut span = Span::default();
+    // Readable ones first: what follows from them alone needs no opened sum.
+    for cell in totals.readable.iter().chain(&totals.open).copied() {
+        span.insert(cell as u32, system.cells[cell].atoms.iter().copied());
+    }
+    let used: BTreeMap<u32, u64> = span.express(system.cells[thin].atoms.iter().copied())?;
+    let used = used.into_keys().map(|cell| cell as usize).filter(|cell| totals.open.contains(cell));
+    used.min_by_key(|cell| (system.cells[*cell].atoms.len(), *cell))
+}
