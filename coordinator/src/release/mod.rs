@@ -75,7 +75,7 @@ pub fn release(desk: &Desk, releaser: &Releaser) -> Result<[u8; 32], ReleaseErro
     let (system, collection) = desk.look(|region| (region.system().clone(), region.collection().clone()));
     let totals = shares::totals(&system, &material.document, &material.known.sums, &material.known.readable);
     let figures = figures(&system, &material, &totals);
-    let protected = protect_totals(&system, figures, &material.statuses, collection.min_count, &Weights::default())?;
+    let protected = protect_totals(&system, &figures, &material.statuses, collection.min_count, Weights::default())?;
     let release = certify(&system, &collection, &material, protected.figures, &totals)?;
     let report = release.report();
     tracing::info!(
@@ -90,7 +90,7 @@ pub fn release(desk: &Desk, releaser: &Releaser) -> Result<[u8; 32], ReleaseErro
         collection: &collection,
         codebook: &releaser.codebook,
         system: &system,
-        release: &release,
+        figures: release.figures(),
     };
     let publication = Publication::new(source, &names, date).map_err(WriteError::from)?;
     let folder = releaser
@@ -106,7 +106,7 @@ pub fn release(desk: &Desk, releaser: &Releaser) -> Result<[u8; 32], ReleaseErro
         let signed = releaser.signer.sign(sharing::signing::SigningContext::Manifest, manifest.to_vec());
         publish::Signature { signature: signed.signature, certificate: signed.certificate }
     };
-    publish::write(&folder, &publication, &sign)?;
+    publish::write(&folder, &publication, &release, &sign)?;
     written_before(&folder, &collection.hash)?.ok_or(ReleaseError::Foreign(folder))
 }
 

@@ -127,7 +127,11 @@ impl Sight {
     pub fn total_terms(&self, system: &System, atoms: &[u32]) -> Terms {
         match whole_unit_atoms(system, atoms) {
             Some(unit_atoms) => unit_atoms.iter().map(|atom| (self.of_roster(*atom), 1)).collect(),
-            None => atoms.iter().filter_map(|atom| self.full.get(atom)).map(|variable| (*variable, 1)).collect(),
+            None => atoms
+                .iter()
+                .filter_map(|atom| self.full.get(atom))
+                .map(|variable| (*variable, 1))
+                .collect(),
         }
     }
 }
@@ -142,13 +146,22 @@ pub(crate) fn whole_unit_atoms(system: &System, atoms: &[u32]) -> Option<Vec<u32
     for unit_atom in system.unit_atom_of.iter().flatten() {
         sizes[*unit_atom as usize] += 1;
     }
-    held.iter().all(|(unit_atom, count)| sizes[*unit_atom as usize] == *count).then(|| held.into_keys().collect())
+    held.iter()
+        .all(|(unit_atom, count)| sizes[*unit_atom as usize] == *count)
+        .then(|| held.into_keys().collect())
 }
 
 impl<'a> Adversary<'a> {
     /// Anyone: every published figure, and earlier publications.
     pub fn reader(system: &'a System, figures: &'a Figures, earlier: &'a [EarlierIssue]) -> Self {
-        Self { system, figures, earlier, own: BTreeMap::new(), statuses: None, opened: None }
+        Self {
+            system,
+            figures,
+            earlier,
+            own: BTreeMap::new(),
+            statuses: None,
+            opened: None,
+        }
     }
 
     /// A kommun that also knows its own unit atoms: index in the roster to values, for all its sub-units.
@@ -174,7 +187,7 @@ impl<'a> Adversary<'a> {
     /// Builds the view; `totals` are sets of full atoms that targets will be asked about.
     ///
     /// # Errors
-    /// [`Contradiction`] when the unit figures alone contradict each other; sources index [`Self::origins_of_units`].
+    /// [`Contradiction`] when the unit figures alone contradict each other, with the origins its sources index.
     pub fn sight(&self, totals: &[Vec<u32>], budget: Budget) -> Result<Sight, (Contradiction, Vec<Origin>)> {
         let mut sight = self.unit_level();
         let mut probe = sight.view.clone();
@@ -226,7 +239,9 @@ impl<'a> Adversary<'a> {
     fn unit_marks(&self, sight: &mut Sight) {
         for (unit, marks) in self.figures.per_unit.iter().enumerate() {
             for (cell, mark) in marks {
-                let Some(atoms) = &self.system.cells[*cell].unit_atoms else { continue };
+                let Some(atoms) = &self.system.cells[*cell].unit_atoms else {
+                    continue;
+                };
                 let terms = sight.unit_terms(unit, atoms);
                 let source = sight.source(Origin::Unit { unit, cell: *cell });
                 match mark.shown() {
@@ -235,9 +250,15 @@ impl<'a> Adversary<'a> {
                 }
             }
             for (issue, cell, value) in self.earlier_of(Some(unit)) {
-                let Some(atoms) = &self.system.cells[cell].unit_atoms else { continue };
+                let Some(atoms) = &self.system.cells[cell].unit_atoms else {
+                    continue;
+                };
                 let terms = sight.unit_terms(unit, atoms);
-                let source = sight.source(Origin::Earlier { issue, unit: Some(unit), cell });
+                let source = sight.source(Origin::Earlier {
+                    issue,
+                    unit: Some(unit),
+                    cell,
+                });
                 sight.view.equation(terms, signed(value), source);
             }
         }
@@ -276,13 +297,26 @@ impl<'a> Adversary<'a> {
             }
         }
         for (cell, value) in self.opened.into_iter().flatten() {
-            if self.figures.totals.get(cell).is_none_or(|mark| mark.shown().is_none()) {
+            if self
+                .figures
+                .totals
+                .get(cell)
+                .is_none_or(|mark| mark.shown().is_none())
+            {
                 all.push((*cell, Some(*value), Origin::Opened { cell: *cell }));
             }
         }
         let earlier = self.earlier_of(None).into_iter();
         all.extend(earlier.map(|(issue, cell, value)| {
-            (cell, Some(value), Origin::Earlier { issue, unit: None, cell })
+            (
+                cell,
+                Some(value),
+                Origin::Earlier {
+                    issue,
+                    unit: None,
+                    cell,
+                },
+            )
         }));
         all
     }
@@ -299,7 +333,11 @@ impl<'a> Adversary<'a> {
                     continue;
                 }
                 let same = |cell: &CellIndex| self.system.cells[*cell].definition == shown.definition;
-                found.extend((0..self.system.cells.len()).filter(same).map(|cell| (issue, cell, shown.value)));
+                found.extend(
+                    (0..self.system.cells.len())
+                        .filter(same)
+                        .map(|cell| (issue, cell, shown.value)),
+                );
             }
         }
         found
@@ -311,7 +349,10 @@ impl<'a> Adversary<'a> {
         let mut empty = vec![false; self.system.atoms];
         for (cell, value, _) in &known {
             if *value == Some(0) {
-                self.system.cells[*cell].atoms.iter().for_each(|atom| empty[*atom as usize] = true);
+                self.system.cells[*cell]
+                    .atoms
+                    .iter()
+                    .for_each(|atom| empty[*atom as usize] = true);
             }
         }
         for (atom, unit_atom) in self.system.unit_atom_of.iter().enumerate() {
@@ -321,7 +362,10 @@ impl<'a> Adversary<'a> {
         }
         let component = self.components(&known, &empty);
         let mut wanted: BTreeSet<u32> = BTreeSet::new();
-        for set in totals.iter().filter(|set| whole_unit_atoms(self.system, set).is_none()) {
+        for set in totals
+            .iter()
+            .filter(|set| whole_unit_atoms(self.system, set).is_none())
+        {
             wanted.extend(set.iter().map(|atom| component[*atom as usize]));
         }
         for (atom, unit_atom) in self.system.unit_atom_of.iter().enumerate() {
@@ -329,7 +373,8 @@ impl<'a> Adversary<'a> {
                 wanted.insert(component[atom]);
             }
         }
-        for atom in (0..self.system.atoms).filter(|atom| !empty[*atom] && wanted.contains(&component[*atom])) {
+        for atom in (0..self.system.atoms).filter(|atom| !empty[*atom] && wanted.contains(&component[*atom]))
+        {
             let variable = sight.view.variable(0);
             sight.full.insert(atom as u32, variable);
         }
@@ -364,7 +409,12 @@ impl<'a> Adversary<'a> {
             if cell.unit_atoms.is_some() || !cell.atoms.iter().any(|atom| sight.full.contains_key(atom)) {
                 continue;
             }
-            let terms = cell.atoms.iter().filter_map(|atom| sight.full.get(atom)).map(|at| (*at, 1)).collect();
+            let terms = cell
+                .atoms
+                .iter()
+                .filter_map(|atom| sight.full.get(atom))
+                .map(|at| (*at, 1))
+                .collect();
             let source = sight.source(*origin);
             match value {
                 Some(value) => sight.view.equation(terms, signed(*value), source),
@@ -395,7 +445,9 @@ impl<'a> Adversary<'a> {
             }
         }
         members.iter().for_each(|atoms| join(&mut atoms.iter().copied()));
-        (0..self.system.atoms as u32).map(|atom| top(&mut leader, atom)).collect()
+        (0..self.system.atoms as u32)
+            .map(|atom| top(&mut leader, atom))
+            .collect()
     }
 }
 

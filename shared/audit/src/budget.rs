@@ -20,6 +20,12 @@ pub struct Budget {
 
 impl Default for Budget {
     fn default() -> Self {
-        Self { propagation: 20_000_000, branches: 400, nodes: 2_000, coefficients: 400_000, questions: 50_000 }
+        Self {
+            propagation: 20_000_000,
+            branches: 400,
+            nodes: 2_000,
+            coefficients: 400_000,
+            questions: 50_000,
+        }
     }
 }

@@ -21,10 +21,14 @@ pub(crate) struct Disagreement {
 pub(crate) fn disagreements(system: &System, figures: &Figures) -> Vec<Disagreement> {
     let mut found = Vec::new();
     for table in &system.tables {
-        let index: HashMap<(&[Option<usize>], usize), CellIndex> =
-            table.rows.iter().map(|row| ((row.codes.as_slice(), row.period), row.cell)).collect();
+        let index: HashMap<(&[Option<usize>], usize), CellIndex> = table
+            .rows
+            .iter()
+            .map(|row| ((row.codes.as_slice(), row.period), row.cell))
+            .collect();
+        let sizes = sizes(table);
         for row in &table.rows {
-            for parts in partitions(table, row, &index) {
+            for parts in partitions(&sizes, row, &index) {
                 for (unit, marks) in figures.per_unit.iter().enumerate() {
                     check(marks, row.cell, &parts, Some(unit), &mut found);
                 }
@@ -33,33 +37,56 @@ pub(crate) fn disagreements(system: &System, figures: &Figures) -> Vec<Disagreem
         }
     }
     for (cell, total) in &figures.totals {
-        let units: Option<Vec<u64>> =
-            figures.per_unit.iter().map(|marks| marks.get(cell).and_then(|mark| mark.shown())).collect();
-        let differs = total.shown().zip(units).is_some_and(|(total, units)| total != units.iter().sum::<u64>());
+        let units: Option<Vec<u64>> = figures
+            .per_unit
+            .iter()
+            .map(|marks| marks.get(cell).and_then(|mark| mark.shown()))
+            .collect();
+        let differs = total
+            .shown()
+            .zip(units)
+            .is_some_and(|(total, units)| total != units.iter().sum::<u64>());
         if differs && !figures.per_unit.is_empty() {
-            found.push(Disagreement { unit: None, cell: *cell, parts: Vec::new() });
+            found.push(Disagreement {
+                unit: None,
+                cell: *cell,
+                parts: Vec::new(),
+            });
         }
     }
     found.dedup();
     found
 }
 
+/// Number of categories of each dimension.
+fn sizes(table: &TableRows) -> Vec<usize> {
+    let dimensions = table.rows.first().map_or(0, |row| row.codes.len());
+    let most = |at: usize| table.rows.iter().filter_map(|row| row.codes[at]).max();
+    (0..dimensions)
+        .map(|at| most(at).map_or(0, |last| last + 1))
+        .collect()
+}
+
 /// For each totalled dimension of a row, the rows it totals, if the table shows them all.
 fn partitions(
-    table: &TableRows,
+    sizes: &[usize],
     row: &Row,
     index: &HashMap<(&[Option<usize>], usize), CellIndex>,
 ) -> Vec<Vec<CellIndex>> {
-    let totalled = row.codes.iter().enumerate().filter(|(_, code)| code.is_none()).map(|(at, _)| at);
+    let totalled = row
+        .codes
+        .iter()
+        .enumerate()
+        .filter(|(_, code)| code.is_none())
+        .map(|(at, _)| at);
     totalled
         .filter_map(|dimension| {
-            let size = table.rows.iter().filter_map(|other| other.codes[dimension]).max()? + 1;
             let part = |code: usize| {
                 let mut codes = row.codes.clone();
                 codes[dimension] = Some(code);
                 index.get(&(codes.as_slice(), row.period)).copied()
             };
-            (0..size).map(part).collect()
+            (0..sizes[dimension]).map(part).collect()
         })
         .collect()
 }
@@ -74,6 +101,10 @@ fn check(
     let shown = |cell: &CellIndex| marks.get(cell).and_then(|mark| mark.shown());
     let sum: Option<u64> = parts.iter().map(shown).sum();
     if shown(&cell).zip(sum).is_some_and(|(whole, sum)| whole != sum) {
-        found.push(Disagreement { unit, cell, parts: parts.to_vec() });
+        found.push(Disagreement {
+            unit,
+            cell,
+            parts: parts.to_vec(),
+        });
     }
 }

@@ -11,6 +11,7 @@ mod budget;
 mod certify;
 mod consistency;
 mod explain;
+mod findings;
 pub mod interval;
 mod program;
 mod propagate;
@@ -22,7 +23,6 @@ mod witness;
 
 pub use adversary::{EarlierCell, EarlierIssue};
 pub use budget::Budget;
-pub use certify::{
-    Broken, Candidate, CertifyInput, Detail, Finding, Findings, InputError, Verdict, certify,
-};
+pub use certify::{CertifyInput, certify};
+pub use findings::{Broken, Candidate, Detail, Finding, Findings, InputError, Verdict};
 pub use release::{AuditReport, Release};

@@ -45,21 +45,32 @@ pub struct Sensitive {
 /// All sensitive places of units.
 pub fn of_units(system: &System, statuses: &[Vec<FineStatus>], min_count: MinCount) -> Vec<Sensitive> {
     let mut sets: BTreeSet<&[u32]> = system.implied_unit.iter().map(Vec::as_slice).collect();
-    let printed = system.per_unit().filter_map(|cell| system.cells[cell].unit_atoms.as_deref());
+    let printed = system
+        .per_unit()
+        .filter_map(|cell| system.cells[cell].unit_atoms.as_deref());
     sets.extend(printed);
     let single: Vec<[u32; 1]> = (0..system.unit_atoms as u32).map(|atom| [atom]).collect();
     sets.extend(single.iter().map(|atom| atom.as_slice()));
     let mut found = Vec::new();
     for (unit, statuses) in statuses.iter().enumerate() {
         for set in &sets {
-            let plain = set.iter().any(|atom| statuses[*atom as usize] == FineStatus::Plain);
+            let plain = set
+                .iter()
+                .any(|atom| statuses[*atom as usize] == FineStatus::Plain);
             let is_small = |atom: &&u32| statuses[**atom as usize] == FineStatus::Small;
             let small: Vec<u32> = set.iter().filter(is_small).copied().collect();
             if plain || small.is_empty() || small.len() as u64 >= u64::from(min_count.get()) {
                 continue;
             }
-            let place = Place::Unit { unit, atoms: set.to_vec() };
-            found.push(Sensitive { place, floor: small.len() as u64, small });
+            let place = Place::Unit {
+                unit,
+                atoms: set.to_vec(),
+            };
+            found.push(Sensitive {
+                place,
+                floor: small.len() as u64,
+                small,
+            });
         }
     }
     found
@@ -69,7 +80,9 @@ pub fn of_units(system: &System, statuses: &[Vec<FineStatus>], min_count: MinCou
 struct Total {
     set: Bits,
     value: Option<u64>,
-    /// Known to be at least this.
+    /// Nonzero parts it is known to have: one for each unit that is not zero, or one.
+    parts: u64,
+    /// Known to be at least this, by value or by the statuses of units.
     least: u64,
 }
 
@@ -80,20 +93,34 @@ struct Bits(Vec<u64>);
 impl Bits {
     fn new(size: usize, atoms: &[u32]) -> Self {
         let mut words = vec![0u64; size.div_ceil(64)];
-        atoms.iter().for_each(|atom| words[*atom as usize / 64] |= 1 << (atom % 64));
+        atoms
+            .iter()
+            .for_each(|atom| words[*atom as usize / 64] |= 1 << (atom % 64));
         Self(words)
     }
 
     fn is_inside(&self, other: &Self) -> bool {
-        self.0.iter().zip(&other.0).all(|(mine, theirs)| mine & !theirs == 0)
+        self.0
+            .iter()
+            .zip(&other.0)
+            .all(|(mine, theirs)| mine & !theirs == 0)
     }
 
     fn meets(&self, other: &Self) -> bool {
-        self.0.iter().zip(&other.0).any(|(mine, theirs)| mine & theirs != 0)
+        self.0
+            .iter()
+            .zip(&other.0)
+            .any(|(mine, theirs)| mine & theirs != 0)
     }
 
     fn minus(&self, other: &Self) -> Self {
-        Self(self.0.iter().zip(&other.0).map(|(mine, theirs)| mine & !theirs).collect())
+        Self(
+            self.0
+                .iter()
+                .zip(&other.0)
+                .map(|(mine, theirs)| mine & !theirs)
+                .collect(),
+        )
     }
 
     fn is_empty(&self) -> bool {
@@ -115,15 +142,22 @@ pub fn of_totals(
     min_count: MinCount,
 ) -> Vec<Sensitive> {
     let threshold = u64::from(min_count.get());
-    let totals = printed_totals(system, figures, known, statuses);
+    let totals = printed_totals(system, figures, known, statuses, min_count);
     let mut found = Vec::new();
     let mut consider = |atoms: &[u32], set: &Bits, value: Option<u64>| {
         if value.is_some_and(|value| value == 0 || value >= threshold) {
             return;
         }
-        let floor = packed(set, &totals);
-        if floor < threshold && (value.is_some() || !set.is_empty()) {
-            found.push(Sensitive { place: Place::Total { atoms: atoms.to_vec() }, floor: floor.max(1), small: vec![] });
+        let surely_plain = value.is_none() && packed(set, &totals, |total| total.least) >= threshold;
+        let floor = packed(set, &totals, |total| total.parts).max(1);
+        if !surely_plain && floor < threshold && !set.is_empty() {
+            found.push(Sensitive {
+                place: Place::Total {
+                    atoms: atoms.to_vec(),
+                },
+                floor,
+                small: vec![],
+            });
         }
     };
     for (total, cell) in totals.iter().zip(counted(system)) {
@@ -145,39 +179,59 @@ fn printed_totals(
     figures: &Figures,
     known: &BTreeMap<CellIndex, u64>,
     statuses: &[Vec<FineStatus>],
+    min_count: MinCount,
 ) -> Vec<Total> {
-    let nonzero_units = |atoms: &[u32]| {
-        let any = |unit: &&Vec<FineStatus>| atoms.iter().any(|atom| unit[*atom as usize] != FineStatus::Zero);
-        statuses.iter().filter(any).count() as u64
+    let least_of = |unit: &Vec<FineStatus>, atoms: &[u32]| {
+        atoms
+            .iter()
+            .map(|atom| u64::from(unit[*atom as usize].least(min_count)))
+            .sum::<u64>()
     };
     let total = |cell: CellIndex| {
         let of = &system.cells[cell];
         let shown = figures.totals.get(&cell).and_then(|mark| mark.shown());
-        let units = of.unit_atoms.as_deref().map(nonzero_units);
-        let zero = (units == Some(0)).then_some(0);
+        let units: Option<Vec<u64>> = of
+            .unit_atoms
+            .as_deref()
+            .map(|atoms| statuses.iter().map(|unit| least_of(unit, atoms)).collect());
+        let nonzero = units
+            .as_ref()
+            .map(|units| units.iter().filter(|least| **least > 0).count() as u64);
+        let zero = (nonzero == Some(0)).then_some(0);
         let value = shown.or_else(|| known.get(&cell).copied()).or(zero);
-        let least = value.map_or(units.unwrap_or(0), |value| value.min(1).max(units.unwrap_or(0)));
-        Total { set: Bits::new(system.atoms, &of.atoms), value, least }
+        let parts = nonzero.unwrap_or(0).max(value.unwrap_or(0).min(1));
+        let least = value.unwrap_or_else(|| units.map_or(0, |units| units.iter().sum()));
+        Total {
+            set: Bits::new(system.atoms, &of.atoms),
+            value,
+            parts,
+            least,
+        }
     };
     counted(system).map(total).collect()
 }
 
-/// Nonzero parts the set certainly has: printed nonzero cells inside it that do not overlap, smallest first. Never
-/// more than the truth.
-fn packed(set: &Bits, totals: &[Total]) -> u64 {
-    let mut inside: Vec<&Total> =
-        totals.iter().filter(|total| total.least > 0 && total.set.is_inside(set)).collect();
+/// What the printed cells inside the set that do not overlap add up to, smallest first: never more than the truth.
+fn packed(set: &Bits, totals: &[Total], worth: impl Fn(&Total) -> u64) -> u64 {
+    let mut inside: Vec<&Total> = totals
+        .iter()
+        .filter(|total| worth(total) > 0 && total.set.is_inside(set))
+        .collect();
     inside.sort_by_key(|total| total.set.len());
     let mut left = set.clone();
     let mut sum = 0;
-    for total in inside {
+    for total in &inside {
         if total.set.is_inside(&left) {
             left = left.minus(&total.set);
-            sum += total.least;
+            sum += worth(total);
         }
     }
-    // a union of units' nonzero parts may count more than the pieces packed
-    sum.max(totals.iter().filter(|total| total.set == *set).map(|total| total.least).max().unwrap_or(0))
+    // one relation may have more parts than the pieces packed: the units of the set itself
+    inside
+        .iter()
+        .filter(|total| total.set == *set)
+        .map(|total| worth(total))
+        .fold(sum, u64::max)
 }
 
 /// Values of unprinted differences, by subtraction.
@@ -188,7 +242,8 @@ struct Evaluated<'a> {
 
 impl<'a> Evaluated<'a> {
     fn new(system: &System, totals: &'a [Total]) -> Self {
-        let index: BTreeMap<CellIndex, usize> = counted(system).enumerate().map(|(at, cell)| (cell, at)).collect();
+        let index: BTreeMap<CellIndex, usize> =
+            counted(system).enumerate().map(|(at, cell)| (cell, at)).collect();
         let of_table = |table: &tables::system::TableRows| {
             let cells: BTreeSet<CellIndex> = table.rows.iter().map(|row| row.cell).collect();
             let mut parts: Vec<(&Bits, u64)> = cells
@@ -199,8 +254,14 @@ impl<'a> Evaluated<'a> {
             parts.sort_by_key(|(set, _)| std::cmp::Reverse(set.len()));
             parts
         };
-        let known = totals.iter().filter_map(|total| Some((total.set.clone(), total.value?))).collect();
-        Self { known, tables: system.tables.iter().map(of_table).collect() }
+        let known = totals
+            .iter()
+            .filter_map(|total| Some((total.set.clone(), total.value?)))
+            .collect();
+        Self {
+            known,
+            tables: system.tables.iter().map(of_table).collect(),
+        }
     }
 
     /// Every unprinted difference with its value, if it follows; repeated until nothing new follows, because a

@@ -107,12 +107,22 @@ impl View {
 
     /// `Σ terms ≥ value`.
     pub fn at_least(&mut self, terms: Terms, value: i64, source: SourceIndex) {
-        self.bounds.push(Bound { terms, side: Side::AtLeast, value, source });
+        self.bounds.push(Bound {
+            terms,
+            side: Side::AtLeast,
+            value,
+            source,
+        });
     }
 
     /// `Σ terms ≤ value`.
     pub fn at_most(&mut self, terms: Terms, value: i64, source: SourceIndex) {
-        self.bounds.push(Bound { terms, side: Side::AtMost, value, source });
+        self.bounds.push(Bound {
+            terms,
+            side: Side::AtMost,
+            value,
+            source,
+        });
     }
 
     /// The kind *Sum*: the total is the sum of its parts.
@@ -124,7 +134,12 @@ impl View {
 
     /// The kind *TotalOfNonAdditive*: `max(parts) ≤ total ≤ Σ parts` (distinct persons over units, several reasons
     /// of one event).
-    pub fn total_of_non_additive(&mut self, parts: &[VariableIndex], total: VariableIndex, source: SourceIndex) {
+    pub fn total_of_non_additive(
+        &mut self,
+        parts: &[VariableIndex],
+        total: VariableIndex,
+        source: SourceIndex,
+    ) {
         for part in parts {
             self.at_least(vec![(total, 1), (*part, -1)], 0, source);
         }
@@ -161,7 +176,9 @@ mod tests {
 
     fn holds(view: &View, point: &[i64]) -> bool {
         let value = |terms: &Terms| terms.iter().map(|(at, factor)| factor * point[*at]).sum::<i64>();
-        view.equations.iter().all(|equation| value(&equation.terms) == equation.value)
+        view.equations
+            .iter()
+            .all(|equation| value(&equation.terms) == equation.value)
             && view.bounds.iter().all(|bound| match bound.side {
                 Side::AtLeast => value(&bound.terms) >= bound.value,
                 Side::AtMost => value(&bound.terms) <= bound.value,
@@ -177,7 +194,11 @@ mod tests {
             for whole in 1..60i64 {
                 for part in 0..=2 * whole {
                     let rounded = (200 * part + whole) / (2 * whole); // halves upward: counts are not negative
-                    assert_eq!(holds(&view, &[part, whole]), rounded == i64::from(percent), "{part}/{whole}");
+                    assert_eq!(
+                        holds(&view, &[part, whole]),
+                        rounded == i64::from(percent),
+                        "{part}/{whole}"
+                    );
                 }
             }
         }

@@ -41,7 +41,10 @@ impl Verifier<'_> {
         let mut steps = Steps::new();
         for (unit, atom, change) in &witness.steps {
             let (unit, inside) = (*unit as usize, (*atom as usize) < self.system.unit_atoms);
-            if unit >= self.units.len() || !inside || steps.insert((unit, *atom), i64::from(*change)).is_some() {
+            if unit >= self.units.len()
+                || !inside
+                || steps.insert((unit, *atom), i64::from(*change)).is_some()
+            {
                 return None;
             }
         }
@@ -55,37 +58,65 @@ impl Verifier<'_> {
     /// Whether the movement can be made up to `reach` times in both directions without anybody noticing; the target
     /// itself stays in `1..`.
     fn holds(&self, steps: &Steps, target: (usize, u32), reach: i64) -> bool {
-        steps.iter().all(|(at, change)| *at == target || self.lower[at.0][at.1 as usize] >= change.abs() * reach)
+        steps
+            .iter()
+            .all(|(at, change)| *at == target || self.lower[at.0][at.1 as usize] >= change.abs() * reach)
             && self.orthogonal(steps)
-            && self.withheld_stay(steps, |net, rest, holds_target| {
-                let excess = if holds_target { net - 1 } else { net };
-                let least = if holds_target { 0 } else { i64::from(net != 0) };
-                rest - excess.abs() * reach >= least
-            }, target)
+            && self.withheld_stay(
+                steps,
+                |net, rest, holds_target| {
+                    let excess = if holds_target { net - 1 } else { net };
+                    let least = if holds_target { 0 } else { i64::from(net != 0) };
+                    rest - excess.abs() * reach >= least
+                },
+                target,
+            )
     }
 
     fn orthogonal(&self, steps: &Steps) -> bool {
         let touched: BTreeSet<usize> = steps.keys().map(|(unit, _)| *unit).collect();
         let shown_still = touched.iter().all(|unit| {
             let shown = self.printed[*unit].iter().filter(|(_, shown)| **shown);
-            shown.into_iter().all(|(cell, _)| self.net(steps, Some(*unit), *cell) == 0)
+            shown
+                .into_iter()
+                .all(|(cell, _)| self.net(steps, Some(*unit), *cell) == 0)
         });
-        let totals_still =
-            self.totals.iter().filter(|(_, shown)| **shown).all(|(cell, _)| self.net(steps, None, *cell) == 0);
+        let totals_still = self
+            .totals
+            .iter()
+            .filter(|(_, shown)| **shown)
+            .all(|(cell, _)| self.net(steps, None, *cell) == 0);
         let mut moved: BTreeMap<u32, i64> = BTreeMap::new();
-        steps.iter().for_each(|((_, atom), change)| *moved.entry(*atom).or_default() += change);
-        shown_still && totals_still && moved.iter().all(|(atom, net)| *net == 0 || !self.refined[*atom as usize])
+        steps
+            .iter()
+            .for_each(|((_, atom), change)| *moved.entry(*atom).or_default() += change);
+        shown_still
+            && totals_still
+            && moved
+                .iter()
+                .all(|(atom, net)| *net == 0 || !self.refined[*atom as usize])
     }
 
     /// `test(net change, lower bound of the rest, whether the target is in it)` for every withheld cell that moves.
-    fn withheld_stay(&self, steps: &Steps, test: impl Fn(i64, i64, bool) -> bool, target: (usize, u32)) -> bool {
+    fn withheld_stay(
+        &self,
+        steps: &Steps,
+        test: impl Fn(i64, i64, bool) -> bool,
+        target: (usize, u32),
+    ) -> bool {
         let touched: BTreeSet<usize> = steps.keys().map(|(unit, _)| *unit).collect();
         let in_units = touched.iter().all(|unit| {
             let hidden = self.printed[*unit].iter().filter(|(_, shown)| !**shown);
             hidden.into_iter().all(|(cell, _)| {
                 let atoms = self.atoms(*cell);
                 let with = target.0 == *unit && atoms.contains(&target.1);
-                let of = |atom: &u32| if (*unit, *atom) == target { 0 } else { self.lower[*unit][*atom as usize] };
+                let of = |atom: &u32| {
+                    if (*unit, *atom) == target {
+                        0
+                    } else {
+                        self.lower[*unit][*atom as usize]
+                    }
+                };
                 let net = self.net(steps, Some(*unit), *cell);
                 net == 0 || test(net, atoms.iter().map(of).sum(), with)
             })
@@ -95,10 +126,19 @@ impl Verifier<'_> {
                 let atoms = self.atoms(*cell);
                 let net = self.net(steps, None, *cell);
                 let of = |unit: usize, atom: u32| {
-                    if (unit, atom) == target { 0 } else { self.lower[unit][atom as usize] }
+                    if (unit, atom) == target {
+                        0
+                    } else {
+                        self.lower[unit][atom as usize]
+                    }
                 };
                 let rest = (0..self.units.len()).flat_map(|unit| atoms.iter().map(move |atom| (unit, *atom)));
-                net == 0 || test(net, rest.map(|(unit, atom)| of(unit, atom)).sum(), atoms.contains(&target.1))
+                net == 0
+                    || test(
+                        net,
+                        rest.map(|(unit, atom)| of(unit, atom)).sum(),
+                        atoms.contains(&target.1),
+                    )
             })
     }
 
@@ -110,7 +150,9 @@ impl Verifier<'_> {
         let atoms = self.atoms(cell);
         steps
             .iter()
-            .filter(|((at, atom), _)| unit.is_none_or(|unit| unit == *at) && atoms.binary_search(atom).is_ok())
+            .filter(|((at, atom), _)| {
+                unit.is_none_or(|unit| unit == *at) && atoms.binary_search(atom).is_ok()
+            })
             .map(|(_, change)| change)
             .sum()
     }
@@ -118,40 +160,70 @@ impl Verifier<'_> {
     /// Whether of a set of a unit's atoms the witness moves only its own target, by one. Then witnesses of several
     /// small atoms of one set add up, and carry the set through its range together.
     pub(crate) fn moves_alone(witness: &Witness, unit: usize, atoms: &[u32]) -> bool {
-        let inside = |step: &&(u32, u32, i32)| step.0 as usize == unit && atoms.binary_search(&step.1).is_ok();
+        let inside =
+            |step: &&(u32, u32, i32)| step.0 as usize == unit && atoms.binary_search(&step.1).is_ok();
         let mut steps = witness.steps.iter().filter(inside);
-        steps.next().is_some_and(|step| (step.1, step.2) == (witness.atom, 1)) && steps.next().is_none()
+        steps
+            .next()
+            .is_some_and(|step| (step.1, step.2) == (witness.atom, 1))
+            && steps.next().is_none()
     }
 
-    /// Whether a set of one unit can be one more without the units of `without` moving: at least two values remain
-    /// (SAFE-2). Exact in its *yes*.
-    pub(crate) fn search(&self, unit: usize, atoms: &[u32], without: KommunKod, nodes: u64) -> Option<bool> {
+    /// Whether a set of one unit can be one more without the units of `without` moving, whatever the truth: at least
+    /// two values remain (SAFE-2). `Some(Some(_))` are the kommuner of a verified movement; `Some(None)`: there is no
+    /// movement that is possible for certain; `None`: not settled.
+    pub(crate) fn search(
+        &self,
+        unit: usize,
+        atoms: &[u32],
+        without: KommunKod,
+        nodes: u64,
+    ) -> Option<Option<BTreeSet<KommunKod>>> {
         let width = self.system.unit_atoms;
         let count = self.units.len() * width;
-        let mut domain = Domain { lower: vec![0; count], upper: vec![Some(0); count] };
+        let mut domain = Domain {
+            lower: vec![0; count],
+            upper: vec![Some(0); count],
+        };
         for at in (0..self.units.len()).filter(|at| self.units[*at].kommun() != without) {
-            for atom in 0..width {
+            let still = self.printed[at]
+                .iter()
+                .filter(|(cell, shown)| **shown && self.atoms(**cell).len() == 1);
+            let still: BTreeSet<u32> = still.map(|(cell, _)| self.atoms(*cell)[0]).collect();
+            for atom in (0..width).filter(|atom| !still.contains(&(*atom as u32))) {
                 domain.lower[at * width + atom] = -i128::from(self.lower[at][atom]);
                 domain.upper[at * width + atom] = Some(i128::from(self.threshold) * 64);
             }
         }
         let rows = self.rows(unit, atoms);
-        let variables: Vec<u32> = (0..count as u32).filter(|at| domain.fixed(*at as usize).is_none()).collect();
+        let variables: Vec<u32> = (0..count as u32)
+            .filter(|at| domain.fixed(*at as usize).is_none())
+            .collect();
         let references: Vec<&Row> = rows.iter().collect();
-        let program = Program { variables: &variables, rows: &references, domain: &domain };
+        let program = Program {
+            variables: &variables,
+            rows: &references,
+            domain: &domain,
+        };
         match program.solve(nodes) {
             Claim::Point(values) => {
-                let mut point = domain.lower.clone();
-                variables.iter().zip(values).for_each(|(at, value)| point[*at as usize] = value);
-                (0..count).for_each(|at| {
-                    if domain.fixed(at).is_some() {
-                        point[at] = 0;
-                    }
-                });
-                let bounded = variables.iter().all(|at| point[*at as usize] >= domain.lower[*at as usize]);
-                (bounded && rows.iter().all(|row| satisfied(row, &point))).then_some(true)
+                let mut point = vec![0; count];
+                variables
+                    .iter()
+                    .zip(values)
+                    .for_each(|(at, value)| point[*at as usize] = value);
+                let bounded = variables
+                    .iter()
+                    .all(|at| point[*at as usize] >= domain.lower[*at as usize]);
+                if !bounded || !rows.iter().all(|row| satisfied(row, &point)) {
+                    return None;
+                }
+                let moved = (0..count)
+                    .filter(|at| point[*at] != 0)
+                    .map(|at| self.units[at / width].kommun());
+                Some(Some(moved.collect()))
             }
-            Claim::Nothing => Some(false),
+            Claim::Nothing => Some(None),
             Claim::Unknown => None,
         }
     }
@@ -166,10 +238,18 @@ impl Verifier<'_> {
             hi: hi.map(i128::from),
             source: None,
         };
-        let of_unit = |unit: usize, atoms: &[u32]| atoms.iter().map(|atom| (at(unit, *atom), 1)).collect::<Vec<_>>();
-        let of_all = |atoms: &[u32]| (0..self.units.len()).flat_map(|unit| of_unit(unit, atoms)).collect::<Vec<_>>();
+        let of_unit =
+            |unit: usize, atoms: &[u32]| atoms.iter().map(|atom| (at(unit, *atom), 1)).collect::<Vec<_>>();
+        let of_all = |atoms: &[u32]| {
+            (0..self.units.len())
+                .flat_map(|unit| of_unit(unit, atoms))
+                .collect::<Vec<_>>()
+        };
         let least = |units: &[usize], atoms: &[u32]| -> i64 {
-            units.iter().flat_map(|unit| atoms.iter().map(|atom| self.lower[*unit][*atom as usize])).sum()
+            units
+                .iter()
+                .flat_map(|unit| atoms.iter().map(|atom| self.lower[*unit][*atom as usize]))
+                .sum()
         };
         let everyone: Vec<usize> = (0..self.units.len()).collect();
         let mut rows = vec![row(of_unit(unit, target), 1, Some(1))];
@@ -177,13 +257,21 @@ impl Verifier<'_> {
             for (cell, shown) in cells {
                 let terms = of_unit(unit, self.atoms(*cell));
                 let limit = 1 - least(&[unit], self.atoms(*cell)).max(1);
-                rows.push(if *shown { row(terms, 0, Some(0)) } else { row(terms, limit, None) });
+                rows.push(if *shown {
+                    row(terms, 0, Some(0))
+                } else {
+                    row(terms, limit, None)
+                });
             }
         }
         for (cell, shown) in &self.totals {
             let terms = of_all(self.atoms(*cell));
             let limit = 1 - least(&everyone, self.atoms(*cell)).max(1);
-            rows.push(if *shown { row(terms, 0, Some(0)) } else { row(terms, limit, None) });
+            rows.push(if *shown {
+                row(terms, 0, Some(0))
+            } else {
+                row(terms, limit, None)
+            });
         }
         for atom in (0..width).filter(|atom| self.refined[*atom as usize]) {
             rows.push(row(of_all(&[atom]), 0, Some(0)));
@@ -193,6 +281,10 @@ impl Verifier<'_> {
 }
 
 fn satisfied(row: &Row, point: &[i128]) -> bool {
-    let sum: i128 = row.terms.iter().map(|(at, factor)| point[*at as usize] * i128::from(*factor)).sum();
+    let sum: i128 = row
+        .terms
+        .iter()
+        .map(|(at, factor)| point[*at as usize] * i128::from(*factor))
+        .sum();
     row.lo.is_none_or(|lo| lo <= sum) && row.hi.is_none_or(|hi| sum <= hi)
 }

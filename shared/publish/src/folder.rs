@@ -14,7 +14,9 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::publication::{Publication, PublishError};
+use audit::Release;
+
+use crate::publication::{File as Part, Publication, PublishError};
 
 /// A publication that was not written.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +30,9 @@ pub enum WriteError {
     /// The publication cannot be made.
     #[error(transparent)]
     Publish(#[from] PublishError),
+    /// The figures laid out are not the audited ones: a fault of the caller.
+    #[error("the publication shows other figures than those the audit released")]
+    NotAudited,
     /// The disk refused.
     #[error("{path}: {action}: {source}")]
     Disk {
@@ -56,26 +61,66 @@ struct Entry<'a> {
     sha256: String,
 }
 
-/// Writes a publication into the new folder `folder` and returns the paths of its files, the manifest last.
+/// The publisher's signature over the manifest, and the certificate it verifies under.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signature {
+    /// Ed25519, with the context the publisher's protocol gives manifests.
+    pub signature: Vec<u8>,
+    /// DER.
+    pub certificate: Vec<u8>,
+}
+
+/// Writes a certified publication into the new folder `folder` and returns the paths of its files, the manifest last.
+/// Only figures that the audit released are written (SAFE-1).
 ///
 /// # Errors
-/// [`WriteError`]; then `folder` does not exist, unless only flushing its parent failed after it got its
-/// name.
-pub fn write(folder: &Path, publication: &Publication) -> Result<Vec<PathBuf>, WriteError> {
+/// [`WriteError`]; then `folder` does not exist, unless only flushing its parent failed after it got its name.
+pub fn write(
+    folder: &Path,
+    publication: &Publication,
+    release: &Release,
+    sign: &dyn Fn(&[u8]) -> Signature,
+) -> Result<Vec<PathBuf>, WriteError> {
+    if publication.figures != release.figures() {
+        return Err(WriteError::NotAudited);
+    }
+    put(folder, &complete(publication, sign)?)
+}
+
+/// All files of a publication: its tables and texts, the signature of the manifest, the manifest last.
+///
+/// # Errors
+/// [`PublishError`].
+pub fn complete(
+    publication: &Publication,
+    sign: &dyn Fn(&[u8]) -> Signature,
+) -> Result<Vec<Part>, PublishError> {
+    let mut files = publication.files()?;
+    let manifest = manifest(publication, &files)?;
+    let Signature { signature, certificate } = sign(&manifest);
+    let seal = serde_json::json!({
+        "signature": hex::encode(signature),
+        "certificate": hex::encode(certificate),
+    });
+    files.push(("manifest.sig.json".into(), format!("{seal}\n").into_bytes()));
+    files.push(("manifest.json".into(), manifest));
+    Ok(files)
+}
+
+/// Puts files into the new folder `folder`, all of them or none; returns their paths.
+///
+/// # Errors
+/// [`WriteError`], as [`write`].
+pub fn put(folder: &Path, files: &[Part]) -> Result<Vec<PathBuf>, WriteError> {
     let (parent, name) = match (folder.parent(), folder.file_name()) {
         (Some(parent), Some(name)) if parent.as_os_str().is_empty() => (Path::new("."), name),
         (Some(parent), Some(name)) => (parent, name),
         _ => return Err(WriteError::Name(folder.into())),
     };
     refuse_existing(folder)?;
-    let mut files = publication.files()?;
-    files.push((
-        "manifest.json".into(),
-        manifest(publication, &files).map_err(PublishError::from)?,
-    ));
     let partial = parent.join(format!(".{}.partial", name.to_string_lossy()));
     clear(&partial)?;
-    let written = fill(&partial, &files).and_then(|()| {
+    let written = fill(&partial, files).and_then(|()| {
         refuse_existing(folder)?;
         attempt(
             folder,

@@ -18,5 +18,5 @@ pub mod table;
 pub mod text;
 pub mod workbook;
 
-pub use folder::{WriteError, write};
+pub use folder::{Signature, WriteError, write};
 pub use publication::{Publication, PublishError};

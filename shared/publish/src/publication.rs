@@ -10,6 +10,7 @@ use jiff::civil::Date;
 use rust_xlsxwriter::XlsxError;
 use tables::codebook::Codebook;
 use tables::collection::Collection;
+use tables::figures::Figures;
 use tables::strict::{StrictError, StrictTable};
 use tables::unit::{KommunKod, Unit};
 
@@ -54,6 +55,8 @@ pub struct Publication<'a> {
     /// Tables in the collection's order.
     pub tables: Vec<StrictTable>,
     csv: Vec<File>,
+    /// What the tables were made from.
+    pub(crate) figures: &'a Figures,
 }
 
 impl<'a> Publication<'a> {
@@ -78,6 +81,7 @@ impl<'a> Publication<'a> {
             roster,
             tables,
             csv,
+            figures: source.figures,
         })
     }
 

@@ -322,11 +322,11 @@ impl Helper {
     }
 
     fn lines(&self, held: &Held) -> Vec<([u8; 32], Line)> {
-        let pattern = held.document.hash();
+        let case = held.document.collection.hash;
         let line = |(at, cell): (usize, &usize)| {
             let tag = |(unit, report): (&Unit, &AcceptedReport)| (unit.clone(), report.tags.get(at).copied());
             let line = Line {
-                pattern,
+                case,
                 tags: held.accepted.iter().map(tag).collect(),
                 readable: readable_units(&self.system, &held.document, *cell),
             };

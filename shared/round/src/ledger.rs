@@ -16,8 +16,9 @@ pub const LEAST_HIDDEN: usize = 3;
 /// One opening of a cell.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
-    /// Names the opening: hash of the pattern it was opened under. The same opening again is no second one.
-    pub pattern: [u8; 32],
+    /// The collection document (its hash) under which it is opened. A helper opens one roster of it ever, so a round of
+    /// the same document that starts again over fewer units takes the place of the earlier one.
+    pub case: [u8; 32],
     /// Per unit of the roster its tag, if the keeper has it (a node has only its own).
     pub tags: BTreeMap<Unit, Option<[u8; 16]>>,
     /// Units whose figure is published anyway: nothing about them is hidden.
@@ -32,18 +33,17 @@ impl Ledger {
     /// Whether the cell may be opened so, given everything opened before.
     pub fn allows(&self, definition: &[u8; 32], next: &Line) -> bool {
         let Some(lines) = self.0.get(definition) else { return true };
-        lines.iter().all(|line| line.pattern == next.pattern || {
+        lines.iter().all(|line| line.case == next.case || {
             let differing = differing(line, next);
             differing.is_empty() || differing.len() >= LEAST_HIDDEN
         })
     }
 
-    /// Writes an opening down; idempotent.
+    /// Writes an opening down; it takes the place of an earlier one of the same case.
     pub fn enter(&mut self, definition: [u8; 32], line: Line) {
         let lines = self.0.entry(definition).or_default();
-        if !lines.contains(&line) {
-            lines.push(line);
-        }
+        lines.retain(|known| known.case != line.case);
+        lines.push(line);
     }
 }
 
@@ -64,9 +64,9 @@ fn differing(one: &Line, other: &Line) -> BTreeSet<KommunKod> {
 mod tests {
     use super::*;
 
-    fn line(pattern: u8, tags: &[(&str, u8)]) -> Line {
+    fn line(case: u8, tags: &[(&str, u8)]) -> Line {
         let tag = |(unit, tag): &(&str, u8)| (unit.parse().unwrap(), Some([*tag; 16]));
-        Line { pattern: [pattern; 32], tags: tags.iter().map(tag).collect(), readable: BTreeSet::new() }
+        Line { case: [case; 32], tags: tags.iter().map(tag).collect(), readable: BTreeSet::new() }
     }
 
     fn after(first: &Line, second: &Line) -> bool {

@@ -273,7 +273,7 @@ impl Node {
                 (entry.unit.clone(), own)
             };
             let line = Line {
-                pattern: document.hash(),
+                case: document.collection.hash,
                 tags: document.roster.iter().map(tag).collect(),
                 readable: readable_units(&self.system, document, *cell),
             };

@@ -19,7 +19,7 @@ use tables::unit::Unit;
 use crate::grid::{Grid, Vector, drift};
 use crate::key::PatternKey;
 use crate::moves::{Move, moves_of};
-use crate::path::{Rung, Search};
+use crate::path::{Rung, Search, is_all_small_line};
 use crate::totals::{self, Totals};
 
 /// Rounds of local improvement.
@@ -44,7 +44,9 @@ pub struct Request {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BlindError {
     /// Not one list of statuses a unit, or not one status a unit atom.
-    #[error("{units} units with {unit_atoms} unit atoms each are declared by {lists} lists, not all of that length")]
+    #[error(
+        "{units} units with {unit_atoms} unit atoms each are declared by {lists} lists, not all of that length"
+    )]
     Shape {
         /// Units of the roster.
         units: usize,
@@ -89,7 +91,10 @@ pub fn choose(
 ) -> Result<Pattern, BlindError> {
     let order = ascending(system, units, statuses)?;
     let mut place = vec![0; units.len()];
-    order.iter().zip(0u32..).for_each(|(given, sorted)| place[*given] = sorted);
+    order
+        .iter()
+        .zip(0u32..)
+        .for_each(|(given, sorted)| place[*given] = sorted);
     let sorted: Vec<&Unit> = order.iter().map(|at| &units[*at]).collect();
     let status = order.iter().map(|at| statuses[*at].as_slice()).collect();
     let grid = Grid::new(system, &sorted, status, key);
@@ -97,19 +102,31 @@ pub fn choose(
     chooser.protect()?;
     let mut requests = Vec::new();
     for request in extra {
-        let unit = *place.get(request.unit as usize).ok_or(BlindError::NoSuchLine { unit: request.unit })?;
-        if request.atoms.iter().any(|atom| *atom as usize >= system.unit_atoms) {
+        let unit = *place
+            .get(request.unit as usize)
+            .ok_or(BlindError::NoSuchLine { unit: request.unit })?;
+        if request
+            .atoms
+            .iter()
+            .any(|atom| *atom as usize >= system.unit_atoms)
+        {
             return Err(BlindError::NoSuchLine { unit: request.unit });
         }
         requests.push((unit, request.atoms.iter().copied().collect::<BTreeSet<u32>>()));
     }
     requests.sort();
-    requests.iter().for_each(|(unit, atoms)| chooser.widen(*unit, atoms));
+    requests
+        .iter()
+        .for_each(|(unit, atoms)| chooser.widen(*unit, atoms));
     let totals = chooser.totals();
     Ok(chooser.pattern(totals, &order))
 }
 
-fn ascending(system: &System, units: &[Unit], statuses: &[Vec<FineStatus>]) -> Result<Vec<usize>, BlindError> {
+fn ascending(
+    system: &System,
+    units: &[Unit],
+    statuses: &[Vec<FineStatus>],
+) -> Result<Vec<usize>, BlindError> {
     let fits = |list: &Vec<FineStatus>| list.len() == system.unit_atoms;
     if statuses.len() != units.len() || !statuses.iter().all(fits) {
         return Err(BlindError::Shape {
@@ -125,6 +142,9 @@ fn ascending(system: &System, units: &[Unit], statuses: &[Vec<FineStatus>]) -> R
         None => Ok(order),
     }
 }
+
+/// Price and tie-breaker.
+type Key = (u64, u64);
 
 /// The state of the choice: witnesses per small atom and how often each printed cell is used.
 struct Chooser<'s, 'g> {
@@ -143,7 +163,14 @@ impl<'s, 'g> Chooser<'s, 'g> {
         for (_, atom) in grid.smalls() {
             moves.entry(atom).or_insert_with(|| moves_of(grid, atom));
         }
-        Self { grid, margins, used: HashMap::new(), closed: HashMap::new(), chosen: BTreeMap::new(), moves }
+        Self {
+            grid,
+            margins,
+            used: HashMap::new(),
+            closed: HashMap::new(),
+            chosen: BTreeMap::new(),
+            moves,
+        }
     }
 
     fn protect(&mut self) -> Result<(), BlindError> {
@@ -170,9 +197,18 @@ impl<'s, 'g> Chooser<'s, 'g> {
     /// Ordered pairs of small cells that could share corners: some printed cell holds both their atoms.
     fn neighbours(&self, smalls: &[(u32, u32)]) -> Vec<((u32, u32), (u32, u32))> {
         let cells = |atom: u32| &self.grid.cells_of[atom as usize];
-        let near = |one: u32, two: u32| cells(one).iter().any(|cell| cells(two).binary_search(cell).is_ok());
-        let pairs = smalls.iter().flat_map(|first| smalls.iter().map(move |second| (*first, *second)));
-        pairs.filter(|(first, second)| first != second && near(first.1, second.1)).take(JOINT_PAIRS).collect()
+        let near = |one: u32, two: u32| {
+            cells(one)
+                .iter()
+                .any(|cell| cells(two).binary_search(cell).is_ok())
+        };
+        let pairs = smalls
+            .iter()
+            .flat_map(|first| smalls.iter().map(move |second| (*first, *second)));
+        pairs
+            .filter(|(first, second)| first != second && near(first.1, second.1))
+            .take(JOINT_PAIRS)
+            .collect()
     }
 
     /// Tries the cheapest ways of one small cell with the best answer of another to each.
@@ -209,8 +245,54 @@ impl<'s, 'g> Chooser<'s, 'g> {
     fn select(&self, small: (u32, u32)) -> Result<Vec<Vector>, BlindError> {
         match self.best_pair(small, &BTreeSet::new(), &BTreeSet::new(), 2) {
             Some(pair) => Ok(pair),
+            None if is_all_small_line(self.grid, small.1) => Ok(self.all_small(small)),
             None => self.ladder(small),
         }
+    }
+
+    /// Witnesses in a line that has small cells only: rectangles to every other kommun of it over one and the same
+    /// partner category, or over the margins. The line then has one degree of freedom a unit, so that the sum of it,
+    /// once known, decides alone whether it may be shown (`known`). Prices are those of an empty pattern: every cell
+    /// of the line must choose alike.
+    fn all_small(&self, (unit, atom): (u32, u32)) -> Vec<Vector> {
+        let line: Vec<u32> = self
+            .grid
+            .units()
+            .filter(|other| self.grid.at(*other, atom) == FineStatus::Small)
+            .collect();
+        let fits = |step: &&Move| {
+            step.terms.len() <= 2
+                && step.terms[1..]
+                    .iter()
+                    .all(|(other, _)| line.iter().all(|unit| self.grid.plain(*unit, *other)))
+        };
+        let key = |step: &&Move| {
+            let price = step
+                .touches
+                .iter()
+                .map(|cell| self.grid.price(*cell))
+                .sum::<u64>();
+            let tie = step.terms.iter().fold(0u64, |tie, (atom, _)| {
+                tie.wrapping_add(self.grid.tie(line[0], *atom))
+            });
+            (price, tie)
+        };
+        // The move over margins alone always fits, so there is one.
+        let Some(step) = self
+            .moves
+            .get(&atom)
+            .into_iter()
+            .flatten()
+            .filter(fits)
+            .min_by_key(key)
+        else {
+            return Vec::new();
+        };
+        let home = self.grid.kommun[unit as usize];
+        let others = line
+            .iter()
+            .filter(|other| self.grid.kommun[**other as usize] != home);
+        others.map(|other| rectangle(unit, *other, step)).collect()
     }
 
     fn price(&self, unit: u32, cell: CellIndex) -> u64 {
@@ -219,22 +301,39 @@ impl<'s, 'g> Chooser<'s, 'g> {
     }
 
     fn total_price(&self, cell: CellIndex) -> u64 {
-        if self.closed.contains_key(&cell) { 0 } else { self.grid.total_price(cell) }
+        if self.closed.contains_key(&cell) {
+            0
+        } else {
+            self.grid.total_price(cell)
+        }
     }
 
     fn cost(&self, witnesses: &[Vector]) -> u64 {
-        let cells: BTreeSet<_> = witnesses.iter().flat_map(|vector| self.grid.touched(vector)).collect();
-        let totals: BTreeSet<_> =
-            witnesses.iter().flat_map(|vector| self.grid.totals_changed(&drift(vector))).collect();
-        let cells = cells.into_iter().map(|(unit, cell)| self.price(unit, cell)).sum::<u64>();
+        let cells: BTreeSet<_> = witnesses
+            .iter()
+            .flat_map(|vector| self.grid.touched(vector))
+            .collect();
+        let totals: BTreeSet<_> = witnesses
+            .iter()
+            .flat_map(|vector| self.grid.totals_changed(&drift(vector)))
+            .collect();
+        let cells = cells
+            .into_iter()
+            .map(|(unit, cell)| self.price(unit, cell))
+            .sum::<u64>();
         cells + totals.into_iter().map(|cell| self.total_price(cell)).sum::<u64>()
     }
 
     fn put(&mut self, small: (u32, u32), witnesses: Vec<Vector>) {
         for vector in &witnesses {
-            self.grid.touched(vector).into_iter().for_each(|place| *self.used.entry(place).or_default() += 1);
+            self.grid
+                .touched(vector)
+                .into_iter()
+                .for_each(|place| *self.used.entry(place).or_default() += 1);
             let totals = self.grid.totals_changed(&drift(vector));
-            totals.into_iter().for_each(|cell| *self.closed.entry(cell).or_default() += 1);
+            totals
+                .into_iter()
+                .for_each(|cell| *self.closed.entry(cell).or_default() += 1);
         }
         self.chosen.entry(small).or_default().extend(witnesses);
     }
@@ -242,9 +341,14 @@ impl<'s, 'g> Chooser<'s, 'g> {
     fn take(&mut self, small: (u32, u32)) -> Vec<Vector> {
         let witnesses = self.chosen.remove(&small).unwrap_or_default();
         for vector in &witnesses {
-            self.grid.touched(vector).into_iter().for_each(|place| release(&mut self.used, place));
+            self.grid
+                .touched(vector)
+                .into_iter()
+                .for_each(|place| release(&mut self.used, place));
             let totals = self.grid.totals_changed(&drift(vector));
-            totals.into_iter().for_each(|cell| release(&mut self.closed, cell));
+            totals
+                .into_iter()
+                .for_each(|cell| release(&mut self.closed, cell));
         }
         witnesses
     }
@@ -258,7 +362,10 @@ impl<'s, 'g> Chooser<'s, 'g> {
         past: &BTreeSet<u32>,
         count: usize,
     ) -> Option<Vec<Vector>> {
-        self.options(small, outside, past, count).into_iter().next().map(|(_, vectors)| vectors)
+        self.options(small, outside, past, count)
+            .into_iter()
+            .next()
+            .map(|(_, vectors)| vectors)
     }
 
     /// [`Self::best_pair`] and the next best over other moves, cheapest first.
@@ -268,7 +375,7 @@ impl<'s, 'g> Chooser<'s, 'g> {
         outside: &BTreeSet<u32>,
         past: &BTreeSet<u32>,
         count: usize,
-    ) -> Vec<((u64, u64), Vec<Vector>)> {
+    ) -> Vec<(Key, Vec<Vector>)> {
         let mut options = Vec::new();
         for step in self.moves.get(&atom).into_iter().flatten() {
             let mut others = step.terms[1..].iter();
@@ -279,11 +386,19 @@ impl<'s, 'g> Chooser<'s, 'g> {
             if partners.len() < count {
                 continue;
             }
-            let own = step.touches.iter().map(|cell| self.price(unit, *cell)).sum::<u64>();
+            let own = step
+                .touches
+                .iter()
+                .map(|cell| self.price(unit, *cell))
+                .sum::<u64>();
             let price = own + partners[..count].iter().map(|partner| partner.0).sum::<u64>();
-            let vectors: Vec<Vector> =
-                partners[..count].iter().map(|partner| rectangle(unit, partner.2, step)).collect();
-            let tie = vectors.iter().fold(0u64, |tie, vector| tie.wrapping_add(self.grid.tie_of(vector)));
+            let vectors: Vec<Vector> = partners[..count]
+                .iter()
+                .map(|partner| rectangle(unit, partner.2, step))
+                .collect();
+            let tie = vectors
+                .iter()
+                .fold(0u64, |tie, vector| tie.wrapping_add(self.grid.tie_of(vector)));
             options.push(((price, tie), vectors));
         }
         options.sort_by_key(|(key, _)| *key);
@@ -302,9 +417,13 @@ impl<'s, 'g> Chooser<'s, 'g> {
                 continue;
             }
             let price = step.touches.iter().map(|cell| self.price(other, *cell)).sum();
-            let tie = step.terms.iter().fold(0u64, |tie, (atom, _)| tie.wrapping_add(self.grid.tie(other, *atom)));
+            let tie = step.terms.iter().fold(0u64, |tie, (atom, _)| {
+                tie.wrapping_add(self.grid.tie(other, *atom))
+            });
             let key = (price, tie, other);
-            best.entry(kommun).and_modify(|known| *known = key.min(*known)).or_insert(key);
+            best.entry(kommun)
+                .and_modify(|known| *known = key.min(*known))
+                .or_insert(key);
         }
         let mut partners: Vec<_> = best.into_values().collect();
         partners.sort_unstable();
@@ -314,7 +433,7 @@ impl<'s, 'g> Chooser<'s, 'g> {
     /// Rungs below the rectangle pair: witnesses until no other kommun takes part in all of them.
     fn ladder(&self, small: (u32, u32)) -> Result<Vec<Vector>, BlindError> {
         let mut found = Vec::<Vector>::new();
-        for rung in [Rung::Plain, Rung::AllSmallLine, Rung::ClosedTotals] {
+        for rung in [Rung::Plain, Rung::ClosedTotals] {
             while let Some(next) = self.around(small, rung, &found) {
                 found.push(next);
                 if found.len() > 1 && self.in_all(small, &found).is_some_and(|common| common.is_empty()) {
@@ -327,7 +446,10 @@ impl<'s, 'g> Chooser<'s, 'g> {
                 }
             }
         }
-        Err(BlindError::NoWitness { unit: small.0, atom: small.1 })
+        Err(BlindError::NoWitness {
+            unit: small.0,
+            atom: small.1,
+        })
     }
 
     /// A cycle that avoids the kommuner common to all witnesses found, or else one of them.
@@ -335,7 +457,13 @@ impl<'s, 'g> Chooser<'s, 'g> {
         let price = |unit, cell| self.price(unit, cell);
         let total_price = |cell| self.total_price(cell);
         let cycle = |avoid: &BTreeSet<u32>| {
-            let search = Search { grid: self.grid, price: &price, total_price: &total_price, avoid, rung };
+            let search = Search {
+                grid: self.grid,
+                price: &price,
+                total_price: &total_price,
+                avoid,
+                rung,
+            };
             search.cycle(small.0, small.1)
         };
         let common = self.in_all(small, found).unwrap_or_default();
@@ -352,12 +480,19 @@ impl<'s, 'g> Chooser<'s, 'g> {
             let kommuner = vector.keys().map(|(unit, _)| self.grid.kommun[*unit as usize]);
             kommuner.filter(|kommun| *kommun != home).collect()
         };
-        witnesses.iter().map(others).reduce(|common, next| common.intersection(&next).copied().collect())
+        witnesses
+            .iter()
+            .map(others)
+            .reduce(|common, next| common.intersection(&next).copied().collect())
     }
 
     /// Gives the small cells of a line further rectangles through atoms outside it (phase 3b).
     fn widen(&mut self, unit: u32, atoms: &BTreeSet<u32>) {
-        for atom in atoms.iter().copied().filter(|atom| self.grid.at(unit, *atom) == FineStatus::Small) {
+        for atom in atoms
+            .iter()
+            .copied()
+            .filter(|atom| self.grid.at(unit, *atom) == FineStatus::Small)
+        {
             if let Some(pair) = self.best_pair((unit, atom), atoms, &BTreeSet::new(), 2) {
                 self.put((unit, atom), pair);
             }
@@ -366,14 +501,20 @@ impl<'s, 'g> Chooser<'s, 'g> {
 
     fn withheld(&self) -> Vec<BTreeSet<CellIndex>> {
         let mut withheld = self.margins.clone();
-        self.used.keys().for_each(|(unit, cell)| _ = withheld[*unit as usize].insert(*cell));
+        self.used
+            .keys()
+            .for_each(|(unit, cell)| _ = withheld[*unit as usize].insert(*cell));
         withheld
     }
 
     fn totals(&mut self) -> Totals {
         for _ in 0..REPAIRS {
             let totals = self.decide();
-            let repaired = totals.thin.iter().filter(|(cell, hidden)| self.repair(*cell, hidden)).count();
+            let repaired = totals
+                .thin
+                .iter()
+                .filter(|(cell, hidden)| self.repair(*cell, hidden))
+                .count();
             if repaired == 0 {
                 break;
             }
@@ -384,29 +525,52 @@ impl<'s, 'g> Chooser<'s, 'g> {
     }
 
     fn decide(&self) -> Totals {
-        totals::decide(self.grid, &self.withheld(), &self.closed.keys().copied().collect())
+        totals::decide(
+            self.grid,
+            &self.withheld(),
+            &self.closed.keys().copied().collect(),
+        )
     }
 
     /// Hides a total that too few kommuner hide in by one more rectangle through another kommun.
     fn repair(&mut self, cell: CellIndex, hidden: &BTreeSet<u32>) -> bool {
-        let mut best: Option<((u64, u64), (u32, u32), Vector)> = None;
+        let mut best: Option<(Key, (u32, u32), Vector)> = None;
         let holds = |atom: &u32| {
-            self.grid.system.cells[cell].unit_atoms.as_ref().is_some_and(|atoms| atoms.binary_search(atom).is_ok())
+            self.grid.system.cells[cell]
+                .unit_atoms
+                .as_ref()
+                .is_some_and(|atoms| atoms.binary_search(atom).is_ok())
         };
         for (unit, atom) in self.chosen.keys().copied() {
             for step in &self.moves[&atom] {
-                let sum: i32 = step.terms.iter().filter(|(atom, _)| holds(atom)).map(|(_, change)| change).sum();
-                let plain = step.terms[1..].iter().all(|(other, _)| self.grid.plain(unit, *other));
-                let Some(partner) = (sum != 0 && plain).then(|| self.partners(unit, step, hidden)) else { continue };
-                let Some((_, _, other)) = partner.first() else { continue };
+                let sum: i32 = step
+                    .terms
+                    .iter()
+                    .filter(|(atom, _)| holds(atom))
+                    .map(|(_, change)| change)
+                    .sum();
+                let plain = step.terms[1..]
+                    .iter()
+                    .all(|(other, _)| self.grid.plain(unit, *other));
+                let Some(partner) = (sum != 0 && plain).then(|| self.partners(unit, step, hidden)) else {
+                    continue;
+                };
+                let Some((_, _, other)) = partner.first() else {
+                    continue;
+                };
                 let vector = rectangle(unit, *other, step);
-                let key = (self.cost(std::slice::from_ref(&vector)), self.grid.tie_of(&vector));
+                let key = (
+                    self.cost(std::slice::from_ref(&vector)),
+                    self.grid.tie_of(&vector),
+                );
                 if best.as_ref().is_none_or(|(known, _, _)| key < *known) {
                     best = Some((key, (unit, atom), vector));
                 }
             }
         }
-        let Some((_, small, vector)) = best else { return false };
+        let Some((_, small, vector)) = best else {
+            return false;
+        };
         self.put(small, vec![vector]);
         true
     }
@@ -420,20 +584,32 @@ impl<'s, 'g> Chooser<'s, 'g> {
         let mut witnesses = Vec::new();
         for ((unit, atom), vectors) in &self.chosen {
             for vector in vectors {
-                let mut steps: Vec<_> =
-                    vector.iter().map(|((at, atom), change)| (given(*at) as u32, *atom, *change)).collect();
+                let mut steps: Vec<_> = vector
+                    .iter()
+                    .map(|((at, atom), change)| (given(*at) as u32, *atom, *change))
+                    .collect();
                 steps.sort_unstable();
-                witnesses.push(Witness { unit: given(*unit) as u32, atom: *atom, steps });
+                witnesses.push(Witness {
+                    unit: given(*unit) as u32,
+                    atom: *atom,
+                    steps,
+                });
             }
         }
         witnesses.sort_by_key(|witness| (witness.unit, witness.atom));
-        Pattern { withheld, open: totals.open, closed: totals.closed, witnesses }
+        Pattern {
+            withheld,
+            open: totals.open,
+            closed: totals.closed,
+            witnesses,
+        }
     }
 }
 
 fn rectangle(unit: u32, other: u32, step: &Move) -> Vector {
     let here = step.terms.iter().map(|(atom, change)| ((unit, *atom), *change));
-    here.chain(step.terms.iter().map(|(atom, change)| ((other, *atom), -change))).collect()
+    here.chain(step.terms.iter().map(|(atom, change)| ((other, *atom), -change)))
+        .collect()
 }
 
 fn release<K: Eq + std::hash::Hash>(counts: &mut HashMap<K, u32>, key: K) {

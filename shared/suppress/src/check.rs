@@ -67,21 +67,37 @@ const ALL_SMALL: usize = 5;
 const HIDDEN: usize = 3;
 
 /// All problems of a pattern, ascending; none when it is sound.
-pub fn check(system: &System, units: &[Unit], statuses: &[Vec<FineStatus>], pattern: &Pattern) -> Vec<Problem> {
+pub fn check(
+    system: &System,
+    units: &[Unit],
+    statuses: &[Vec<FineStatus>],
+    pattern: &Pattern,
+) -> Vec<Problem> {
     let fits = statuses.len() == units.len()
         && pattern.withheld.len() == units.len()
         && statuses.iter().all(|list| list.len() == system.unit_atoms)
-        && pattern.witnesses.iter().all(|witness| is_in_range(system, units, witness));
+        && pattern
+            .witnesses
+            .iter()
+            .all(|witness| is_in_range(system, units, witness));
     if !fits {
         return vec![Problem::Shape];
     }
     let mut problems = Vec::new();
     for (unit, own) in statuses.iter().enumerate() {
         marks(system, own, &pattern.withheld[unit], |cell, zero| {
-            let problem = if zero { Problem::ZeroWithheld(unit, cell) } else { Problem::SmallShown(unit, cell) };
+            let problem = if zero {
+                Problem::ZeroWithheld(unit, cell)
+            } else {
+                Problem::SmallShown(unit, cell)
+            };
             problems.push(problem);
         });
-        for (atom, _) in own.iter().enumerate().filter(|(_, status)| **status == FineStatus::Small) {
+        for (atom, _) in own
+            .iter()
+            .enumerate()
+            .filter(|(_, status)| **status == FineStatus::Small)
+        {
             let atom = atom as u32;
             let mine: Vec<&Witness> = pattern
                 .witnesses
@@ -122,20 +138,31 @@ pub fn check_own(
     let fits = pattern.withheld.len() == units.len()
         && unit < units.len()
         && statuses.len() == system.unit_atoms
-        && witnesses.iter().all(|witness| is_in_range(system, units, witness) && witness.unit as usize == unit);
+        && witnesses
+            .iter()
+            .all(|witness| is_in_range(system, units, witness) && witness.unit as usize == unit);
     if !fits {
         return Err(Refusal::Shape);
     }
     let mut wrong = None;
     marks(system, statuses, &pattern.withheld[unit], |cell, zero| {
-        wrong = Some(if zero { Refusal::ZeroWithheld(cell) } else { Refusal::SmallShown(cell) });
+        wrong = Some(if zero {
+            Refusal::ZeroWithheld(cell)
+        } else {
+            Refusal::SmallShown(cell)
+        });
     });
     if let Some(refusal) = wrong {
         return Err(refusal);
     }
     for witness in witnesses {
-        let own_corners = witness.steps.iter().filter(|step| step.0 as usize == unit && step.1 != witness.atom);
-        let plain = own_corners.clone().all(|step| statuses[step.1 as usize] == FineStatus::Plain);
+        let own_corners = witness
+            .steps
+            .iter()
+            .filter(|step| step.0 as usize == unit && step.1 != witness.atom);
+        let plain = own_corners
+            .clone()
+            .all(|step| statuses[step.1 as usize] == FineStatus::Plain);
         if !plain || !is_unit_step(witness) {
             return Err(Refusal::BadWitness(witness.atom));
         }
@@ -144,8 +171,15 @@ pub fn check_own(
             return Err(Refusal::ChangesShown(witness.atom));
         }
     }
-    for (atom, _) in statuses.iter().enumerate().filter(|(_, status)| **status == FineStatus::Small) {
-        let mine: Vec<&Witness> = witnesses.iter().filter(|witness| witness.atom as usize == atom).collect();
+    for (atom, _) in statuses
+        .iter()
+        .enumerate()
+        .filter(|(_, status)| **status == FineStatus::Small)
+    {
+        let mine: Vec<&Witness> = witnesses
+            .iter()
+            .filter(|witness| witness.atom as usize == atom)
+            .collect();
         if !through_different_kommuner(units, unit, &mine) {
             return Err(Refusal::NotProtected(atom as u32));
         }
@@ -157,7 +191,8 @@ pub fn check_own(
 }
 
 fn is_in_range(system: &System, units: &[Unit], witness: &Witness) -> bool {
-    let inside = |(unit, atom): (u32, u32)| (unit as usize) < units.len() && (atom as usize) < system.unit_atoms;
+    let inside =
+        |(unit, atom): (u32, u32)| (unit as usize) < units.len() && (atom as usize) < system.unit_atoms;
     inside((witness.unit, witness.atom)) && witness.steps.iter().all(|step| inside((step.0, step.1)))
 }
 
@@ -186,7 +221,10 @@ fn through_different_kommuner(units: &[Unit], unit: usize, witnesses: &[&Witness
         let kommuner = witness.steps.iter().map(|step| units[step.0 as usize].kommun());
         kommuner.filter(|kommun| *kommun != home).collect()
     };
-    let common = witnesses.iter().map(others).reduce(|common, next| common.intersection(&next).copied().collect());
+    let common = witnesses
+        .iter()
+        .map(others)
+        .reduce(|common, next| common.intersection(&next).copied().collect());
     witnesses.len() >= 2 && common.is_some_and(|common| common.is_empty())
 }
 
@@ -203,14 +241,22 @@ fn has_plain_corners(units: &[Unit], statuses: &[Vec<FineStatus>], witness: &Wit
     let line = statuses.iter().map(|own| own[witness.atom as usize]);
     let all_small = line.clone().all(|status| status != FineStatus::Plain) && {
         let nonzero = line.zip(units).filter(|(status, _)| *status == FineStatus::Small);
-        nonzero.map(|(_, unit)| unit.kommun()).collect::<BTreeSet<_>>().len() >= ALL_SMALL
+        nonzero
+            .map(|(_, unit)| unit.kommun())
+            .collect::<BTreeSet<_>>()
+            .len()
+            >= ALL_SMALL
     };
     let fits = |step: &(u32, u32, i32)| {
         let status = statuses[step.0 as usize][step.1 as usize];
         let itself = (step.0, step.1) == (witness.unit, witness.atom);
         let own_sub_unit = step.0 != witness.unit && units[step.0 as usize].kommun() == home;
         let weak = step.1 == witness.atom && status == FineStatus::Small && all_small;
-        let fits = if itself { status == FineStatus::Small } else { status == FineStatus::Plain || weak };
+        let fits = if itself {
+            status == FineStatus::Small
+        } else {
+            status == FineStatus::Plain || weak
+        };
         fits && !own_sub_unit
     };
     is_unit_step(witness) && witness.steps.iter().all(fits)
@@ -230,7 +276,9 @@ fn changes(system: &System, pattern: &Pattern, witness: &Witness) -> (Vec<CellIn
         if cell.per_unit {
             let atoms = cell.unit_atoms.as_deref().unwrap_or_default();
             let sum = |own: &BTreeMap<u32, i32>| atoms.iter().filter_map(|atom| own.get(atom)).sum::<i32>();
-            let mut units = per_unit.iter().filter(|(unit, _)| !pattern.withheld[**unit as usize].contains(&index));
+            let mut units = per_unit
+                .iter()
+                .filter(|(unit, _)| !pattern.withheld[**unit as usize].contains(&index));
             if units.any(|(_, own)| sum(own) != 0) {
                 shown.push(index);
             }
@@ -247,7 +295,8 @@ fn total_changes(system: &System, cell: CellIndex, roster: &BTreeMap<u32, i32>) 
     let atoms: BTreeSet<u32> = system.cells[cell].atoms.iter().copied().collect();
     let mut sum = 0;
     for (changed, change) in roster {
-        let members = || (0..system.atoms as u32).filter(|atom| system.unit_atom_of[*atom as usize] == Some(*changed));
+        let members =
+            || (0..system.atoms as u32).filter(|atom| system.unit_atom_of[*atom as usize] == Some(*changed));
         let inside = members().filter(|atom| atoms.contains(atom)).count();
         match inside {
             0 => {}
@@ -265,7 +314,10 @@ fn few_hidden<'a>(
 ) -> impl Iterator<Item = CellIndex> + 'a {
     pattern.open.iter().copied().filter(move |cell| {
         let hides = |unit: &usize| pattern.withheld[*unit].contains(cell);
-        let kommuner: BTreeSet<_> = (0..units.len()).filter(hides).map(|unit| units[unit].kommun()).collect();
+        let kommuner: BTreeSet<_> = (0..units.len())
+            .filter(hides)
+            .map(|unit| units[unit].kommun())
+            .collect();
         system.cells.get(*cell).is_none_or(|cell| cell.per_unit) && kommuner.len() < HIDDEN
     })
 }
@@ -284,12 +336,16 @@ fn check_totals(system: &System, units: &[Unit], pattern: &Pattern, problems: &m
 /// Whether printed cells that every unit shows make up the cell, taken greedily from the largest.
 fn is_sum_of_shown(system: &System, pattern: &Pattern, cell: CellIndex) -> bool {
     let mut left: BTreeSet<u32> = system.cells[cell].atoms.iter().copied().collect();
-    let shown = |at: &usize| system.cells[*at].per_unit && pattern.withheld.iter().all(|cells| !cells.contains(at));
+    let shown =
+        |at: &usize| system.cells[*at].per_unit && pattern.withheld.iter().all(|cells| !cells.contains(at));
     let mut parts: Vec<usize> = (0..system.cells.len()).filter(shown).collect();
     parts.sort_by_key(|part| std::cmp::Reverse(system.cells[*part].unit_atoms.as_ref().map_or(0, Vec::len)));
     for part in parts {
         if system.cells[part].atoms.iter().all(|atom| left.contains(atom)) {
-            system.cells[part].atoms.iter().for_each(|atom| _ = left.remove(atom));
+            system.cells[part]
+                .atoms
+                .iter()
+                .for_each(|atom| _ = left.remove(atom));
         }
     }
     left.is_empty()

@@ -38,7 +38,7 @@ pub struct Grid<'a> {
     /// Per unit atom the cells printed per unit that hold it, ascending.
     pub cells_of: Vec<Vec<CellIndex>>,
     price: Vec<u64>,
-    reach: Vec<Reach>,
+    reach: Reaches,
     unit_tag: Vec<u64>,
     atom_tag: Vec<u64>,
 }
@@ -55,7 +55,10 @@ impl<'a> Grid<'a> {
         let kommuner: BTreeSet<_> = units.iter().map(|unit| unit.kommun()).collect();
         let number: BTreeMap<_, _> = kommuner.into_iter().zip(0..).collect();
         let tag_of = |cells: &Vec<CellIndex>| {
-            let mut names: Vec<&[u8]> = cells.iter().map(|cell| &system.cells[*cell].definition[..]).collect();
+            let mut names: Vec<&[u8]> = cells
+                .iter()
+                .map(|cell| &system.cells[*cell].definition[..])
+                .collect();
             names.sort_unstable();
             names.insert(0, b"atom");
             key.tag(&names)
@@ -65,8 +68,11 @@ impl<'a> Grid<'a> {
             kommun: units.iter().map(|unit| number[&unit.kommun()]).collect(),
             status,
             price: prices(system),
-            reach: reaches(system),
-            unit_tag: units.iter().map(|unit| key.tag(&[b"unit", unit.to_string().as_bytes()])).collect(),
+            reach: Reaches::new(system),
+            unit_tag: units
+                .iter()
+                .map(|unit| key.tag(&[b"unit", unit.to_string().as_bytes()]))
+                .collect(),
             atom_tag: cells_of.iter().map(tag_of).collect(),
             cells_of,
         }
@@ -90,7 +96,10 @@ impl<'a> Grid<'a> {
     /// All small unit atoms, by unit, then atom.
     pub fn smalls(&self) -> Vec<(u32, u32)> {
         let of = |unit| (0..self.system.unit_atoms as u32).map(move |atom| (unit, atom));
-        self.units().flat_map(of).filter(|(unit, atom)| self.at(*unit, *atom) == FineStatus::Small).collect()
+        self.units()
+            .flat_map(of)
+            .filter(|(unit, atom)| self.at(*unit, *atom) == FineStatus::Small)
+            .collect()
     }
 
     /// The price of withholding a unit's printed cell.
@@ -111,7 +120,9 @@ impl<'a> Grid<'a> {
 
     /// The tie-breaker of a whole vector.
     pub fn tie_of(&self, vector: &Vector) -> u64 {
-        vector.keys().fold(0, |sum, (unit, atom)| sum.wrapping_add(self.tie(*unit, *atom)))
+        vector
+            .keys()
+            .fold(0, |sum, (unit, atom)| sum.wrapping_add(self.tie(*unit, *atom)))
     }
 
     /// The printed cells of units that the vector changes.
@@ -122,21 +133,15 @@ impl<'a> Grid<'a> {
                 *sums.entry((*unit, *cell)).or_insert(0) += change;
             }
         }
-        sums.into_iter().filter_map(|(place, sum)| (sum != 0).then_some(place)).collect()
+        sums.into_iter()
+            .filter_map(|(place, sum)| (sum != 0).then_some(place))
+            .collect()
     }
 
     /// The totals over the roster that a change of the roster's unit atoms may change: unions of unit atoms whose sum
     /// changes, and every cell that holds only a part of a changed one (where its records lie is not known).
     pub fn totals_changed(&self, drift: &BTreeMap<u32, i32>) -> BTreeSet<CellIndex> {
-        let mut sums = BTreeMap::<CellIndex, i32>::new();
-        let mut found = BTreeSet::new();
-        for (atom, change) in drift {
-            let reach = &self.reach[*atom as usize];
-            reach.whole.iter().for_each(|cell| *sums.entry(*cell).or_default() += change);
-            found.extend(reach.partly.iter().copied());
-        }
-        found.extend(sums.into_iter().filter_map(|(cell, sum)| (sum != 0).then_some(cell)));
-        found
+        self.reach.changed(drift)
     }
 
     /// Printed cells that must be withheld whatever the witnesses: those whose nonzero atoms are all small.
@@ -174,10 +179,18 @@ fn prices(system: &System) -> Vec<u64> {
     for cell in &printed {
         for atom in atoms(*cell) {
             let least: &mut usize = &mut largest[*atom as usize];
-            *least = if *least == 0 { atoms(*cell).len() } else { (*least).min(atoms(*cell).len()) };
+            *least = if *least == 0 {
+                atoms(*cell).len()
+            } else {
+                (*least).min(atoms(*cell).len())
+            };
         }
     }
-    let is_margin = |cell: CellIndex| atoms(cell).iter().any(|atom| largest[*atom as usize] < atoms(cell).len());
+    let is_margin = |cell: CellIndex| {
+        atoms(cell)
+            .iter()
+            .any(|atom| largest[*atom as usize] < atoms(cell).len())
+    };
     let price = |cell: CellIndex| {
         let base = if is_margin(cell) { CELL + CELL / 2 } else { CELL };
         base + atoms(cell).len() as u64
@@ -185,19 +198,56 @@ fn prices(system: &System) -> Vec<u64> {
     (0..system.cells.len()).map(price).collect()
 }
 
-fn reaches(system: &System) -> Vec<Reach> {
-    let mut sizes = vec![0usize; system.unit_atoms];
-    system.unit_atom_of.iter().flatten().for_each(|atom| sizes[*atom as usize] += 1);
-    let mut reach = vec![Reach::default(); system.unit_atoms];
-    for (at, cell) in system.cells.iter().enumerate() {
-        let mut held = BTreeMap::<u32, usize>::new();
-        for atom in cell.atoms.iter().filter_map(|atom| system.unit_atom_of[*atom as usize]) {
-            *held.entry(atom).or_default() += 1;
+/// Which totals hold which unit atoms.
+pub struct Reaches(Vec<Reach>);
+
+impl Reaches {
+    /// Of all cells of a system.
+    pub fn new(system: &System) -> Self {
+        let mut sizes = vec![0usize; system.unit_atoms];
+        system
+            .unit_atom_of
+            .iter()
+            .flatten()
+            .for_each(|atom| sizes[*atom as usize] += 1);
+        let mut reach = vec![Reach::default(); system.unit_atoms];
+        for (at, cell) in system.cells.iter().enumerate() {
+            let mut held = BTreeMap::<u32, usize>::new();
+            for atom in cell
+                .atoms
+                .iter()
+                .filter_map(|atom| system.unit_atom_of[*atom as usize])
+            {
+                *held.entry(atom).or_default() += 1;
+            }
+            for (atom, count) in held {
+                let reach = &mut reach[atom as usize];
+                if sizes[atom as usize] == count {
+                    reach.whole.push(at)
+                } else {
+                    reach.partly.push(at)
+                }
+            }
         }
-        for (atom, count) in held {
-            let reach = &mut reach[atom as usize];
-            if sizes[atom as usize] == count { reach.whole.push(at) } else { reach.partly.push(at) }
-        }
+        Self(reach)
     }
-    reach
+
+    /// See [`Grid::totals_changed`].
+    pub fn changed(&self, drift: &BTreeMap<u32, i32>) -> BTreeSet<CellIndex> {
+        let mut sums = BTreeMap::<CellIndex, i32>::new();
+        let mut found = BTreeSet::new();
+        for (atom, change) in drift {
+            let reach = &self.0[*atom as usize];
+            reach
+                .whole
+                .iter()
+                .for_each(|cell| *sums.entry(*cell).or_default() += change);
+            found.extend(reach.partly.iter().copied());
+        }
+        found.extend(
+            sums.into_iter()
+                .filter_map(|(cell, sum)| (sum != 0).then_some(cell)),
+        );
+        found
+    }
 }

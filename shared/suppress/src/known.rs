@@ -17,6 +17,7 @@ use tables::count::{FineStatus, MinCount};
 use tables::figures::{Figures, Mark};
 use tables::system::{CellIndex, System};
 
+use crate::grid::Reaches;
 use crate::span::{Span, value_of};
 use crate::totals::readable_sum;
 
@@ -39,7 +40,12 @@ pub struct Weights {
 
 impl Default for Weights {
     fn default() -> Self {
-        Self { cell: 10.0, margin: 25.0, grand: 1_000.0, size: 0.2 }
+        Self {
+            cell: 10.0,
+            margin: 25.0,
+            grand: 1_000.0,
+            size: 0.2,
+        }
     }
 }
 
@@ -80,7 +86,12 @@ pub struct KnownWitness {
 impl fmt::Debug for KnownWitness {
     /// Prints no change: changes of small cells speak of their values.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "KnownWitness({:?}, {} totals)", self.target.cell, self.changes.len())
+        write!(
+            f,
+            "KnownWitness({:?}, {} totals)",
+            self.target.cell,
+            self.changes.len()
+        )
     }
 }
 
@@ -119,10 +130,20 @@ pub fn protect_totals(
         return Err(KnownError::Shape { units, totals });
     }
     let board = Board::new(system, figures, weights);
-    let mut work = Work { system, figures, threshold, board, withheld: BTreeSet::new(), unprotected: Vec::new() };
+    let mut work = Work {
+        system,
+        figures,
+        threshold,
+        board,
+        withheld: BTreeSet::new(),
+        unprotected: Vec::new(),
+    };
     let mut witnesses = Vec::new();
-    for (target, values) in work.printed_targets().into_iter().chain(work.all_small_lines(statuses)) {
+    for (target, values) in work.printed_targets() {
         work.protect(target, &values, &mut witnesses)?;
+    }
+    for (atom, units) in work.low_lines(statuses) {
+        work.protect_line(atom, &units, statuses);
     }
     for (target, values) in work.implied_targets() {
         work.protect(target, &values, &mut witnesses)?;
@@ -147,13 +168,18 @@ impl Work<'_> {
     }
 
     fn shown(&self, cell: CellIndex) -> Option<u64> {
-        if self.withheld.contains(&cell) { None } else { self.figures.totals.get(&cell)?.shown() }
+        if self.withheld.contains(&cell) {
+            None
+        } else {
+            self.figures.totals.get(&cell)?.shown()
+        }
     }
 
     /// Values of a small set from its floor up, farthest from the true one first, the true one left out.
     fn range(&self, atoms: &[u32], value: u64) -> Vec<u64> {
-        let mut values: Vec<u64> =
-            (self.floor(atoms)..u64::from(self.threshold.get())).filter(|other| *other != value).collect();
+        let mut values: Vec<u64> = (self.floor(atoms)..u64::from(self.threshold.get()))
+            .filter(|other| *other != value)
+            .collect();
         values.sort_by_key(|other| (std::cmp::Reverse(other.abs_diff(value)), *other));
         values
     }
@@ -164,14 +190,30 @@ impl Work<'_> {
             let part = &self.system.cells[cell].atoms;
             !part.is_empty() && part.iter().all(|atom| atoms.binary_search(atom).is_ok())
         };
-        let nonzero = |cell: CellIndex| self.figures.totals.get(&cell).is_some_and(|mark| *mark != Mark::Shown(0));
+        let nonzero = |cell: CellIndex| {
+            self.figures
+                .totals
+                .get(&cell)
+                .is_some_and(|mark| *mark != Mark::Shown(0))
+        };
         let parts = |rows: &tables::system::TableRows| {
-            let finest = rows.rows.iter().filter(|row| row.codes.iter().all(Option::is_some));
+            let finest = rows
+                .rows
+                .iter()
+                .filter(|row| row.codes.iter().all(Option::is_some));
             let parts: BTreeSet<CellIndex> = finest.map(|row| row.cell).collect();
-            let parts: Vec<CellIndex> = parts.into_iter().filter(|cell| inside(*cell) && nonzero(*cell)).collect();
+            let parts: Vec<CellIndex> = parts
+                .into_iter()
+                .filter(|cell| inside(*cell) && nonzero(*cell))
+                .collect();
             // Periods of one table may overlap; then only those of equal size are counted as parts.
             let mut seen = BTreeSet::new();
-            let disjoint = |cell: &&CellIndex| self.system.cells[**cell].atoms.iter().all(|atom| seen.insert(*atom));
+            let disjoint = |cell: &&CellIndex| {
+                self.system.cells[**cell]
+                    .atoms
+                    .iter()
+                    .all(|atom| seen.insert(*atom))
+            };
             parts.iter().filter(disjoint).count() as u64
         };
         self.system.tables.iter().map(parts).max().unwrap_or(0).max(1)
@@ -182,62 +224,155 @@ impl Work<'_> {
             let value = mark.shown().filter(|value| self.small(*value))?;
             let atoms = self.system.cells[*cell].atoms.clone();
             let values = self.range(&atoms, value);
-            self.system.cells[*cell].is_count.then_some((Target { atoms, cell: Some(*cell) }, values))
+            self.system.cells[*cell].is_count.then_some((
+                Target {
+                    atoms,
+                    cell: Some(*cell),
+                },
+                values,
+            ))
         };
         self.figures.totals.iter().filter_map(small).collect()
     }
 
-    /// Whether a set holds nothing but incomplete registrations of a printed cell: what some bortfall cells hold of it.
-    /// `System::implied_total` leaves those out that one subtraction gives; several may give them too.
-    fn is_bortfall(&self, atoms: &[u32]) -> bool {
-        let meets = |cell: &&tables::system::Cell| !cell.is_count && cell.atoms.iter().any(|atom| atoms.binary_search(atom).is_ok());
-        let missing: BTreeSet<u32> =
-            self.system.cells.iter().filter(meets).flat_map(|cell| cell.atoms.iter().copied()).collect();
-        let is_part = |cell: &tables::system::Cell| {
-            cell.is_count && cell.atoms.iter().filter(|atom| missing.contains(atom)).eq(atoms.iter())
-        };
-        atoms.iter().all(|atom| missing.contains(atom)) && self.system.cells.iter().any(is_part)
+    /// What each bortfall cell holds of each printed cell: incomplete registrations, which are no small cells (ADR).
+    fn bortfall_pieces(&self) -> Vec<Vec<u32>> {
+        let (counts, missing): (Vec<_>, Vec<_>) = self.system.cells.iter().partition(|cell| cell.is_count);
+        let mut pieces = BTreeSet::new();
+        for bortfall in missing {
+            for cell in &counts {
+                let inside = |atom: &&u32| cell.atoms.binary_search(atom).is_ok();
+                let piece: Vec<u32> = bortfall.atoms.iter().filter(inside).copied().collect();
+                if !piece.is_empty() {
+                    pieces.insert(piece);
+                }
+            }
+        }
+        pieces.into_iter().collect()
+    }
+
+    /// Whether a set is made up of such pieces. `System::implied_total` leaves out those that one subtraction gives;
+    /// several may give them too.
+    fn is_bortfall(atoms: &[u32], pieces: &[Vec<u32>]) -> bool {
+        let inside = |piece: &&Vec<u32>| piece.iter().all(|atom| atoms.binary_search(atom).is_ok());
+        let covered: BTreeSet<u32> = pieces.iter().filter(inside).flatten().copied().collect();
+        covered.len() == atoms.len()
     }
 
     /// Small differences whose value follows from the totals that are still shown.
     fn implied_targets(&self) -> Vec<Wanted> {
         let mut span = Span::default();
-        for cell in self.figures.totals.keys().filter(|cell| self.shown(**cell).is_some()) {
+        for cell in self
+            .figures
+            .totals
+            .keys()
+            .filter(|cell| self.shown(**cell).is_some())
+        {
             span.insert(*cell as u32, self.board.kinds_of(&self.system.cells[*cell].atoms));
         }
+        let pieces = self.bortfall_pieces();
         let small = |atoms: &Vec<u32>| {
             let sum = span.express(self.board.kinds_of(atoms))?;
             let value = value_of(&sum, |cell| self.shown(cell as usize).unwrap_or(0));
-            let target = Target { atoms: atoms.clone(), cell: None };
-            (self.small(value) && !self.is_bortfall(atoms)).then(|| (target, self.range(atoms, value)))
+            let target = Target {
+                atoms: atoms.clone(),
+                cell: None,
+            };
+            (self.small(value) && !Self::is_bortfall(atoms, &pieces))
+                .then(|| (target, self.range(atoms, value)))
         };
         self.system.implied_total.iter().filter_map(small).collect()
     }
 
-    /// Opened lines over units whose withheld cells are all small and whose sum is so low that it bounds them: each
-    /// must be thought able to be `t`, so that an insider who takes its own share away learns no more than `t − 1`.
-    fn all_small_lines(&self, statuses: &[Vec<FineStatus>]) -> Vec<Wanted> {
-        let line = |cell: CellIndex| {
-            let total = self.figures.totals.get(&cell)?.shown()?;
-            let atoms = self.system.cells[cell].unit_atoms.as_ref()?;
-            let (mut readable, mut parts) = (0, 0);
-            for (marks, own) in self.figures.per_unit.iter().zip(statuses) {
-                match marks.get(&cell)? {
-                    Mark::Shown(value) => readable += value,
-                    Mark::Withheld => {
-                        let own = || atoms.iter().map(|atom| own[*atom as usize]);
-                        if own().any(|status| status == FineStatus::Plain) {
-                            return None;
-                        }
-                        parts += own().filter(|status| *status == FineStatus::Small).count() as u64;
-                    }
-                }
+    /// Unit atoms whose cells are all small and whose known sum is so low that it bounds them: each must be thought
+    /// able to be `t − 1`, and to have two values by a kommun that takes its own, at most `t − 1` a unit, away. With
+    /// the units that have them.
+    fn low_lines(&self, statuses: &[Vec<FineStatus>]) -> Vec<(u32, Vec<usize>)> {
+        let mut span = Span::default();
+        for cell in self
+            .figures
+            .totals
+            .keys()
+            .filter(|cell| self.shown(**cell).is_some())
+        {
+            span.insert(*cell as u32, self.board.kinds_of(&self.system.cells[*cell].atoms));
+        }
+        let line = |atom: u32| {
+            let status = |unit: &usize| statuses[*unit][atom as usize];
+            let units: Vec<usize> = (0..statuses.len())
+                .filter(|unit| status(unit) != FineStatus::Zero)
+                .collect();
+            if units.is_empty() || units.iter().any(|unit| status(unit) == FineStatus::Plain) {
+                return None;
             }
-            let enough = readable + parts + u64::from(self.threshold.get()) - 1;
-            let target = Target { atoms: self.system.cells[cell].atoms.clone(), cell: Some(cell) };
-            (parts > 0 && total < enough).then_some((target, vec![enough]))
+            let sum = span.express(self.board.kinds_of(&self.full_atoms(atom)))?;
+            let sum = value_of(&sum, |cell| self.shown(cell as usize).unwrap_or(0));
+            let mut per_kommun = BTreeMap::<_, u64>::new();
+            for unit in &units {
+                *per_kommun.entry(self.figures.units[*unit].kommun()).or_default() += 1;
+            }
+            let most = per_kommun.into_values().max().unwrap_or(0);
+            let enough = units.len() as u64 + 1 + most * (u64::from(self.threshold.get()) - 2);
+            (sum < enough).then_some((atom, units))
         };
-        self.system.per_unit().filter_map(line).collect()
+        (0..self.system.unit_atoms as u32).filter_map(line).collect()
+    }
+
+    fn full_atoms(&self, unit_atom: u32) -> Vec<u32> {
+        let inside = |atom: &u32| self.system.unit_atom_of[*atom as usize] == Some(unit_atom);
+        (0..self.system.atoms as u32).filter(inside).collect()
+    }
+
+    /// Protects the small cells of a low line by movements inside each unit: the totals that change are withheld. Such
+    /// a movement holds against every insider, since it touches no other kommun.
+    fn protect_line(&mut self, atom: u32, units: &[usize], statuses: &[Vec<FineStatus>]) {
+        let reaches = Reaches::new(self.system);
+        for unit in units {
+            match self.inner_movement(&reaches, *unit, atom, &statuses[*unit]) {
+                Some(totals) => self.withheld.extend(totals),
+                None => self.unprotected.push(Target {
+                    atoms: self.full_atoms(atom),
+                    cell: None,
+                }),
+            }
+        }
+    }
+
+    /// The cheapest set of totals to withhold so that a unit's small atom can swap records with a plain one, or grow,
+    /// without changing what the unit shows.
+    fn inner_movement(
+        &self,
+        reaches: &Reaches,
+        unit: usize,
+        atom: u32,
+        own: &[FineStatus],
+    ) -> Option<BTreeSet<CellIndex>> {
+        let plain = (0..own.len() as u32).filter(|other| own[*other as usize] == FineStatus::Plain);
+        let option = |other: Option<u32>| {
+            let drift: BTreeMap<u32, i32> = other
+                .map(|other| (other, -1))
+                .into_iter()
+                .chain([(atom, 1)])
+                .collect();
+            let hidden = self.figures.per_unit[unit].iter().all(|(cell, mark)| {
+                let atoms = self.system.cells[*cell].unit_atoms.as_deref().unwrap_or_default();
+                *mark == Mark::Withheld || atoms.iter().filter_map(|atom| drift.get(atom)).sum::<i32>() == 0
+            });
+            let changed = reaches
+                .changed(&drift)
+                .into_iter()
+                .filter(|cell| self.system.cells[*cell].is_count);
+            let fresh: BTreeSet<CellIndex> = changed.filter(|cell| self.shown(*cell).is_some()).collect();
+            let price = fresh
+                .iter()
+                .map(|cell| self.board.price(*cell))
+                .sum::<Option<f64>>()?;
+            hidden.then_some((price, fresh))
+        };
+        let options = plain.map(Some).chain([None]).filter_map(option);
+        options
+            .min_by(|one, two| one.0.total_cmp(&two.0))
+            .map(|(_, totals)| totals)
     }
 
     fn protect(
@@ -254,8 +389,16 @@ impl Work<'_> {
         for value in values {
             match self.board.witness(&target, *value, &self.withheld) {
                 Some(changes) => {
-                    self.withheld.extend(changes.iter().map(|(cell, _)| *cell).filter(|cell| self.figures.totals[cell] != Mark::Withheld));
-                    witnesses.push(KnownWitness { target: target.clone(), changes });
+                    self.withheld.extend(
+                        changes
+                            .iter()
+                            .map(|(cell, _)| *cell)
+                            .filter(|cell| self.figures.totals[cell] != Mark::Withheld),
+                    );
+                    witnesses.push(KnownWitness {
+                        target: target.clone(),
+                        changes,
+                    });
                 }
                 None if self.unprotected.contains(&target) => {}
                 None => self.unprotected.push(target.clone()),
@@ -270,7 +413,10 @@ impl Work<'_> {
     }
 
     fn name(&self, target: &Target) -> String {
-        target.cell.map_or_else(|| "an unprinted difference".into(), |cell| self.system.cells[cell].label.clone())
+        target.cell.map_or_else(
+            || "an unprinted difference".into(),
+            |cell| self.system.cells[cell].label.clone(),
+        )
     }
 
     fn finish(self, witnesses: Vec<KnownWitness>) -> Protected {
@@ -279,16 +425,32 @@ impl Work<'_> {
             figures.totals.insert(*cell, Mark::Withheld);
         }
         let secondary = self.withheld.iter().copied();
-        let plain = |cell: &CellIndex| self.figures.totals[cell].shown().is_some_and(|value| !self.small(value));
+        let plain = |cell: &CellIndex| {
+            self.figures.totals[cell]
+                .shown()
+                .is_some_and(|value| !self.small(value))
+        };
         let secondary = secondary.filter(plain).collect();
-        Protected { figures, secondary, witnesses, unprotected: self.unprotected }
+        Protected {
+            figures,
+            secondary,
+            witnesses,
+            unprotected: self.unprotected,
+        }
     }
 }
 
 /// Per cell the marks of all units, as sets of withheld cells.
 fn withheld_of(figures: &Figures) -> Vec<BTreeSet<CellIndex>> {
     let of = |marks: &BTreeMap<CellIndex, Mark>| {
-        marks.iter().filter(|(_, mark)| **mark == Mark::Withheld).map(|(cell, _)| *cell).collect()
+        marks
+            .iter()
+            .filter(|(_, mark)| **mark == Mark::Withheld)
+            .map(|(cell, _)| *cell)
+            .collect()
     };
     figures.per_unit.iter().map(of).collect()
 }
+
+#[cfg(test)]
+mod tests;

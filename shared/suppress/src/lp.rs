@@ -67,14 +67,21 @@ impl Model {
             .zip(&self.upper)
             .map(|(cost, upper)| match (whole, upper) {
                 (true, upper) => {
-                    let most = upper.and_then(|upper| i32::try_from(upper).ok()).unwrap_or(i32::MAX);
+                    let most = upper
+                        .and_then(|upper| i32::try_from(upper).ok())
+                        .unwrap_or(i32::MAX);
                     problem.add_integer_var(*cost, (0, most))
                 }
-                (false, upper) => problem.add_var(*cost, (0.0, upper.map_or(f64::INFINITY, |upper| upper as f64))),
+                (false, upper) => {
+                    problem.add_var(*cost, (0.0, upper.map_or(f64::INFINITY, |upper| upper as f64)))
+                }
             })
             .collect();
         for (terms, bound) in &self.rows {
-            let terms: Vec<_> = terms.iter().map(|(at, factor)| (variables[*at], *factor as f64)).collect();
+            let terms: Vec<_> = terms
+                .iter()
+                .map(|(at, factor)| (variables[*at], *factor as f64))
+                .collect();
             match bound {
                 Bound::Exactly(value) => problem.add_constraint(&terms[..], ComparisonOp::Eq, *value as f64),
                 Bound::AtLeast(value) => problem.add_constraint(&terms[..], ComparisonOp::Ge, *value as f64),
@@ -87,20 +94,28 @@ impl Model {
         } else {
             problem.solve()?
         };
-        let Some(solution) = outcome.solution() else { return Ok(None) };
-        let point: Vec<i64> = variables.iter().map(|variable| solution.var_value(*variable).round() as i64).collect();
+        let Some(solution) = outcome.solution() else {
+            return Ok(None);
+        };
+        let point: Vec<i64> = variables
+            .iter()
+            .map(|variable| solution.var_value(*variable).round() as i64)
+            .collect();
         Ok(self.holds(&point).then_some(point))
     }
 
     /// Whether whole numbers satisfy every row and bound, in integer arithmetic.
     fn holds(&self, point: &[i64]) -> bool {
-        let inside = point.iter().zip(&self.upper).all(|(value, upper)| {
-            *value >= 0 && upper.is_none_or(|upper| *value <= upper)
-        });
+        let inside = point
+            .iter()
+            .zip(&self.upper)
+            .all(|(value, upper)| *value >= 0 && upper.is_none_or(|upper| *value <= upper));
         inside
             && self.rows.iter().all(|(terms, bound)| {
                 let sum = terms.iter().try_fold(0i64, |sum, (at, factor)| {
-                    point[*at].checked_mul(*factor).and_then(|term| sum.checked_add(term))
+                    point[*at]
+                        .checked_mul(*factor)
+                        .and_then(|term| sum.checked_add(term))
                 });
                 match bound {
                     Bound::Exactly(value) => sum == Some(*value),

@@ -18,8 +18,6 @@ use crate::grid::{Grid, Vector};
 pub enum Rung {
     /// Plain corners only; every total stays.
     Plain,
-    /// Also small corners in a line whose nonzero cells are all small and lie in five kommuner.
-    AllSmallLine,
     /// Also totals that stay closed.
     ClosedTotals,
 }
@@ -54,7 +52,13 @@ impl Search<'_, '_> {
                 return None;
             }
             let (price, tie) = cost[last as usize]?;
-            Some(((price + self.unit_price(unit, last, atom), tie.wrapping_add(self.tie(unit, last))), last))
+            Some((
+                (
+                    price + self.unit_price(unit, last, atom),
+                    tie.wrapping_add(self.tie(unit, last)),
+                ),
+                last,
+            ))
         };
         let (_, last) = (0..=outside).filter_map(closing).min()?;
         let vector = self.trace(unit, atom, last, &came);
@@ -75,9 +79,12 @@ impl Search<'_, '_> {
             if std::mem::replace(&mut done[from as usize], true) {
                 continue;
             }
-            for row in rows.iter().copied().filter(|row| self.leaves(*row, from, atom)) {
+            for row in rows.iter().copied().filter(|row| self.enters(*row, from)) {
                 for to in (0..columns as u32).filter(|to| !done[*to as usize] && self.enters(row, *to)) {
-                    let key = (so_far + self.row_price(row, from, to), tie.wrapping_add(self.tie(row, to)));
+                    let key = (
+                        so_far + self.row_price(row, from, to),
+                        tie.wrapping_add(self.tie(row, to)),
+                    );
                     if cost[to as usize].is_none_or(|known| key < known) {
                         cost[to as usize] = Some(key);
                         came[to as usize] = (from, row);
@@ -103,31 +110,37 @@ impl Search<'_, '_> {
         row == ROSTER || column as usize == self.grid.system.unit_atoms || self.grid.plain(row, column)
     }
 
-    fn leaves(&self, row: u32, column: u32, protected: u32) -> bool {
-        let weak = || {
-            self.rung >= Rung::AllSmallLine
-                && column == protected
-                && self.grid.at(row, column) == FineStatus::Small
-                && is_all_small_line(self.grid, column)
-        };
-        self.enters(row, column) || weak()
-    }
-
     fn row_price(&self, row: u32, from: u32, to: u32) -> u64 {
         if row != ROSTER {
             return self.unit_price(row, from, to);
         }
         let outside = self.grid.system.unit_atoms as u32;
-        let drift = [(from, -1), (to, 1)].into_iter().filter(|(atom, _)| *atom != outside).collect();
-        self.grid.totals_changed(&drift).into_iter().map(self.total_price).sum()
+        let drift = [(from, -1), (to, 1)]
+            .into_iter()
+            .filter(|(atom, _)| *atom != outside)
+            .collect();
+        self.grid
+            .totals_changed(&drift)
+            .into_iter()
+            .map(self.total_price)
+            .sum()
     }
 
     fn unit_price(&self, unit: u32, one: u32, two: u32) -> u64 {
-        let cells = |atom: u32| self.grid.cells_of.get(atom as usize).map(Vec::as_slice).unwrap_or_default();
+        let cells = |atom: u32| {
+            self.grid
+                .cells_of
+                .get(atom as usize)
+                .map(Vec::as_slice)
+                .unwrap_or_default()
+        };
         let (one, two) = (cells(one), cells(two));
         let only = |cell: &&CellIndex, other: &[CellIndex]| other.binary_search(cell).is_err();
         let first = one.iter().filter(|cell| only(cell, two));
-        first.chain(two.iter().filter(|cell| only(cell, one))).map(|cell| (self.price)(unit, *cell)).sum()
+        first
+            .chain(two.iter().filter(|cell| only(cell, one)))
+            .map(|cell| (self.price)(unit, *cell))
+            .sum()
     }
 
     fn tie(&self, row: u32, column: u32) -> u64 {

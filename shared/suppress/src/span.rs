@@ -46,7 +46,9 @@ impl Span {
     /// Adds a set under a name.
     pub fn insert(&mut self, name: u32, set: impl IntoIterator<Item = u32>) {
         let (mut rest, mut combination) = self.reduce(set);
-        let Some((pivot, lead)) = rest.first_key_value().map(|(pivot, lead)| (*pivot, *lead)) else { return };
+        let Some((pivot, lead)) = rest.first_key_value().map(|(pivot, lead)| (*pivot, *lead)) else {
+            return;
+        };
         let scale = inverse(lead);
         for value in combination.values_mut() {
             *value = mul((P - *value) % P, scale);
@@ -80,7 +82,9 @@ impl Span {
 
 /// The value of a combination, when it is a whole number under the prime.
 pub fn value_of(combination: &BTreeMap<u32, u64>, value: impl Fn(u32) -> u64) -> u64 {
-    combination.iter().fold(0, |sum, (name, factor)| (sum + mul(*factor, value(*name) % P)) % P)
+    combination.iter().fold(0, |sum, (name, factor)| {
+        (sum + mul(*factor, value(*name) % P)) % P
+    })
 }
 
 #[cfg(test)]

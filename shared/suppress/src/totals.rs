@@ -30,7 +30,11 @@ pub(crate) struct Totals {
 }
 
 /// The printed cells whose values, readable for every unit, add up to a total: it is neither opened nor closed.
-pub fn readable_sum(system: &System, withheld: &[BTreeSet<CellIndex>], cell: CellIndex) -> Option<Vec<CellIndex>> {
+pub fn readable_sum(
+    system: &System,
+    withheld: &[BTreeSet<CellIndex>],
+    cell: CellIndex,
+) -> Option<Vec<CellIndex>> {
     let atoms = system.cells[cell].unit_atoms.as_ref()?;
     let shown = |part: &CellIndex| withheld.iter().all(|withheld| !withheld.contains(part));
     if system.cells[cell].per_unit && shown(&cell) {
@@ -61,7 +65,10 @@ pub fn hidden_kommuner(
 ) -> BTreeSet<tables::unit::KommunKod> {
     let atoms = system.cells[cell].unit_atoms.as_deref().unwrap_or_default();
     let hides = |unit: &usize| !readable(system, &withheld[*unit], &BTreeSet::new(), cell, atoms);
-    (0..units.len()).filter(hides).map(|unit| units[unit].kommun()).collect()
+    (0..units.len())
+        .filter(hides)
+        .map(|unit| units[unit].kommun())
+        .collect()
 }
 
 fn readable(
@@ -77,7 +84,9 @@ fn readable(
     if withheld.is_empty() && readable_sum(system, &[], cell).is_some() {
         return true;
     }
-    span_of(system, withheld, zero).express(atoms.iter().copied().filter(|atom| !zero.contains(atom))).is_some()
+    span_of(system, withheld, zero)
+        .express(atoms.iter().copied().filter(|atom| !zero.contains(atom)))
+        .is_some()
 }
 
 fn span_of(system: &System, withheld: &BTreeSet<CellIndex>, zero: &BTreeSet<u32>) -> Span {
@@ -90,9 +99,19 @@ fn span_of(system: &System, withheld: &BTreeSet<CellIndex>, zero: &BTreeSet<u32>
 }
 
 /// Decides all totals; `changed` are those that a witness changes.
-pub(crate) fn decide(grid: &Grid<'_>, withheld: &[BTreeSet<CellIndex>], changed: &BTreeSet<CellIndex>) -> Totals {
-    let spans: Vec<(BTreeSet<u32>, Span)> = grid.units().map(|unit| span_with_zeros(grid, withheld, unit)).collect();
-    let mut totals = Totals { closed: changed.clone(), ..Totals::default() };
+pub(crate) fn decide(
+    grid: &Grid<'_>,
+    withheld: &[BTreeSet<CellIndex>],
+    changed: &BTreeSet<CellIndex>,
+) -> Totals {
+    let spans: Vec<(BTreeSet<u32>, Span)> = grid
+        .units()
+        .map(|unit| span_with_zeros(grid, withheld, unit))
+        .collect();
+    let mut totals = Totals {
+        closed: changed.clone(),
+        ..Totals::default()
+    };
     for (at, cell) in grid.system.cells.iter().enumerate() {
         if changed.contains(&at) {
             continue;
@@ -104,9 +123,14 @@ pub(crate) fn decide(grid: &Grid<'_>, withheld: &[BTreeSet<CellIndex>], changed:
         }
         let hides = |unit: &u32| {
             let (zero, span) = &spans[*unit as usize];
-            span.express(atoms.iter().copied().filter(|atom| !zero.contains(atom))).is_none()
+            span.express(atoms.iter().copied().filter(|atom| !zero.contains(atom)))
+                .is_none()
         };
-        let hidden: BTreeSet<u32> = grid.units().filter(hides).map(|unit| grid.kommun[unit as usize]).collect();
+        let hidden: BTreeSet<u32> = grid
+            .units()
+            .filter(hides)
+            .map(|unit| grid.kommun[unit as usize])
+            .collect();
         if hidden.is_empty() || hidden.len() >= LEAST_HIDDEN {
             totals.open.insert(at);
         } else {
@@ -138,8 +162,9 @@ fn span_with_zeros(grid: &Grid<'_>, withheld: &[BTreeSet<CellIndex>], unit: u32)
         atoms.all(|atom| grid.at(unit, *atom) == FineStatus::Zero)
     };
     let zeros = grid.system.per_unit().filter(all_zero);
-    let zero: BTreeSet<u32> =
-        zeros.flat_map(|cell| grid.system.cells[cell].unit_atoms.iter().flatten().copied()).collect();
+    let zero: BTreeSet<u32> = zeros
+        .flat_map(|cell| grid.system.cells[cell].unit_atoms.iter().flatten().copied())
+        .collect();
     let span = span_of(grid.system, &withheld[unit as usize], &zero);
     (zero, span)
 }
@@ -167,6 +192,106 @@ fn gives_back(system: &System, totals: &Totals, thin: CellIndex) -> Option<CellI
         span.insert(cell as u32, system.cells[cell].atoms.iter().copied());
     }
     let used: BTreeMap<u32, u64> = span.express(system.cells[thin].atoms.iter().copied())?;
-    let used = used.into_keys().map(|cell| cell as usize).filter(|cell| totals.open.contains(cell));
+    let used = used
+        .into_keys()
+        .map(|cell| cell as usize)
+        .filter(|cell| totals.open.contains(cell));
     used.min_by_key(|cell| (system.cells[*cell].atoms.len(), *cell))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{Fixture, one_way};
+
+    const UNITS: [&str; 6] = ["2101", "2104", "2121", "2180-01", "2180-02", "2180-03"];
+
+    fn fixture() -> Fixture {
+        Fixture::new(&UNITS, "\"2024\"", &one_way(&["ansokan", "anmalan", "yttrande"]))
+    }
+
+    fn withheld(fixture: &Fixture, marks: &[&[&str]]) -> Vec<BTreeSet<CellIndex>> {
+        marks
+            .iter()
+            .map(|codes| {
+                codes
+                    .iter()
+                    .map(|code| fixture.cell("T1", &[code], "2024"))
+                    .collect()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_total_of_readable_parts_is_added_up_not_opened() {
+        let fixture = fixture();
+        let total = fixture.cell("T1", &["TOT"], "2024");
+        let none = vec![BTreeSet::new(); 6];
+        assert_eq!(readable_sum(&fixture.system, &none, total), Some(vec![total]));
+        let totals = withheld(&fixture, &[&["TOT"], &["TOT"], &[], &[], &[], &[]]);
+        let parts = readable_sum(&fixture.system, &totals, total);
+        assert_eq!(
+            parts.map(|parts| parts.len()),
+            Some(3),
+            "the three columns are readable"
+        );
+        let one = withheld(&fixture, &[&["TOT", "ansokan"], &[], &[], &[], &[], &[]]);
+        assert_eq!(readable_sum(&fixture.system, &one, total), None);
+    }
+
+    #[test]
+    fn a_withheld_cell_that_its_row_gives_back_hides_nobody() {
+        let fixture = fixture();
+        let cell = fixture.cell("T1", &["ansokan"], "2024");
+        let alone = withheld(
+            &fixture,
+            &[&["ansokan"], &["ansokan"], &["ansokan"], &[], &[], &[]],
+        );
+        assert!(hidden_kommuner(&fixture.system, &fixture.collection.units, &alone, cell).is_empty());
+    }
+
+    #[test]
+    fn three_sub_units_hide_one_kommun() {
+        let fixture = fixture();
+        let cell = fixture.cell("T1", &["ansokan"], "2024");
+        let both: &[&str] = &["ansokan", "anmalan"];
+        let marks = withheld(&fixture, &[&[], &[], both, both, both, both]);
+        assert_eq!(
+            hidden_kommuner(&fixture.system, &fixture.collection.units, &marks, cell).len(),
+            2
+        );
+    }
+
+    #[test]
+    fn what_would_give_a_thin_total_back_is_closed_too() {
+        let fixture = fixture();
+        let cell = |code: &str| fixture.cell("T1", &[code], "2024");
+        let mut totals = Totals {
+            open: BTreeSet::from([cell("anmalan"), cell("yttrande")]),
+            closed: BTreeSet::from([cell("ansokan")]),
+            readable: BTreeSet::from([cell("TOT")]),
+            thin: vec![(cell("ansokan"), BTreeSet::new())],
+        };
+        close_what_gives_back(&fixture.system, &mut totals);
+        assert_eq!(
+            totals.open.len(),
+            1,
+            "the readable grand total less two columns is the third"
+        );
+        assert_eq!(totals.closed.len(), 2);
+    }
+
+    #[test]
+    fn a_thin_total_that_readable_figures_give_anyway_closes_nothing_more() {
+        let fixture = fixture();
+        let cell = |code: &str| fixture.cell("T1", &[code], "2024");
+        let mut totals = Totals {
+            open: BTreeSet::new(),
+            closed: BTreeSet::from([cell("ansokan")]),
+            readable: BTreeSet::from([cell("TOT"), cell("anmalan"), cell("yttrande")]),
+            thin: vec![(cell("ansokan"), BTreeSet::new())],
+        };
+        close_what_gives_back(&fixture.system, &mut totals);
+        assert_eq!(totals.closed.len(), 1);
+    }
 }

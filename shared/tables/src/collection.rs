@@ -525,6 +525,10 @@ fn check_derived(
         return rule(format!("{table} procent"), "over names at least one dimension");
     }
     let Some(change) = change else { return Ok(()) };
+    let twice = change.from.iter().enumerate().any(|(at, period)| change.from[..at].contains(period));
+    if twice || change.from.contains(&change.to) {
+        return rule(format!("{table} forandring"), "fran names other periods than till, each once");
+    }
     let missing = std::iter::once(&change.to).chain(&change.from).find(|period| !periods.contains(period));
     match missing {
         Some(period) => rule(format!("{table} forandring"), format!("{period} is not one of the table's periods")),

@@ -198,6 +198,16 @@ impl System {
 }
 
 impl Counts {
+    /// The counts as they are stored beside a node's facts, in the kommun and nowhere else.
+    pub fn to_stored(&self) -> &[u32] {
+        &self.0
+    }
+
+    /// Counts as they were stored; `None` when they are not of this system.
+    pub fn from_stored(system: &System, stored: Vec<u32>) -> Option<Self> {
+        (stored.len() == system.atoms).then_some(Self(stored))
+    }
+
     /// Adds another unit's counts: a straight count over several units, for tests and previews.
     pub fn add(&mut self, other: &Self) {
         for (mine, theirs) in self.0.iter_mut().zip(&other.0) {

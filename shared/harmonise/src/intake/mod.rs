@@ -7,6 +7,7 @@
 //! inside [`UnmappedLabels`], which prints nothing. Cells of columns that are not asked for do not outlive their row.
 
 mod cell;
+mod compound;
 mod error;
 mod header;
 mod limits;

@@ -1,11 +1,13 @@
 //! Workbooks: xlsx cell by cell, xls and ods whole (their formats allow nothing else).
 //!
 //! The reader's errors quote cells and sheet names, so they are replaced by [`WorkbookProblem`] (STAY-1). It also
-//! has index faults on damaged files; those become [`WorkbookProblem::Damaged`] and not a panic of the node.
+//! has index faults on damaged files; those become [`WorkbookProblem::Damaged`] and not a panic of the node. What
+//! would make it end the process is refused before: see `compound`; the checksums of zip keep accidents out of the
+//! other formats, while a made one can still exhaust the memory.
 //! An xlsx keeps its texts in one shared list, which the reader holds for all columns while the file is open.
 
 use std::borrow::Cow;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{Cursor, Read, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use calamine::{
@@ -15,6 +17,7 @@ use calamine::{
 use jiff::civil::Date;
 
 use super::cell::{Cell, Epoch};
+use super::compound::check_xls;
 use super::error::{IntakeError, WorkbookProblem};
 use super::{Flow, Row, Table, Take, check_row};
 
@@ -58,15 +61,14 @@ impl<R: Read + Seek> Workbook<R> {
                 let book = Ods::new(source).map_err(|e| problem(matches!(e, OdsError::Password)))?;
                 whole(book)
             }
-            Format::Xls => match Xls::new(&mut source) {
-                Ok(book) => whole(book),
-                Err(XlsError::Password) => Err(problem(true)),
-                // an encrypted xlsx lies in the same container as an xls
-                Err(_) => {
-                    source.seek(SeekFrom::Start(0))?;
-                    Err(problem(matches!(Xlsx::new(source), Err(XlsxError::Password))))
-                }
-            },
+            Format::Xls => {
+                let mut file = Vec::new();
+                source.read_to_end(&mut file)?;
+                check_xls(&file)?;
+                let book =
+                    Xls::new(Cursor::new(file)).map_err(|e| problem(matches!(e, XlsError::Password)))?;
+                whole(book)
+            }
         })
     }
 

@@ -35,7 +35,9 @@ impl<'a> Board<'a> {
         let mut holding = vec![Vec::new(); system.atoms];
         let zero = |cell: &CellIndex| figures.totals.get(cell) == Some(&Mark::Shown(0));
         for (at, cell) in system.cells.iter().enumerate() {
-            cell.atoms.iter().for_each(|atom| holding[*atom as usize].push(at));
+            cell.atoms
+                .iter()
+                .for_each(|atom| holding[*atom as usize].push(at));
         }
         let mut index = HashMap::<&[CellIndex], u32>::new();
         let (mut kind_of, mut cells_of, mut unit_atom) = (Vec::new(), Vec::new(), Vec::new());
@@ -55,7 +57,16 @@ impl<'a> Board<'a> {
         }
         let prices = prices(system, figures, weights);
         let block_of = blocks(&cells_of, &kinds);
-        Self { system, figures, kind_of, cells_of, unit_atom, kinds, prices, block_of }
+        Self {
+            system,
+            figures,
+            kind_of,
+            cells_of,
+            unit_atom,
+            kinds,
+            prices,
+            block_of,
+        }
     }
 
     /// What it costs to withhold a total; `None` where that is impossible or pointless.
@@ -65,7 +76,10 @@ impl<'a> Board<'a> {
 
     /// The kinds of a set of full atoms.
     pub fn kinds_of(&self, atoms: &[u32]) -> BTreeSet<u32> {
-        atoms.iter().filter_map(|atom| self.kind_of[*atom as usize]).collect()
+        atoms
+            .iter()
+            .filter_map(|atom| self.kind_of[*atom as usize])
+            .collect()
     }
 
     /// Whether whole numbers agree with everything shown around a target.
@@ -82,10 +96,16 @@ impl<'a> Board<'a> {
         withheld: &BTreeSet<CellIndex>,
     ) -> Option<Vec<(CellIndex, i64)>> {
         let (model, kinds) = self.model(target, Some(value), withheld, true);
-        let Answer::Point(point) = model.solve() else { return None };
+        let Answer::Point(point) = model.solve() else {
+            return None;
+        };
         let changes = self.cells_in(&kinds).into_iter().filter_map(|cell| {
             let truth = self.figures.totals.get(&cell)?.shown()?;
-            let sum: i64 = self.kinds[cell].iter().filter_map(|kind| kinds.get(kind)).map(|at| point[*at]).sum();
+            let sum: i64 = self.kinds[cell]
+                .iter()
+                .filter_map(|kind| kinds.get(kind))
+                .map(|at| point[*at])
+                .sum();
             let change = sum - i64::try_from(truth).ok()?;
             (change != 0).then_some((cell, change))
         });
@@ -93,7 +113,10 @@ impl<'a> Board<'a> {
     }
 
     fn cells_in(&self, kinds: &BTreeMap<u32, usize>) -> BTreeSet<CellIndex> {
-        kinds.keys().flat_map(|kind| self.cells_of[*kind as usize].iter().copied()).collect()
+        kinds
+            .keys()
+            .flat_map(|kind| self.cells_of[*kind as usize].iter().copied())
+            .collect()
     }
 
     /// The model of a target's block; with `elastic`, shown totals may give way at their price.
@@ -108,8 +131,10 @@ impl<'a> Board<'a> {
         let wanted = self.kinds_of(&target.atoms);
         let blocks: BTreeSet<u32> = wanted.iter().map(|kind| self.block_of[*kind as usize]).collect();
         let inside = |kind: &u32| blocks.contains(&self.block_of[*kind as usize]);
-        let kinds: BTreeMap<u32, usize> =
-            (0..self.cells_of.len() as u32).filter(inside).map(|kind| (kind, model.unknown(0.0, None))).collect();
+        let kinds: BTreeMap<u32, usize> = (0..self.cells_of.len() as u32)
+            .filter(inside)
+            .map(|kind| (kind, model.unknown(0.0, None)))
+            .collect();
         for cell in self.cells_in(&kinds) {
             let terms: Vec<(usize, i64)> = self.kinds[cell].iter().map(|kind| (kinds[kind], 1)).collect();
             self.total_row(&mut model, cell, terms, withheld, elastic);
@@ -130,7 +155,9 @@ impl<'a> Board<'a> {
         withheld: &BTreeSet<CellIndex>,
         elastic: bool,
     ) {
-        let Some(mark) = self.figures.totals.get(&cell) else { return };
+        let Some(mark) = self.figures.totals.get(&cell) else {
+            return;
+        };
         let truth = mark.shown().and_then(|value| i64::try_from(value).ok());
         let Some(truth) = truth.filter(|_| !withheld.contains(&cell) || !elastic) else {
             model.row(terms, Bound::AtLeast(1));
@@ -158,8 +185,11 @@ impl<'a> Board<'a> {
             for (atom, value) in &unit.known {
                 *fixed.entry(*atom).or_default() += value;
             }
-            let unknown: BTreeMap<u32, usize> =
-                unit.open.iter().map(|atom| (*atom, model.unknown(0.0, None))).collect();
+            let unknown: BTreeMap<u32, usize> = unit
+                .open
+                .iter()
+                .map(|atom| (*atom, model.unknown(0.0, None)))
+                .collect();
             for (atom, at) in &unknown {
                 link.entry(*atom).or_default().push((*at, 1));
             }
@@ -184,8 +214,13 @@ impl UnitRows {
     fn new(system: &System, marks: &BTreeMap<CellIndex, Mark>, atoms: BTreeSet<u32>) -> Self {
         let mut rows = Vec::new();
         for (cell, mark) in marks {
-            let inside: BTreeSet<u32> =
-                system.cells[*cell].unit_atoms.iter().flatten().copied().filter(|atom| atoms.contains(atom)).collect();
+            let inside: BTreeSet<u32> = system.cells[*cell]
+                .unit_atoms
+                .iter()
+                .flatten()
+                .copied()
+                .filter(|atom| atoms.contains(atom))
+                .collect();
             if inside.is_empty() {
                 continue;
             }
@@ -195,7 +230,11 @@ impl UnitRows {
             };
             rows.push((inside, bound));
         }
-        Self { known: BTreeMap::new(), open: atoms, rows }
+        Self {
+            known: BTreeMap::new(),
+            open: atoms,
+            rows,
+        }
     }
 
     /// Settles atoms that one shown figure determines, until none is left.
@@ -224,7 +263,8 @@ impl UnitRows {
         }
         // A row without unknowns that does not hold is kept: it makes the model infeasible, as it should.
         self.rows.retain(|(atoms, bound)| {
-            let holds = matches!(bound, Bound::Exactly(0)) || matches!(bound, Bound::AtLeast(least) if *least <= 0);
+            let holds =
+                matches!(bound, Bound::Exactly(0)) || matches!(bound, Bound::AtLeast(least) if *least <= 0);
             !(atoms.is_empty() && holds)
         });
     }
@@ -244,7 +284,8 @@ fn prices(system: &System, figures: &Figures, weights: Weights) -> Vec<Option<f6
     }
     let price = |(cell, weight): (CellIndex, f64)| {
         let value = figures.totals.get(&cell)?.shown()?;
-        let free = system.cells[cell].is_count && value > 0 && readable_sum(system, &withheld, cell).is_none();
+        let free =
+            system.cells[cell].is_count && value > 0 && readable_sum(system, &withheld, cell).is_none();
         free.then(|| weight + weights.size * ((value as f64) + 1.0).log2())
     };
     rank.into_iter().enumerate().map(price).collect()

@@ -1,0 +1,258 @@
+//! Sets the stage: data, configurations, certificates, processes; then announces the collection and watches.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use clap::Parser;
+use coordinator::admin::{self, Question, Reply};
+use tables::codebook::Codebook;
+use tables::collection::Collection;
+use tables::unit::KommunKod;
+
+use crate::parties::{Party, complete, start};
+use crate::{summary, text, watch};
+
+/// How long a coordinator may take to answer its operator after the start.
+const START: Duration = Duration::from_secs(60);
+
+/// Kör ett helt län på en maskin: nationell samordnare, region och en nod per kommun, som egna processer.
+#[derive(Parser)]
+#[command(name = "demo", version)]
+pub struct Options {
+    /// Katalog att köra i (måste vara tom eller inte finnas).
+    #[arg(long)]
+    pub out: Option<PathBuf>,
+    /// Låt processerna köra vidare tills Enter trycks eller inmatningen tar slut.
+    #[arg(long)]
+    pub keep: bool,
+    /// Katalog med <kommunkod>.csv eller .xlsx (och <kommunkod>.codes.toml) i stället för demots data.
+    #[arg(long)]
+    pub data: Option<PathBuf>,
+    /// En annan insamling (TOML).
+    #[arg(long)]
+    pub collection: Option<PathBuf>,
+    /// Frö för demots data.
+    #[arg(long, default_value_t = 2024)]
+    pub seed: u64,
+}
+
+/// What one kommun's node reads.
+struct Extract {
+    file: PathBuf,
+    codes: Option<PathBuf>,
+}
+
+/// Addresses and folders of one coordinator.
+struct Office {
+    config: PathBuf,
+    data: PathBuf,
+    address: String,
+    enrolment: String,
+}
+
+/// Runs the demo; whether it ended with a publication.
+///
+/// # Errors
+/// When something could not be set up; the text says what.
+pub fn run(options: &Options) -> anyhow::Result<bool> {
+    let out = prepare(options.out.as_deref())?;
+    println!("Katalog: {}", out.display());
+    let logs = out.join("log");
+    std::fs::create_dir_all(&logs)?;
+    let extracts = extracts(options, &out)?;
+    let kommuner: BTreeSet<KommunKod> = extracts.keys().copied().collect();
+    let text = text::collection(options.collection.as_deref(), &kommuner, options.data.is_some())?;
+    let collection = Collection::from_toml(&text, &Codebook::vuxna()?)?;
+    for unit in &collection.units {
+        if !extracts.contains_key(&unit.kommun()) {
+            bail!("insamlingen bjuder in {unit}, men det finns ingen fil {unit}.csv eller {unit}.xlsx");
+        }
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let began = Instant::now();
+    let mut parties = Vec::new();
+    let staged = runtime.block_on(async {
+        let national = office(&out, "nationell", None)?;
+        parties.push(start("nationell", &logs, &["coordinator", "--config", path(&national.config)?, "run"])?);
+        ready(&national.data, &mut parties).await?;
+        let region = office(&out, "region", Some((&collection, &national.address)))?;
+        enrol_region(&out, &national, &region, &collection, &logs).await?;
+        parties.push(start("region", &logs, &["coordinator", "--config", path(&region.config)?, "run"])?);
+        ready(&region.data, &mut parties).await?;
+        let nodes = enrol_nodes(&out, &national, &region, &extracts, &collection, &logs).await?;
+        println!("Inskrivna: nationell, region {} och {} noder ({:.1} s)", collection.county, nodes.len(), began.elapsed().as_secs_f64());
+        for (kommun, config) in &nodes {
+            parties.push(start(&format!("nod-{kommun}"), &logs, &["node", "--config", path(config)?, "run"])?);
+        }
+        match admin::ask(&region.data, &Question::Announce { collection: text.clone() }).await? {
+            Reply::Done => {}
+            Reply::Refused(reason) => bail!("regionen tar inte emot insamlingen: {reason}"),
+            _ => bail!("regionen svarade något annat"),
+        }
+        let watched = watch::watch(&region.data, &collection, &mut parties, began).await?;
+        summary::print(&out, &collection, &watched, &nodes)?;
+        anyhow::Ok(watched.failure.is_none())
+    });
+    if options.keep && staged.is_ok() {
+        println!("Processerna kör vidare. Tryck Enter för att avsluta.");
+        let _ = std::io::stdin().read_line(&mut String::new());
+    }
+    // Nodes first, so that nobody calls where nobody answers.
+    while let Some(party) = parties.pop() {
+        Party::stop(party);
+    }
+    staged
+}
+
+fn prepare(out: Option<&Path>) -> anyhow::Result<PathBuf> {
+    let out = match out {
+        Some(out) => std::path::absolute(out)?,
+        None => std::env::temp_dir().join(format!("samman-demo-{}", std::process::id())),
+    };
+    if out.read_dir().is_ok_and(|mut entries| entries.next().is_some()) {
+        bail!("{} är inte tom; välj en annan katalog med --out", out.display());
+    }
+    std::fs::create_dir_all(&out).context(format!("{}", out.display()))?;
+    Ok(out)
+}
+
+fn path(path: &Path) -> anyhow::Result<&str> {
+    path.to_str().context("en sökväg är inte UTF-8")
+}
+
+/// The kommuner's files: made ones, or those of `--data`.
+fn extracts(options: &Options, out: &Path) -> anyhow::Result<BTreeMap<KommunKod, Extract>> {
+    let folder = match &options.data {
+        Some(folder) => std::path::absolute(folder)?,
+        None => {
+            let folder = out.join("uttag");
+            std::fs::create_dir_all(&folder)?;
+            let county = county::County::generate(options.seed)?;
+            county::write_files(&county, &folder)?;
+            folder
+        }
+    };
+    let mut extracts = BTreeMap::new();
+    for entry in folder.read_dir().context(format!("{}", folder.display()))? {
+        let file = entry?.path();
+        let is_extract = file.extension().is_some_and(|e| ["csv", "xlsx", "xls", "ods"].iter().any(|x| e == *x));
+        let kommun = file.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok());
+        if let (true, Some(kommun)) = (is_extract, kommun) {
+            let codes = Some(folder.join(format!("{kommun}.codes.toml"))).filter(|path| path.exists());
+            if extracts.insert(kommun, Extract { file, codes }).is_some() {
+                bail!("två filer för {kommun} i {}", folder.display());
+            }
+        }
+    }
+    if extracts.is_empty() {
+        bail!("ingen <kommunkod>.csv eller .xlsx i {}", folder.display());
+    }
+    Ok(extracts)
+}
+
+/// A loopback port that was free a moment ago.
+fn free_address() -> anyhow::Result<String> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
+}
+
+fn office(out: &Path, name: &str, region: Option<(&Collection, &str)>) -> anyhow::Result<Office> {
+    let data = out.join(name);
+    std::fs::create_dir_all(&data)?;
+    let (address, enrolment) = (free_address()?, free_address()?);
+    let mut config = toml::Table::new();
+    let mut set = |key: &str, value: &str| _ = config.insert(key.into(), toml::Value::String(value.into()));
+    set("niva", if region.is_some() { "region" } else { "nationell" });
+    set("katalog", path(&data)?);
+    set("lyssna", &address);
+    set("inskrivning", &enrolment);
+    if let Some((collection, national)) = region {
+        set("lan", &collection.county.to_string());
+        set("nationell", national);
+        set("publicering", path(out)?);
+    }
+    let file = out.join(format!("{name}.toml"));
+    std::fs::write(&file, toml::to_string(&config)?)?;
+    Ok(Office { config: file, data, address, enrolment })
+}
+
+/// Waits until a coordinator answers its operator.
+async fn ready(data: &Path, parties: &mut [Party]) -> anyhow::Result<()> {
+    let began = Instant::now();
+    while admin::ask(data, &Question::Status).await.is_err() {
+        parties.iter_mut().try_for_each(Party::check)?;
+        if began.elapsed() > START {
+            bail!("ingen svarar i {} efter {} s", data.display(), START.as_secs());
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Ok(())
+}
+
+async fn invite(
+    national: &Office,
+    file: &Path,
+    identity: String,
+    server: String,
+    at: &Office,
+) -> anyhow::Result<()> {
+    let (address, enrolment_address) = (at.address.clone(), at.enrolment.clone());
+    let question = Question::Invite { identity, server, address, enrolment_address };
+    match admin::ask(&national.data, &question).await? {
+        Reply::Invite(text) => Ok(std::fs::write(file, text)?),
+        Reply::Refused(reason) => bail!("ingen inbjudan: {reason}"),
+        _ => bail!("den nationella samordnaren svarade något annat"),
+    }
+}
+
+async fn enrol_region(
+    out: &Path,
+    national: &Office,
+    region: &Office,
+    collection: &Collection,
+    logs: &Path,
+) -> anyhow::Result<()> {
+    let file = out.join("inbjudan-region.toml");
+    let identity = format!("urn:samman:region:{}", collection.county);
+    invite(national, &file, identity, "urn:samman:national:00".into(), national).await?;
+    let arguments = ["coordinator", "--config", path(&region.config)?, "enrol", "--invite", path(&file)?];
+    complete("region-inskrivning", logs, &arguments)
+}
+
+async fn enrol_nodes(
+    out: &Path,
+    national: &Office,
+    region: &Office,
+    extracts: &BTreeMap<KommunKod, Extract>,
+    collection: &Collection,
+    logs: &Path,
+) -> anyhow::Result<BTreeMap<String, PathBuf>> {
+    let mut nodes = BTreeMap::new();
+    for unit in &collection.units {
+        let extract = extracts.get(&unit.kommun()).context("ingen fil")?;
+        let folder = out.join("noder").join(unit.to_string());
+        std::fs::create_dir_all(&folder)?;
+        let mut config = toml::Table::new();
+        config.insert("enhet".into(), toml::Value::String(unit.to_string()));
+        config.insert("katalog".into(), toml::Value::String(".".into()));
+        config.insert("region".into(), toml::Value::String(region.address.clone()));
+        config.insert("godkann".into(), toml::Value::String("alla".into()));
+        let mut source = toml::Table::new();
+        source.insert("fil".into(), toml::Value::String(path(&extract.file)?.into()));
+        if let Some(codes) = &extract.codes {
+            source.insert("koder".into(), toml::Value::String(path(codes)?.into()));
+        }
+        config.insert("uttag".into(), toml::Value::Table(source));
+        let file = folder.join("node.toml");
+        std::fs::write(&file, toml::to_string(&config)?)?;
+        let invitation = folder.join("inbjudan.toml");
+        let identity = format!("urn:samman:node:{unit}");
+        invite(national, &invitation, identity, format!("urn:samman:region:{}", collection.county), region).await?;
+        let arguments = ["node", "--config", path(&file)?, "enrol", "--invite", path(&invitation)?];
+        complete(&format!("nod-{unit}"), logs, &arguments)?;
+        nodes.insert(unit.to_string(), file);
+    }
+    Ok(nodes)
+}

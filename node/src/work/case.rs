@@ -1,0 +1,334 @@
+//! One collection at a node: its machine, its durable facts, and the steps that the machine says are due.
+//!
+//! Invariants (KEEP-1): counts are taken once and stored with the declaration; a report is stored, with the ledger
+//! lines it makes, before it is sent, and only the stored one is ever sent.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::{Context, bail};
+use daemon::facts::FactLog;
+use daemon::gate::Gate;
+use daemon::store::Store;
+use daemon::tls::Credentials;
+use jiff::Timestamp;
+use round::chain::Signed;
+use round::document::{CollectionRef, PatternDocument};
+use round::ledger::{Ledger, Line};
+use round::node::{Duty, Event, Fact, Node, Shown};
+use round::refusal::Refusal;
+use round::shares;
+use serde::{Deserialize, Serialize};
+use sharing::helper_key::HelperPublicKey;
+use sharing::params::VectorParameters;
+use sharing::signing::SigningContext;
+use sharing::tag::TagSecret;
+use tables::codebook::Codebook;
+use tables::collection::Collection;
+use tables::system::{Counts, System};
+
+use super::chain::GateChain;
+use super::report::Making;
+use crate::config::{Approval, Config};
+use crate::intake;
+use crate::link::cleared::{Cleared, StoredReport};
+use crate::link::egress::Egress;
+
+/// One line of the node's ledger as it is stored.
+#[derive(Serialize, Deserialize)]
+pub struct LedgerEntry {
+    definition: [u8; 32],
+    line: Line,
+}
+
+/// The node's ledger over all collections.
+pub struct LedgerBook {
+    log: FactLog<LedgerEntry>,
+    ledger: Mutex<Ledger>,
+}
+
+impl LedgerBook {
+    /// Opens the ledger of a store.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn open(store: Arc<dyn Store>) -> anyhow::Result<Self> {
+        let (log, entries) = FactLog::<LedgerEntry>::open(store, "node/ledger")?;
+        let mut ledger = Ledger::default();
+        entries.into_iter().for_each(|entry| ledger.enter(entry.definition, entry.line));
+        Ok(Self { log, ledger: Mutex::new(ledger) })
+    }
+
+    fn enter(&self, lines: Vec<([u8; 32], Line)>) -> anyhow::Result<()> {
+        let entry = |(definition, line): &([u8; 32], Line)| {
+            LedgerEntry { definition: *definition, line: line.clone() }
+        };
+        let entries: Vec<LedgerEntry> = lines.iter().map(entry).collect();
+        self.log.append(&entries, Vec::new())?;
+        let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.into_iter().for_each(|(definition, line)| ledger.enter(definition, line));
+        Ok(())
+    }
+}
+
+/// What every collection of a node shares.
+pub struct Shared {
+    /// Configuration.
+    pub config: Config,
+    /// Codebook.
+    pub codebook: Codebook,
+    /// Store.
+    pub store: Arc<dyn Store>,
+    /// Ledger.
+    pub ledger: LedgerBook,
+    /// Secret of the ledger tags.
+    pub secret: TagSecret,
+    /// Certificates and revocations.
+    pub gate: Arc<Gate>,
+    /// Own identity.
+    pub credentials: Arc<Credentials>,
+    /// The door out.
+    pub egress: Egress,
+}
+
+/// A collection as the region announced it, verified.
+pub struct Case {
+    shared: Arc<Shared>,
+    reference: CollectionRef,
+    system: Arc<System>,
+    collection: Arc<Collection>,
+    parameters: VectorParameters,
+    helper: HelperPublicKey,
+    log: FactLog<Fact>,
+    node: Mutex<Node>,
+}
+
+/// What came of one step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Something was done; look again at once.
+    Done,
+    /// Nothing to do until time passes.
+    Wait,
+    /// The round is over.
+    Over,
+}
+
+const COUNTS: &str = "counts";
+
+fn report_key(round: u32) -> String {
+    format!("report/{round}")
+}
+
+fn signature_key(round: u32) -> String {
+    format!("signature/{round}")
+}
+
+impl Case {
+    /// Opens a collection that the region signed, with the helper's key that the national body signed.
+    ///
+    /// # Errors
+    /// When a signature does not verify or the document cannot be used.
+    pub fn open(shared: Arc<Shared>, signed: &Signed, helper_key: &Signed) -> anyhow::Result<Self> {
+        let chain = GateChain::new(shared.gate.clone(), Timestamp::now());
+        let county = shared.config.unit.county().to_string();
+        let bytes = signed.open(&chain, SigningContext::Collection, "region", &county)?;
+        let text = std::str::from_utf8(bytes).context("the collection is not UTF-8")?;
+        let collection = Arc::new(Collection::from_toml(text, &shared.codebook)?);
+        let key = helper_key.open(&chain, SigningContext::HelperKey, "national", "00")?;
+        let key: [u8; 32] = key.try_into().context("the helper's key")?;
+        let helper = HelperPublicKey::from_bytes(&key)?;
+        let system = Arc::new(System::new(&collection, &shared.codebook)?);
+        let parameters = shares::parameters(&system)?;
+        let prefix = format!("node/case/{}", hex::encode(collection.hash));
+        let (log, facts) = FactLog::open(shared.store.clone(), prefix)?;
+        let unit = shared.config.unit.clone();
+        let node = Node::restore(collection.clone(), system.clone(), unit, facts);
+        let reference = CollectionRef::of(&collection);
+        Ok(Self { shared, reference, system, collection, parameters, helper, log, node: Mutex::new(node) })
+    }
+
+    /// The collection.
+    pub fn reference(&self) -> &CollectionRef {
+        &self.reference
+    }
+
+    fn look<T>(&self, look: impl FnOnce(&Node) -> T) -> T {
+        look(&self.node.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn take(&self, event: Event, beside: Vec<(String, Vec<u8>)>) -> anyhow::Result<()> {
+        let mut node = self.node.lock().unwrap_or_else(PoisonError::into_inner);
+        let ledger = self.shared.ledger.ledger.lock().unwrap_or_else(PoisonError::into_inner);
+        let facts = node.handle(event, &ledger)?;
+        drop(ledger);
+        if facts.is_empty() {
+            return Ok(());
+        }
+        self.log.append(&facts, beside)?;
+        for fact in facts {
+            if let Fact::Refused { round, fault } = &fact {
+                tracing::error!(round, %fault, "the region's pattern is refused; nothing is submitted under it");
+            }
+            node.apply(fact);
+        }
+        Ok(())
+    }
+
+    /// Does the next thing that is due.
+    ///
+    /// # Errors
+    /// What went wrong; trying again is right unless [`Self::is_final`].
+    pub async fn step(&self) -> anyhow::Result<Step> {
+        match self.look(Node::duty) {
+            Duty::AwaitApproval => self.approve(),
+            Duty::Count => self.count(),
+            Duty::Declare => self.declare().await,
+            Duty::AskPattern => self.ask().await,
+            Duty::Answer => self.answer().await,
+            Duty::MakeReport => self.make_report(),
+            Duty::SendReport => self.send_report().await,
+        }
+    }
+
+    fn approve(&self) -> anyhow::Result<Step> {
+        let given = approvals(&self.shared.config).join(hex::encode(self.collection.hash)).exists();
+        if self.shared.config.approval != Approval::Alla && !given {
+            return Ok(Step::Wait);
+        }
+        self.take(Event::Approve(self.collection.hash), Vec::new())?;
+        Ok(Step::Done)
+    }
+
+    fn count(&self) -> anyhow::Result<Step> {
+        let today = Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
+        let harmonised = intake::read(&self.shared.config, &self.shared.codebook, today)?;
+        for line in intake::describe(&harmonised.report, &self.shared.codebook) {
+            println!("{line}");
+        }
+        intake::write_review(&self.shared.config.place("granska.toml"), &harmonised)
+            .context("granska.toml")?;
+        let counts = intake::count(&self.system, &harmonised);
+        let own = self.shared.config.min_count.max(self.collection.min_count);
+        let statuses = shares::statuses(&self.system, &counts, own);
+        let stored = postcard::to_allocvec(counts.to_stored())?;
+        self.take(Event::Counted(statuses), vec![(COUNTS.into(), stored)])?;
+        Ok(Step::Done)
+    }
+
+    fn counts(&self) -> anyhow::Result<Counts> {
+        let stored: Vec<u32> = postcard::from_bytes(&self.log.read(COUNTS)?).context("stored counts")?;
+        Counts::from_stored(&self.system, stored).context("the stored counts are of another collection")
+    }
+
+    async fn declare(&self) -> anyhow::Result<Step> {
+        let declaration = self.look(|node| node.declaration().cloned()).context("no declaration")?;
+        self.shared.egress.declare(Cleared::declaration(&declaration)).await?;
+        self.take(Event::DeclarationTaken, Vec::new())?;
+        Ok(Step::Done)
+    }
+
+    async fn ask(&self) -> anyhow::Result<Step> {
+        let known = self.look(|node| node.pattern().map(PatternDocument::hash));
+        let reply = self.shared.egress.pattern(Cleared::pattern(&self.reference, known)).await?;
+        if let Some(pattern) = reply.pattern {
+            let signed = wire::signed("pattern", Some(pattern))?;
+            let chain = GateChain::new(self.shared.gate.clone(), Timestamp::now());
+            let county = self.shared.config.unit.county().to_string();
+            let bytes = signed.open(&chain, SigningContext::Pattern, "region", &county)?;
+            let document = PatternDocument::decode(bytes).context("the pattern cannot be read")?;
+            if Some(document.hash()) != known {
+                let proof = wire::proof(reply.proof)?;
+                return self.see(document, reply.witnesses, proof);
+            }
+        }
+        let progress = self.shared.egress.progress(Cleared::progress(&self.reference)).await?;
+        match progress.phase.as_str() {
+            "published" => Ok(Step::Over),
+            "failed" => bail!("the round failed: {}", progress.failure),
+            _ => Ok(Step::Wait),
+        }
+    }
+
+    fn see(
+        &self,
+        document: PatternDocument,
+        witnesses: Vec<u8>,
+        proof: round::merkle::Proof,
+    ) -> anyhow::Result<Step> {
+        let counts = self.counts()?;
+        let own = document.place(&self.shared.config.unit).and_then(|place| document.withheld.get(place));
+        let thin = own.map_or_else(Vec::new, |withheld| {
+            let values = self.system.unit_values(&counts);
+            suppress::request::lines(&self.system, self.collection.min_count, withheld, &values)
+        });
+        let certificate = self.shared.credentials.about().fingerprint;
+        let shown = Shown { document, witnesses, proof, certificate, thin };
+        match self.take(Event::Pattern(Box::new(shown)), Vec::new()) {
+            Ok(()) => Ok(Step::Done),
+            Err(error) if matches!(error.downcast_ref(), Some(Refusal::Pattern(_))) => Ok(Step::Wait),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn answer(&self) -> anyhow::Result<Step> {
+        let (round, lines, pattern) = self
+            .look(|node| {
+                let (round, lines) = node.answer()?;
+                Some((round, lines.to_vec(), node.pattern()?.hash()))
+            })
+            .context("no answer")?;
+        self.shared.egress.answer(Cleared::answer(&self.reference, pattern, &lines)).await?;
+        self.take(Event::AnswerTaken(round), Vec::new())?;
+        Ok(Step::Done)
+    }
+
+    fn make_report(&self) -> anyhow::Result<Step> {
+        let (document, statuses) = self
+            .look(|node| Some((node.pattern()?.clone(), node.declaration()?.statuses.clone())))
+            .context("no pattern")?;
+        if document.helper_key_id != self.helper.id() {
+            bail!("the pattern names another helper key than the national body signed");
+        }
+        let place = document.place(&self.shared.config.unit).context("not in the roster")?;
+        let making = Making {
+            system: &self.system,
+            parameters: &self.parameters,
+            threshold: self.collection.min_count,
+            document: &document,
+            place,
+            counts: &self.counts()?,
+            statuses: &statuses,
+            helper: &self.helper,
+            secret: &self.shared.secret,
+        };
+        let made = making.make(self.shared.credentials.key())?;
+        let lines = self.look(|node| node.lines(&document, Some(&made.tags)));
+        // The ledger first: a line without a report is harmless, a report without its line is not.
+        self.shared.ledger.enter(lines)?;
+        let round = document.round;
+        let beside = vec![(report_key(round), made.bytes), (signature_key(round), made.signature)];
+        self.take(Event::Reported { round, content: made.content }, beside)?;
+        Ok(Step::Done)
+    }
+
+    async fn send_report(&self) -> anyhow::Result<Step> {
+        let document = self.look(|node| node.pattern().cloned()).context("no pattern")?;
+        let round = document.round;
+        let report = StoredReport {
+            collection: self.reference.clone(),
+            round,
+            pattern: document.hash(),
+            signature: self.log.read(&signature_key(round))?,
+            bytes: self.log.read(&report_key(round))?,
+        };
+        self.shared.egress.submit(Cleared::report(report)).await?;
+        self.take(Event::ReportTaken(round), Vec::new())?;
+        tracing::info!(round, "submitted");
+        Ok(Step::Done)
+    }
+}
+
+/// Where the operator's approvals lie, one empty file a collection hash.
+pub fn approvals(config: &Config) -> std::path::PathBuf {
+    config.place("godkanda")
+}

@@ -1,0 +1,6 @@
+//! What the node does of a round: one `case` a collection, and the loop that keeps certificates and lists current.
+
+pub mod case;
+pub mod chain;
+pub mod report;
+pub mod service;
