@@ -85,8 +85,16 @@ fn root(config: &Config) -> anyhow::Result<Root> {
     if directory.exists() {
         return Ok(Root::load(&directory)?);
     }
+    // Made beside its place and renamed: after a crash there is a whole root or none.
+    let partial = directory.with_extension("partial");
+    if partial.exists() {
+        std::fs::remove_dir_all(&partial).context("rot.partial")?;
+    }
+    std::fs::create_dir_all(&partial).context("rot.partial")?;
     let root = Root::create(Timestamp::now(), ROOT_LIFE)?;
-    root.store(&directory)?;
+    root.store(&partial)?;
+    std::fs::rename(&partial, &directory).context("rot")?;
+    std::fs::File::open(&config.data)?.sync_all()?;
     tracing::info!(fingerprint = %root.fingerprint_hex(), "a new root was made");
     Ok(root)
 }

@@ -63,7 +63,10 @@ pub fn start(name: &str, logs: &Path, arguments: &[&str]) -> anyhow::Result<Part
 /// When it does not end with 0; its log says why.
 pub fn complete(name: &str, logs: &Path, arguments: &[&str]) -> anyhow::Result<()> {
     let mut party = start(name, logs, arguments)?;
+    // `wait` would close the input, which is the sign to end.
+    let input = party.child.stdin.take();
     let status = party.child.wait()?;
+    drop(input);
     if !status.success() {
         bail!("{name} avslutades med {status}; se {}", party.log.display());
     }

@@ -51,6 +51,15 @@ fn filter(wanted: &str) -> Result<EnvFilter, TelemetryError> {
     Ok(filter)
 }
 
+/// From now on a panic prints its place and nothing else: the message of a foreign crate can quote what it was reading
+/// (STAY-1).
+pub fn quiet_panics() {
+    std::panic::set_hook(Box::new(|panic| match panic.location() {
+        Some(place) => eprintln!("fault of this program at {}:{}", place.file(), place.line()),
+        None => eprintln!("fault of this program"),
+    }));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,18 +1,18 @@
 //! The common pattern over units, chosen from zero/small/plain of unit atoms alone.
 //!
-//! For every small unit atom two witnesses through different other kommuner (SAFE-2), all of whose corners are plain:
-//! a plain corner can move by `min_count − 2` either way and stay at least 1, so the small cell keeps its full range
-//! (SAFE-1) whatever the values are. Printed cells that a witness changes are withheld. The ladder where corners are
-//! missing: other kommuner, other categories, margins, longer cycles, all-small lines over five kommuner, closed
-//! totals (`20-disclosure`).
+//! For every small unit atom two witnesses through different other kommuner (SAFE-2), all of whose corners
+//! are plain: a plain corner can move by `min_count − 2` either way and stay at least 1, so the small cell
+//! keeps its full range (SAFE-1) whatever the values are. Printed cells that a witness changes are withheld.
+//! The ladder where corners are missing: other kommuner, other categories, margins, longer cycles, all-small
+//! lines over five kommuner, closed totals (`20-disclosure`).
 //!
-//! Never withholds a zero: a witness moves small and plain atoms only, so every cell it changes holds one. Knows no
-//! value. Deterministic given the key, and independent of the order of the units.
+//! Never withholds a zero: a witness moves small and plain atoms only, so every cell it changes holds one.
+//! Knows no value. Deterministic given the key, and independent of the order of the units.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use tables::count::FineStatus;
-use tables::figures::{Pattern, Witness};
+use tables::figures::Pattern;
 use tables::system::{CellIndex, System};
 use tables::unit::Unit;
 
@@ -20,7 +20,8 @@ use crate::grid::{Grid, Vector, drift};
 use crate::key::PatternKey;
 use crate::moves::{Move, moves_of};
 use crate::path::{Rung, Search, is_all_small_line};
-use crate::totals::{self, Totals};
+
+mod finish;
 
 /// Rounds of local improvement.
 const IMPROVEMENTS: usize = 3;
@@ -28,8 +29,6 @@ const IMPROVEMENTS: usize = 3;
 const JOINT_OPTIONS: usize = 12;
 /// Most pairs of small cells improved jointly.
 const JOINT_PAIRS: usize = 2_000;
-/// Rounds of adding witnesses where an opened sum would hide fewer than three kommuner.
-const REPAIRS: usize = 4;
 
 /// A line of a unit in which the withheld sum is too small (phase 3b).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,9 +73,9 @@ pub enum BlindError {
     },
 }
 
-/// Chooses the pattern. `statuses[unit][unit atom]`, in the order of `units`; indices of the pattern are in that
-/// order too. `extra` extends the choice made without it, never opens any of it. The threshold enters through the
-/// statuses only.
+/// Chooses the pattern. `statuses[unit][unit atom]`, in the order of `units`; indices of the pattern are in
+/// that order too. `extra` extends the choice made without it, never opens any of it. The threshold enters
+/// through the statuses only.
 ///
 /// Post: [`crate::check::check`] finds no problem.
 ///
@@ -250,10 +249,10 @@ impl<'s, 'g> Chooser<'s, 'g> {
         }
     }
 
-    /// Witnesses in a line that has small cells only: rectangles to every other kommun of it over one and the same
-    /// partner category, or over the margins. The line then has one degree of freedom a unit, so that the sum of it,
-    /// once known, decides alone whether it may be shown (`known`). Prices are those of an empty pattern: every cell
-    /// of the line must choose alike.
+    /// Witnesses in a line that has small cells only: rectangles to every other kommun of it over one and the
+    /// same partner category, or over the margins. The line then has one degree of freedom a unit, so that
+    /// the sum of it, once known, decides alone whether it may be shown (`known`). Prices are those of an
+    /// empty pattern: every cell of the line must choose alike.
     fn all_small(&self, (unit, atom): (u32, u32)) -> Vec<Vector> {
         let line: Vec<u32> = self
             .grid
@@ -353,8 +352,8 @@ impl<'s, 'g> Chooser<'s, 'g> {
         witnesses
     }
 
-    /// The cheapest rectangles over one and the same move through `count` different other kommuner. `outside` are
-    /// atoms the move must not use besides the small one, `past` kommuner it must not go through.
+    /// The cheapest rectangles over one and the same move through `count` different other kommuner. `outside`
+    /// are atoms the move must not use besides the small one, `past` kommuner it must not go through.
     fn best_pair(
         &self,
         small: (u32, u32),
@@ -496,112 +495,6 @@ impl<'s, 'g> Chooser<'s, 'g> {
             if let Some(pair) = self.best_pair((unit, atom), atoms, &BTreeSet::new(), 2) {
                 self.put((unit, atom), pair);
             }
-        }
-    }
-
-    fn withheld(&self) -> Vec<BTreeSet<CellIndex>> {
-        let mut withheld = self.margins.clone();
-        self.used
-            .keys()
-            .for_each(|(unit, cell)| _ = withheld[*unit as usize].insert(*cell));
-        withheld
-    }
-
-    fn totals(&mut self) -> Totals {
-        for _ in 0..REPAIRS {
-            let totals = self.decide();
-            let repaired = totals
-                .thin
-                .iter()
-                .filter(|(cell, hidden)| self.repair(*cell, hidden))
-                .count();
-            if repaired == 0 {
-                break;
-            }
-        }
-        let mut totals = self.decide();
-        totals::close_what_gives_back(self.grid.system, &mut totals);
-        totals
-    }
-
-    fn decide(&self) -> Totals {
-        totals::decide(
-            self.grid,
-            &self.withheld(),
-            &self.closed.keys().copied().collect(),
-        )
-    }
-
-    /// Hides a total that too few kommuner hide in by one more rectangle through another kommun.
-    fn repair(&mut self, cell: CellIndex, hidden: &BTreeSet<u32>) -> bool {
-        let mut best: Option<(Key, (u32, u32), Vector)> = None;
-        let holds = |atom: &u32| {
-            self.grid.system.cells[cell]
-                .unit_atoms
-                .as_ref()
-                .is_some_and(|atoms| atoms.binary_search(atom).is_ok())
-        };
-        for (unit, atom) in self.chosen.keys().copied() {
-            for step in &self.moves[&atom] {
-                let sum: i32 = step
-                    .terms
-                    .iter()
-                    .filter(|(atom, _)| holds(atom))
-                    .map(|(_, change)| change)
-                    .sum();
-                let plain = step.terms[1..]
-                    .iter()
-                    .all(|(other, _)| self.grid.plain(unit, *other));
-                let Some(partner) = (sum != 0 && plain).then(|| self.partners(unit, step, hidden)) else {
-                    continue;
-                };
-                let Some((_, _, other)) = partner.first() else {
-                    continue;
-                };
-                let vector = rectangle(unit, *other, step);
-                let key = (
-                    self.cost(std::slice::from_ref(&vector)),
-                    self.grid.tie_of(&vector),
-                );
-                if best.as_ref().is_none_or(|(known, _, _)| key < *known) {
-                    best = Some((key, (unit, atom), vector));
-                }
-            }
-        }
-        let Some((_, small, vector)) = best else {
-            return false;
-        };
-        self.put(small, vec![vector]);
-        true
-    }
-
-    fn pattern(self, totals: Totals, order: &[usize]) -> Pattern {
-        let given = |unit: u32| order[unit as usize];
-        let mut withheld = vec![BTreeSet::new(); order.len()];
-        for (unit, cells) in self.withheld().into_iter().enumerate() {
-            withheld[order[unit]] = cells;
-        }
-        let mut witnesses = Vec::new();
-        for ((unit, atom), vectors) in &self.chosen {
-            for vector in vectors {
-                let mut steps: Vec<_> = vector
-                    .iter()
-                    .map(|((at, atom), change)| (given(*at) as u32, *atom, *change))
-                    .collect();
-                steps.sort_unstable();
-                witnesses.push(Witness {
-                    unit: given(*unit) as u32,
-                    atom: *atom,
-                    steps,
-                });
-            }
-        }
-        witnesses.sort_by_key(|witness| (witness.unit, witness.atom));
-        Pattern {
-            withheld,
-            open: totals.open,
-            closed: totals.closed,
-            witnesses,
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Verifies a pattern again, sharing no code with the choice of it.
 //!
-//! [`check`] sees all statuses (the coordinator, tests); [`check_own`] is what one node can verify from its own
-//! statuses and its own witnesses before it submits. Neither sees a value. A node cannot see that the corners in
-//! other kommuner are plain; the audit, which knows the sums, is the last word.
+//! [`check`] sees all statuses (the coordinator, tests); [`check_own`] is what one node can verify from its
+//! own statuses and its own witnesses before it submits. Neither sees a value. A node cannot see that the
+//! corners in other kommuner are plain; the audit, which knows the sums, is the last word.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,8 +22,8 @@ pub enum Problem {
     ZeroWithheld(usize, CellIndex),
     /// A small atom without two witnesses, or with a kommun that takes part in all of them (SAFE-2).
     NotProtected(usize, u32),
-    /// A witness (by index) that is not `+1` at its small cell, steps by more than 1, or uses a corner that is not
-    /// plain and not part of an all-small line of five kommuner.
+    /// A witness (by index) that is not `+1` at its small cell, steps by more than 1, or uses a corner that
+    /// is not plain and not part of an all-small line of five kommuner.
     BadWitness(usize),
     /// A witness that changes a cell which its unit shows.
     ChangesShown(usize, CellIndex),
@@ -122,8 +122,8 @@ pub fn check(
     problems
 }
 
-/// What a node verifies of a pattern: its own marks, and its own witnesses against every shown figure of every unit
-/// and every total that is not closed. `witnesses` are the node's own, as sent to it.
+/// What a node verifies of a pattern: its own marks, and its own witnesses against every shown figure of
+/// every unit and every total that is not closed. `witnesses` are the node's own, as sent to it.
 ///
 /// # Errors
 /// The first [`Refusal`].

@@ -125,8 +125,8 @@ impl<'a> Adversary<'a> {
         }
     }
 
-    /// Per small printed cell or implied difference of other kommuner than `insider` the values that stay possible, up
-    /// to 3; `None` where there were too many tables to try.
+    /// Per small printed cell or implied difference of other kommuner than `insider` the values that stay
+    /// possible, up to 3; `None` where there were too many tables to try.
     #[allow(clippy::type_complexity)]
     pub fn possible(&self, insider: Option<usize>) -> Option<BTreeMap<(usize, Vec<u32>), BTreeSet<u64>>> {
         let home = insider.map(|unit| self.units[unit].kommun());

@@ -1,7 +1,7 @@
 //! The board on which witnesses are laid: units by unit atoms, with what each printed cell holds.
 //!
-//! Knows statuses and no values. Units are in ascending order here whatever order the caller had them in, so the
-//! choice cannot depend on it.
+//! Knows statuses and no values. Units are in ascending order here whatever order the caller had them in, so
+//! the choice cannot depend on it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,8 +14,8 @@ use crate::key::PatternKey;
 /// A sparse change of `(unit, unit atom)`, without zeros.
 pub type Vector = BTreeMap<(u32, u32), i32>;
 
-/// What it costs to withhold one more printed cell; a unit's margin costs half as much again ("rarely a unit's
-/// total"), and among equal numbers the smaller cell is preferred.
+/// What it costs to withhold one more printed cell; a unit's margin costs half as much again ("rarely a
+/// unit's total"), and among equal numbers the smaller cell is preferred.
 const CELL: u64 = 1_000_000;
 /// What it costs to close a total: more than any number of unit cells a witness could touch instead.
 const TOTAL: u64 = 1 << 40;
@@ -138,8 +138,9 @@ impl<'a> Grid<'a> {
             .collect()
     }
 
-    /// The totals over the roster that a change of the roster's unit atoms may change: unions of unit atoms whose sum
-    /// changes, and every cell that holds only a part of a changed one (where its records lie is not known).
+    /// The totals over the roster that a change of the roster's unit atoms may change: unions of unit atoms
+    /// whose sum changes, and every cell that holds only a part of a changed one (where its records lie is
+    /// not known).
     pub fn totals_changed(&self, drift: &BTreeMap<u32, i32>) -> BTreeSet<CellIndex> {
         self.reach.changed(drift)
     }

@@ -1,8 +1,8 @@
 //! The pattern key: keeps a reader who has the source from rerunning the pattern's choice.
 //!
-//! Ties between equally dear witnesses are broken by HMAC-SHA256 (RFC 2104) over coordinates that do not depend on
-//! the collection (a unit's code, the definitions of the printed cells that hold an atom), so linked collections
-//! break them alike. Decides nothing but ties. `Debug` prints no key.
+//! Ties between equally dear witnesses are broken by HMAC-SHA256 (RFC 2104) over coordinates that do not
+//! depend on the collection (a unit's code, the definitions of the printed cells that hold an atom), so
+//! linked collections break them alike. Decides nothing but ties. `Debug` prints no key.
 
 use std::fmt;
 

@@ -1,14 +1,15 @@
 //! Totals over the roster, whose values the coordinator knows: which further ones must be withheld.
 //!
-//! For every small total, every small difference of totals that no table prints, and every all-small line over units,
-//! each attainable value of the range is carried by a *witness*: whole numbers of records per kind (full atoms, and
-//! unit atoms of units) that agree with everything shown, with every withheld figure at least 1. A witness is
-//! sought where each shown total may give way at a price; the totals that give way are withheld. Since the withheld
-//! set only grows, earlier witnesses stay valid, so one pass suffices. Every witness is verified in integers.
+//! For every small total, every small difference of totals that no table prints, and every all-small line
+//! over units, each attainable value of the range is carried by a *witness*: whole numbers of records per
+//! kind (full atoms, and unit atoms of units) that agree with everything shown, with every withheld figure at
+//! least 1. A witness is sought where each shown total may give way at a price; the totals that give way are
+//! withheld. Since the withheld set only grows, earlier witnesses stay valid, so one pass suffices. Every
+//! witness is verified in integers.
 //!
-//! Never opens anything, never changes a mark of a unit (they are frozen), never withholds bortfall, a zero, or a total
-//! that is the sum of readable figures. Holes in the range are searched value by value; what cannot be protected is
-//! returned as such, never dropped. Linked tables are one system, of any shape.
+//! Never opens anything, never changes a mark of a unit (they are frozen), never withholds bortfall, a zero,
+//! or a total that is the sum of readable figures. Holes in the range are searched value by value; what
+//! cannot be protected is returned as such, never dropped. Linked tables are one system, of any shape.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -108,9 +109,11 @@ pub struct Protected {
     pub unprotected: Vec<Target>,
 }
 
-/// Withholds further totals until every small one keeps its range. `statuses[unit][unit atom]` in roster order.
+/// Withholds further totals until every small one keeps its range. `statuses[unit][unit atom]` in roster
+/// order.
 ///
-/// Post: no mark of a unit changed, no total opened; each target has its witnesses or stands in `unprotected`.
+/// Post: no mark of a unit changed, no total opened; each target has its witnesses or stands in
+/// `unprotected`.
 ///
 /// # Errors
 /// [`KnownError`].
@@ -235,7 +238,8 @@ impl Work<'_> {
         self.figures.totals.iter().filter_map(small).collect()
     }
 
-    /// What each bortfall cell holds of each printed cell: incomplete registrations, which are no small cells (ADR).
+    /// What each bortfall cell holds of each printed cell: incomplete registrations, which are no small cells
+    /// (ADR).
     fn bortfall_pieces(&self) -> Vec<Vec<u32>> {
         let (counts, missing): (Vec<_>, Vec<_>) = self.system.cells.iter().partition(|cell| cell.is_count);
         let mut pieces = BTreeSet::new();
@@ -251,8 +255,8 @@ impl Work<'_> {
         pieces.into_iter().collect()
     }
 
-    /// Whether a set is made up of such pieces. `System::implied_total` leaves out those that one subtraction gives;
-    /// several may give them too.
+    /// Whether a set is made up of such pieces. `System::implied_total` leaves out those that one subtraction
+    /// gives; several may give them too.
     fn is_bortfall(atoms: &[u32], pieces: &[Vec<u32>]) -> bool {
         let inside = |piece: &&Vec<u32>| piece.iter().all(|atom| atoms.binary_search(atom).is_ok());
         let covered: BTreeSet<u32> = pieces.iter().filter(inside).flatten().copied().collect();
@@ -284,9 +288,9 @@ impl Work<'_> {
         self.system.implied_total.iter().filter_map(small).collect()
     }
 
-    /// Unit atoms whose cells are all small and whose known sum is so low that it bounds them: each must be thought
-    /// able to be `t − 1`, and to have two values by a kommun that takes its own, at most `t − 1` a unit, away. With
-    /// the units that have them.
+    /// Unit atoms whose cells are all small and whose known sum is so low that it bounds them: each must be
+    /// thought able to be `t − 1`, and to have two values by a kommun that takes its own, at most `t − 1` a
+    /// unit, away. With the units that have them.
     fn low_lines(&self, statuses: &[Vec<FineStatus>]) -> Vec<(u32, Vec<usize>)> {
         let mut span = Span::default();
         for cell in self
@@ -323,8 +327,8 @@ impl Work<'_> {
         (0..self.system.atoms as u32).filter(inside).collect()
     }
 
-    /// Protects the small cells of a low line by movements inside each unit: the totals that change are withheld. Such
-    /// a movement holds against every insider, since it touches no other kommun.
+    /// Protects the small cells of a low line by movements inside each unit: the totals that change are
+    /// withheld. Such a movement holds against every insider, since it touches no other kommun.
     fn protect_line(&mut self, atom: u32, units: &[usize], statuses: &[Vec<FineStatus>]) {
         let reaches = Reaches::new(self.system);
         for unit in units {
@@ -338,8 +342,8 @@ impl Work<'_> {
         }
     }
 
-    /// The cheapest set of totals to withhold so that a unit's small atom can swap records with a plain one, or grow,
-    /// without changing what the unit shows.
+    /// The cheapest set of totals to withhold so that a unit's small atom can swap records with a plain one,
+    /// or grow, without changing what the unit shows.
     fn inner_movement(
         &self,
         reaches: &Reaches,

@@ -1,12 +1,12 @@
 //! Primary and secondary suppression: which figures are withheld so that small cells stay safe.
 //!
-//! Two modes of one idea, the *witness*: an integer movement of records that changes nothing shown and carries a
-//! small cell through its range. [`blind`] chooses the common pattern over units from statuses alone; [`known`]
-//! protects totals whose values the coordinator knows. [`check`] verifies a pattern again with none of the code that
-//! chose it, and [`request`] is what a node asks for when a line is too tight.
+//! Two modes of one idea, the *witness*: an integer movement of records that changes nothing shown and
+//! carries a small cell through its range. [`blind`] chooses the common pattern over units from statuses
+//! alone; [`known`] protects totals whose values the coordinator knows. [`check`] verifies a pattern again
+//! with none of the code that chose it, and [`request`] is what a node asks for when a line is too tight.
 //!
-//! Never publishes: only `audit` makes a release, and it shares nothing with this crate but the types of `tables`.
-//! Knows no clock, disk, network or randomness. Deterministic. `Debug` and errors print no count.
+//! Never publishes: only `audit` makes a release, and it shares nothing with this crate but the types of
+//! `tables`. Knows no clock, disk, network or randomness. Deterministic. `Debug` and errors print no count.
 
 pub mod blind;
 pub mod check;

@@ -1,7 +1,8 @@
 //! Integer models solved by a floating-point solver and verified exactly.
 //!
-//! The solver proposes; nothing it says is believed until whole numbers satisfy every row in integer arithmetic. An
-//! answer of *infeasible* is only ever used to withhold more. Work is bounded by a node limit, not by a clock.
+//! The solver proposes; nothing it says is believed until whole numbers satisfy every row in integer
+//! arithmetic. An answer of *infeasible* is only ever used to withhold more. Work is bounded by a node limit,
+//! not by a clock.
 
 use microlp::{ComparisonOp, Error, OptimizationDirection, Problem, SolveOptions};
 

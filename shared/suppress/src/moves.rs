@@ -1,8 +1,8 @@
 //! Movements inside one unit that a rectangle repeats, with the opposite sign, in another unit.
 //!
-//! Three shapes, cheapest first: `e_j − e_j'` (another category), `e_j` alone (the `e_c + e_TOT` factor, which
-//! withholds margins), and `e_j − e_j' − e_j'' + e_j'''` whose margins all cancel (a product over two dimensions).
-//! Independent of units and statuses.
+//! Three shapes, cheapest first: `e_j − e_j'` (another category), `e_j` alone (the `e_c + e_TOT` factor,
+//! which withholds margins), and `e_j − e_j' − e_j'' + e_j'''` whose margins all cancel (a product over two
+//! dimensions). Independent of units and statuses.
 
 use std::collections::{BTreeMap, HashMap};
 

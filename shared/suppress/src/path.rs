@@ -1,9 +1,9 @@
 //! Witnesses where no rectangle fits: cycles through several units and categories, found as shortest paths.
 //!
-//! A witness with one `+1` and one `−1` in each unit and each unit atom is a cycle in the bipartite graph of units and
-//! atoms (Castro's network view of suppression). One more atom, *outside*, stands for leaving a unit's margins
-//! changed; one more unit, the *roster*, for totals that change and so stay closed. Dijkstra over atoms; a unit is an
-//! edge between two of them, priced by the printed cells that it newly withholds.
+//! A witness with one `+1` and one `−1` in each unit and each unit atom is a cycle in the bipartite graph of
+//! units and atoms (Castro's network view of suppression). One more atom, *outside*, stands for leaving a
+//! unit's margins changed; one more unit, the *roster*, for totals that change and so stay closed. Dijkstra
+//! over atoms; a unit is an edge between two of them, priced by the printed cells that it newly withholds.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
@@ -170,7 +170,8 @@ impl Search<'_, '_> {
     }
 }
 
-/// Whether the nonzero cells of a unit atom are all small and lie in at least [`ALL_SMALL_KOMMUNER`] kommuner.
+/// Whether the nonzero cells of a unit atom are all small and lie in at least [`ALL_SMALL_KOMMUNER`]
+/// kommuner.
 pub fn is_all_small_line(grid: &Grid<'_>, atom: u32) -> bool {
     let mut kommuner = BTreeMap::new();
     for unit in grid.units() {

@@ -1,23 +1,24 @@
-//! Phase 3b, at the node: lines whose withheld sum is so small that a coordinator that knows plain from small could
-//! narrow a small cell.
+//! Phase 3b, at the node: lines whose withheld sum is so small that a coordinator that knows plain from small
+//! could narrow a small cell.
 //!
-//! The rule is *simulatable*: it uses the withheld sum, which the coordinator can compute from what is published, and
-//! the statuses it has, so that asking tells it nothing (SAFE-3). Asks once; decides nothing.
+//! The rule is *simulatable*: it uses the withheld sum, which the coordinator can compute from what is
+//! published, and the statuses it has, so that asking tells it nothing (SAFE-3). Asks once; decides nothing.
 
 use std::collections::BTreeSet;
 
 use tables::count::{FineStatus, MinCount};
 use tables::system::{CellIndex, System};
 
-/// The withheld sum of a line from which none of its small cells is narrowed: `t·plain + small + t − 2`. With every
-/// plain cell at least `t` and the other small ones at least 1, a small cell may still be `t − 1`.
+/// The withheld sum of a line from which none of its small cells is narrowed: `t·plain + small + t − 2`. With
+/// every plain cell at least `t` and the other small ones at least 1, a small cell may still be `t − 1`.
 pub fn needs_more(threshold: MinCount, plain: usize, small: usize) -> u64 {
     let t = u64::from(threshold.get());
     t * plain as u64 + small as u64 + t - 2
 }
 
-/// The lines of a unit to ask more for: per shown printed cell the unit atoms that are left when shown printed cells
-/// inside it are subtracted. `values` are the unit's counts per unit atom. Ascending, without repetition.
+/// The lines of a unit to ask more for: per shown printed cell the unit atoms that are left when shown
+/// printed cells inside it are subtracted. `values` are the unit's counts per unit atom. Ascending, without
+/// repetition.
 pub fn lines(
     system: &System,
     threshold: MinCount,

@@ -1,8 +1,9 @@
 //! Which sums follow from which others: linear spans over the rationals, computed modulo the prime 2^61 − 1.
 //!
-//! A reader can add and subtract what is shown; a set of records whose indicator lies in the span of shown sets is
-//! as good as printed. Coefficients in such systems are small, so that a dependency modulo the prime which is none
-//! over the rationals (or the reverse) would need a determinant divisible by 2^61 − 1. Sparse elimination.
+//! A reader can add and subtract what is shown; a set of records whose indicator lies in the span of shown
+//! sets is as good as printed. Coefficients in such systems are small, so that a dependency modulo the prime
+//! which is none over the rationals (or the reverse) would need a determinant divisible by 2^61 − 1. Sparse
+//! elimination.
 
 use std::collections::BTreeMap;
 
@@ -58,7 +59,8 @@ impl Span {
         self.rows.insert(pivot, (rest, combination));
     }
 
-    /// The coefficients, by name, of inserted sets that make up a set; `None` when it does not follow from them.
+    /// The coefficients, by name, of inserted sets that make up a set; `None` when it does not follow from
+    /// them.
     pub fn express(&self, set: impl IntoIterator<Item = u32>) -> Option<BTreeMap<u32, u64>> {
         let (rest, combination) = self.reduce(set);
         rest.is_empty().then_some(combination)

@@ -1,8 +1,8 @@
 //! Which totals over the roster may be opened.
 //!
 //! A total whose parts are all readable is added up, not opened. An opened one hides at least three kommuner
-//! (SAFE-3), three stadsdelar of one kommun being one. What may not be opened is *closed*, and so is enough else
-//! that nothing shown gives it back.
+//! (SAFE-3), three stadsdelar of one kommun being one. What may not be opened is *closed*, and so is enough
+//! else that nothing shown gives it back.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,7 +29,8 @@ pub(crate) struct Totals {
     pub thin: Vec<(CellIndex, BTreeSet<u32>)>,
 }
 
-/// The printed cells whose values, readable for every unit, add up to a total: it is neither opened nor closed.
+/// The printed cells whose values, readable for every unit, add up to a total: it is neither opened nor
+/// closed.
 pub fn readable_sum(
     system: &System,
     withheld: &[BTreeSet<CellIndex>],
@@ -55,8 +56,8 @@ pub fn readable_sum(
     left.is_empty().then_some(parts)
 }
 
-/// The kommuner for which a union of unit atoms does not follow from what is readable of their units; what a helper
-/// counts in an opened sum.
+/// The kommuner for which a union of unit atoms does not follow from what is readable of their units; what a
+/// helper counts in an opened sum.
 pub fn hidden_kommuner(
     system: &System,
     units: &[Unit],

@@ -1,5 +1,6 @@
-//! The demo county: `aktualiseringar-vuxna-2024` over rows that agree with the printed tables of FoU Välfärd Gävleborg
-//! (read as one consistent whole; what is printed only as a percentage or not at all is drawn by a fixed generator).
+//! The demo county: `aktualiseringar-vuxna-2024` over rows that agree with the printed tables of FoU Välfärd
+//! Gävleborg (read as one consistent whole; what is printed only as a percentage or not at all is drawn by a
+//! fixed generator).
 
 #![allow(clippy::unwrap_used)] // a test
 

@@ -1,4 +1,5 @@
 use proptest::prelude::*;
+use tables::figures::Witness;
 use tables::system::Build;
 
 use super::*;
@@ -568,8 +569,8 @@ fn a_node_refuses_a_pattern_that_breaks_a_rule_it_can_see() {
 
 #[test]
 fn a_node_that_withholds_one_margin_more_is_found_out() {
-    // Withholding a unit's total alone hides nothing: the grand total less the others gives it back. The pattern is
-    // common, so a margin that only one unit withholds is a fault that the check names.
+    // Withholding a unit's total alone hides nothing: the grand total less the others gives it back. The
+    // pattern is common, so a margin that only one unit withholds is a fault that the check names.
     let fixture = three();
     let values = by_atom(
         &fixture,
@@ -726,7 +727,8 @@ proptest! {
     fn tables_without_margins_of_both_dimensions_lose_nothing_they_need_not(
         values in prop::collection::vec(prop::collection::vec(4u64..9, 4), 5), unit in 0usize..5, atom in 0usize..4,
     ) {
-        // One small cell in a table without margins: no difference exists, so three cells and two totals suffice.
+        // One small cell in a table without margins: no difference exists, so three cells and two totals
+        // suffice.
         let mut values = values;
         values[unit][atom] = 2;
         let fixture = Fixture::new(&SIX[..5], "\"2024\"", &TWO_WAY.replace("margin", "marginaler = \"inga\""));

@@ -1,7 +1,7 @@
 //! The integer model of totals: unknowns, relations, prices.
 //!
-//! Full atoms that lie in the same cells are one *kind*. Only the block of kinds that cells connect with a target is
-//! modelled. Knows what a reader knows: shown figures, and that withheld ones are at least 1.
+//! Full atoms that lie in the same cells are one *kind*. Only the block of kinds that cells connect with a
+//! target is modelled. Knows what a reader knows: shown figures, and that withheld ones are at least 1.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

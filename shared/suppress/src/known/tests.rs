@@ -165,7 +165,7 @@ fn figures_that_contradict_each_other_are_refused() {
 }
 
 #[test]
-fn what_cannot_be_protected_is_said_and_never_shown() {
+fn a_lone_small_cell_takes_all_its_margins_with_it() {
     // The only nonzero cell: every margin says the same.
     let fixture = two_way();
     let protected = protect(&fixture, &figures(&fixture, &[[2, 0], [0, 0], [0, 0]])).unwrap();
