@@ -43,6 +43,14 @@ pub enum ReleaseError {
     /// The round is not there yet: a fault of this program.
     #[error("the round lacks {0}")]
     State(&'static str),
+    /// The folder of publications cannot be made.
+    #[error("{path}: {source}")]
+    Folder {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// A folder that this program did not write stands where the publication belongs.
     #[error("{0} exists and is not this publication; move it away")]
     Foreign(PathBuf),
@@ -106,6 +114,9 @@ pub fn release(desk: &Desk, releaser: &Releaser) -> Result<[u8; 32], ReleaseErro
         let signed = releaser.signer.sign(sharing::signing::SigningContext::Manifest, manifest.to_vec());
         publish::Signature { signature: signed.signature, certificate: signed.certificate }
     };
+    let parent = folder.parent().unwrap_or(&releaser.folder);
+    std::fs::create_dir_all(parent)
+        .map_err(|source| ReleaseError::Folder { path: parent.to_path_buf(), source })?;
     publish::write(&folder, &publication, &release, &sign)?;
     written_before(&folder, &collection.hash)?.ok_or(ReleaseError::Foreign(folder))
 }

@@ -14,6 +14,7 @@ use daemon::store::{Batch, SledStore, Store};
 use daemon::tls::ClientTls;
 use daemon::wallet::Wallet;
 use jiff::Timestamp;
+use sha2::{Digest, Sha256};
 use sharing::tag::TagSecret;
 use tables::codebook::Codebook;
 
@@ -105,11 +106,14 @@ async fn look(
     for announced in reply.collections {
         let collection = wire::signed("collection", announced.collection)?;
         let helper_key = wire::signed("helper_key", announced.helper_key)?;
-        let case = Case::open(shared.clone(), &collection, &helper_key)?;
-        if running.insert(case.reference().hash) {
-            tracing::info!(collection = %case.reference().id, "a collection invites this unit");
-            tokio::spawn(work(case, stop.clone()));
+        let hash: [u8; 32] = Sha256::digest(&collection.bytes).into();
+        if running.contains(&hash) {
+            continue;
         }
+        let case = Case::open(shared.clone(), &collection, &helper_key)?;
+        running.insert(hash);
+        tracing::info!(collection = %case.reference().id, hash = %hex::encode(hash), "a collection invites this unit");
+        tokio::spawn(work(case, stop.clone()));
     }
     Ok(())
 }

@@ -63,23 +63,21 @@ fn closure(
     let printed: Vec<&Shown> = tables.iter().flatten().collect();
     let mut known: BTreeSet<Vec<u32>> = printed.iter().map(|shown| shown.set.clone()).collect();
     let mut found = Vec::<Vec<u32>>::new();
-    let mut frontier: Vec<(Option<CellIndex>, Vec<u32>)> =
-        printed.iter().map(|shown| (Some(shown.cell), shown.set.clone())).collect();
-    while let Some((origin, large)) = frontier.pop() {
+    let incomplete = incomplete(tables, &printed, exempt);
+    let mut frontier: Vec<Vec<u32>> = printed.iter().map(|shown| shown.set.clone()).collect();
+    while let Some(large) = frontier.pop() {
         for table in tables {
-            let parts: Vec<&Shown> = table.iter().filter(|part| is_inside(&part.set, &large)).collect();
-            let cells: Vec<CellIndex> = parts.iter().map(|part| part.cell).collect();
-            if parts.is_empty() || origin.is_some_and(|origin| exempt(origin, &cells)) {
+            let (_, rest) = without(&large, table);
+            let nothing = rest.is_empty() || rest.len() == large.len() || known.contains(&rest);
+            if nothing || incomplete.iter().any(|set| is_inside(&rest, set)) {
                 continue;
             }
-            let covered: BTreeSet<u32> = parts.iter().flat_map(|part| part.set.iter().copied()).collect();
-            let rest: Vec<u32> = large.iter().filter(|atom| !covered.contains(atom)).copied().collect();
-            if rest.is_empty() || known.contains(&rest) || is_union_of_printed(&rest, &printed) {
+            if is_union_of_printed(&rest, &printed) {
                 continue;
             }
             known.insert(rest.clone());
             found.push(rest.clone());
-            frontier.push((None, rest));
+            frontier.push(rest);
             if found.len() > MAX_DIFFERENCES {
                 return Err(SystemError::TooManyDifferences(MAX_DIFFERENCES));
             }
@@ -87,6 +85,33 @@ fn closure(
     }
     found.sort();
     Ok(found)
+}
+
+/// The cells of a table inside a set, and what they leave of it.
+fn without(large: &[u32], table: &[Shown]) -> (Vec<CellIndex>, Vec<u32>) {
+    let parts: Vec<&Shown> = table.iter().filter(|part| is_inside(&part.set, large)).collect();
+    let covered: BTreeSet<u32> = parts.iter().flat_map(|part| part.set.iter().copied()).collect();
+    let rest = large.iter().filter(|atom| !covered.contains(atom)).copied().collect();
+    (parts.iter().map(|part| part.cell).collect(), rest)
+}
+
+/// The sets of incomplete registrations that one subtraction gives; whatever lies inside one of them is bortfall,
+/// however it is reached.
+fn incomplete(
+    tables: &[Vec<Shown>],
+    printed: &[&Shown],
+    exempt: impl Fn(CellIndex, &[CellIndex]) -> bool,
+) -> Vec<Vec<u32>> {
+    let mut sets = Vec::new();
+    for large in printed {
+        for table in tables {
+            let (cells, rest) = without(&large.set, table);
+            if !cells.is_empty() && !rest.is_empty() && exempt(large.cell, &cells) {
+                sets.push(rest);
+            }
+        }
+    }
+    sets
 }
 
 /// Whether the set is covered exactly by disjoint printed cells, chosen greedily from the largest.
