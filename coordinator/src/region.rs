@@ -1,6 +1,8 @@
 //! The region's coordinator: doors for nodes, rounds, publications.
 
 use std::collections::BTreeMap;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -93,7 +95,7 @@ pub async fn run(
     let helper = Arc::new(meet(channel, &signer, &gate, &stop).await?);
     let codebook = Codebook::vuxna()?;
     let releaser = Arc::new(Releaser { folder: publications, codebook: codebook.clone(), signer: signer.clone() });
-    let key = pattern_key(store.as_ref())?;
+    let key = pattern_key(&config.data)?;
     let collections = Collections::default();
     let running = Arc::new(Running {
         county,
@@ -185,16 +187,23 @@ async fn renew(wallet: &Wallet, upstream: &Upstream) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn pattern_key(store: &dyn Store) -> anyhow::Result<PatternKey> {
-    const KEY: &str = "region/pattern-key";
-    if let Some(bytes) = store.get(KEY)? {
-        let bytes: [u8; 32] = bytes.as_slice().try_into().context("the stored pattern key")?;
-        return Ok(PatternKey::new(&bytes));
+/// The pattern key: 64 hexadecimal digits in `monsternyckel`, made at the first start, for its owner's eyes only. Whoever
+/// has it can rerun the choice of secondary cells.
+fn pattern_key(data: &std::path::Path) -> anyhow::Result<PatternKey> {
+    let path = data.join("monsternyckel");
+    if !path.exists() {
+        let mut bytes = [0; 32];
+        getrandom::fill(&mut bytes).map_err(|_| anyhow::anyhow!("no randomness from the operating system"))?;
+        let partial = data.join("monsternyckel.partial");
+        let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial)?;
+        file.write_all(hex::encode(bytes).as_bytes())?;
+        file.sync_all()?;
+        std::fs::rename(&partial, &path)?;
+        std::fs::File::open(data)?.sync_all()?;
     }
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).map_err(|_| anyhow::anyhow!("no randomness from the operating system"))?;
-    store.commit(Batch::new().put(KEY, bytes.to_vec()))?;
-    Ok(PatternKey::new(&bytes))
+    let text = std::fs::read_to_string(&path).context(format!("{}", path.display()))?;
+    let bytes: Option<[u8; 32]> = hex::decode(text.trim()).ok().and_then(|bytes| bytes.try_into().ok());
+    Ok(PatternKey::new(&bytes.context(format!("{}: 64 hexadecimal digits are expected", path.display()))?))
 }
 
 impl Running {

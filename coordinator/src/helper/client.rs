@@ -57,6 +57,13 @@ pub struct Closed {
     countersignature: Signed,
 }
 
+impl Closed {
+    /// Without the signature, once that is checked.
+    pub fn opening(&self) -> crate::rounds::close::Opening<'_> {
+        crate::rounds::close::Opening { shares: &self.shares, readable_keys: &self.readable_keys }
+    }
+}
+
 /// A region's connection to its helper.
 pub struct HelperClient {
     stub: Stub<Channel>,

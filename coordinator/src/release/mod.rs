@@ -93,7 +93,9 @@ pub fn release(desk: &Desk, releaser: &Releaser) -> Result<[u8; 32], ReleaseErro
         "certified (SAFE-3: what the coordinator itself could narrow or compute is counted here)"
     );
     let names = publish::names::kommuner();
-    let date = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
+    // The day of the opening, from the stored facts: the same whenever this is done again (SAME-1).
+    let opened = jiff::Timestamp::from_second(material.known.at).map_err(|_| ReleaseError::State("a date"))?;
+    let date = opened.to_zoned(jiff::tz::TimeZone::UTC).date();
     let source = publish::table::Source {
         collection: &collection,
         codebook: &releaser.codebook,

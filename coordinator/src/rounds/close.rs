@@ -21,7 +21,7 @@ use tables::unit::Unit;
 
 use super::desk::{Desk, DeskError, aggregate_key, report_key, share_key};
 use super::service::Announced;
-use crate::helper::client::{Closed, HelperClient, HelperError};
+use crate::helper::client::{HelperClient, HelperError};
 
 /// Why a round could not be closed now.
 #[derive(Debug, thiserror::Error)]
@@ -56,14 +56,39 @@ pub async fn close(announced: &Announced, helper: &HelperClient) -> Result<(), C
         Err(error) => return Err(error.into()),
     };
     helper.check_countersignature(&closed, &opening_digest(&document, &closed.shares))?;
-    let aggregates = aggregate(desk, &document)?;
-    let sums = open_sums(desk, &document, &aggregates.whole, &closed)?;
-    let readable = match unseal(desk, &document, &closed)? {
-        Ok(readable) => readable,
-        Err(unit) => return fail(desk, Failure::Unit(unit)),
+    let announced_desk = desk.clone();
+    let work = move || take_opening(&announced_desk, &document, &closed.opening(), now());
+    tokio::task::spawn_blocking(work).await.map_err(|_| CloseError::Shares("the work ended early"))?
+}
+
+/// What a helper opened.
+pub struct Opening<'a> {
+    /// Opened shares in the pattern's order.
+    pub shares: &'a [Vec<u8>],
+    /// Keys of the readable cells in roster order.
+    pub readable_keys: &'a [[u8; 32]],
+}
+
+/// Turns an opening into totals and readable cells, and stores them with the region's aggregate shares.
+///
+/// # Errors
+/// [`CloseError`]; nothing is stored then.
+pub fn take_opening(
+    desk: &Desk,
+    document: &PatternDocument,
+    opening: &Opening<'_>,
+    now: i64,
+) -> Result<(), CloseError> {
+    let aggregates = aggregate(desk, document)?;
+    let sums = open_sums(desk, document, &aggregates.whole, opening)?;
+    let event = match unseal(desk, document, opening)? {
+        Ok(readable) => Event::Opened { round: document.round, sums, readable },
+        Err(unit) => {
+            tracing::error!(%unit, "readable cells contradict the unit's statuses");
+            Event::Fail(Failure::Unit(unit))
+        }
     };
-    let event = Event::Opened { round: document.round, sums, readable };
-    Ok(desk.take(event, now(), aggregates.beside)?)
+    Ok(desk.take(event, now, aggregates.beside)?)
 }
 
 fn now() -> i64 {
@@ -110,7 +135,7 @@ fn open_sums(
     desk: &Desk,
     document: &PatternDocument,
     aggregate: &AggregateShare,
-    closed: &Closed,
+    closed: &Opening<'_>,
 ) -> Result<BTreeMap<CellIndex, u64>, CloseError> {
     let (system, collection, statuses) =
         desk.look(|region| (region.system().clone(), region.collection().clone(), region.statuses()));
@@ -123,7 +148,7 @@ fn open_sums(
         .map_err(|_| CloseError::Shares("combinations outside the shape"))?;
     let roster = document.units();
     let mut sums = BTreeMap::new();
-    for ((cell, own), theirs) in document.open.iter().zip(&own).zip(&closed.shares) {
+    for ((cell, own), theirs) in document.open.iter().zip(&own).zip(closed.shares) {
         let theirs = OpenedShare::decode(theirs).map_err(|_| CloseError::Opening("their form"))?;
         let shared = open(own, &theirs).map_err(|_| CloseError::Opening("their sum"))?;
         sums.insert(*cell, shared + shares::offset(&system, *cell, &statuses, &roster, collection.min_count));
@@ -134,13 +159,13 @@ fn open_sums(
 type Unsealed = Result<Vec<BTreeMap<CellIndex, u64>>, Unit>;
 
 /// The readable cells of every unit, or the unit whose cells are not what it declared.
-fn unseal(desk: &Desk, document: &PatternDocument, closed: &Closed) -> Result<Unsealed, CloseError> {
+fn unseal(desk: &Desk, document: &PatternDocument, closed: &Opening<'_>) -> Result<Unsealed, CloseError> {
     let (system, statuses) = desk.look(|region| (region.system().clone(), region.statuses()));
     if closed.readable_keys.len() != document.roster.len() {
         return Err(CloseError::Opening("the number of keys"));
     }
     let mut all = Vec::with_capacity(document.roster.len());
-    for (place, (entry, key)) in document.roster.iter().zip(&closed.readable_keys).enumerate() {
+    for (place, (entry, key)) in document.roster.iter().zip(closed.readable_keys).enumerate() {
         let bytes = desk.read(&report_key(document.round, &entry.unit))?;
         let report = Report::decode(desk.parameters(), &bytes)
             .map_err(|_| CloseError::Shares("an unreadable report"))?;

@@ -91,6 +91,8 @@ pub enum Fact {
     Opened {
         /// The round.
         round: u32,
+        /// Unix time: the publication bears this day.
+        at: i64,
         /// Opened sums, offsets added.
         sums: BTreeMap<CellIndex, u64>,
         /// Readable cells per unit in roster order.
@@ -276,6 +278,8 @@ struct Stored {
 /// Opened sums and readable cells of a closed round: what the coordinator knows beside statuses.
 #[derive(Clone)]
 pub struct Known {
+    /// When, Unix time.
+    pub at: i64,
     /// Opened sums.
     pub sums: BTreeMap<CellIndex, u64>,
     /// Readable cells per unit in roster order.
@@ -324,7 +328,7 @@ impl Region {
                 let (document, pattern) = (*document, *pattern);
                 self.round = Some(Round { document, pattern, verify_key, answers, helper_holds: false, reports });
             }
-            Fact::Opened { sums, readable, .. } => self.known = Some(Known { sums, readable }),
+            Fact::Opened { at, sums, readable, .. } => self.known = Some(Known { at, sums, readable }),
             Fact::Published { manifest } => self.published = Some(manifest),
             Fact::Failed(failure) => self.failed = Some(failure),
             other => self.apply_to_round(other),
@@ -369,7 +373,7 @@ impl Region {
             Event::DropMissing => self.drop_missing(now),
             Event::Opened { round, sums, readable } => {
                 self.current(round)?;
-                Ok(vec![Fact::Opened { round, sums, readable }])
+                Ok(vec![Fact::Opened { round, at: now, sums, readable }])
             }
             Event::Published(manifest) => Ok(vec![Fact::Published { manifest }]),
             Event::Fail(failure) => Ok(vec![Fact::Failed(failure)]),

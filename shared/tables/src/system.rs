@@ -526,6 +526,10 @@ impl<'a> Cells<'a> {
         } else {
             let cell = &mut self.list[at];
             cell.definition = cell.definition.min(name.0);
+            // A person looks for a kommun's cell in a table that shows kommuner.
+            if per_unit && !cell.per_unit {
+                cell.label = name.1;
+            }
         }
         let cell = &mut self.list[at];
         cell.per_unit |= per_unit;
