@@ -74,17 +74,35 @@ struct Material {
     known: Known,
 }
 
-/// Audits and writes; the SHA-256 of the manifest.
+/// Figures that the audit certified, and the second of their opening.
+pub struct Certified {
+    /// What may be published.
+    pub release: Release,
+    /// Unix time, from the stored facts: the same whenever this is done again (SAME-1).
+    pub opened_at: i64,
+}
+
+/// From what was opened to figures that may be published. Writes nothing.
 ///
 /// # Errors
-/// [`ReleaseError`]; the publication's folder does not exist then.
-pub fn release(desk: &Desk, releaser: &Releaser) -> Result<[u8; 32], ReleaseError> {
+/// [`ReleaseError`].
+pub fn certified(desk: &Desk) -> Result<Certified, ReleaseError> {
     let material = desk.look(material)?;
     let (system, collection) = desk.look(|region| (region.system().clone(), region.collection().clone()));
     let totals = shares::totals(&system, &material.document, &material.known.sums, &material.known.readable);
     let figures = figures(&system, &material, &totals);
     let protected = protect_totals(&system, &figures, &material.statuses, collection.min_count, Weights::default())?;
     let release = certify(&system, &collection, &material, protected.figures, &totals)?;
+    Ok(Certified { release, opened_at: material.known.at })
+}
+
+/// Audits and writes; the SHA-256 of the manifest.
+///
+/// # Errors
+/// [`ReleaseError`]; the publication's folder does not exist then.
+pub fn release(desk: &Desk, releaser: &Releaser) -> Result<[u8; 32], ReleaseError> {
+    let Certified { release, opened_at } = certified(desk)?;
+    let (system, collection) = desk.look(|region| (region.system().clone(), region.collection().clone()));
     let report = release.report();
     tracing::info!(
         sensitive = report.cells_sensitive,
@@ -93,8 +111,7 @@ pub fn release(desk: &Desk, releaser: &Releaser) -> Result<[u8; 32], ReleaseErro
         "certified (SAFE-3: what the coordinator itself could narrow or compute is counted here)"
     );
     let names = publish::names::kommuner();
-    // The day of the opening, from the stored facts: the same whenever this is done again (SAME-1).
-    let opened = jiff::Timestamp::from_second(material.known.at).map_err(|_| ReleaseError::State("a date"))?;
+    let opened = jiff::Timestamp::from_second(opened_at).map_err(|_| ReleaseError::State("a date"))?;
     let date = opened.to_zoned(jiff::tz::TimeZone::UTC).date();
     let source = publish::table::Source {
         collection: &collection,

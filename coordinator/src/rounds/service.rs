@@ -79,7 +79,8 @@ impl RegionService {
     }
 }
 
-fn own_pattern(region: &Region, unit: &Unit) -> Option<(Vec<u8>, Vec<u8>, round::merkle::Proof)> {
+/// The current pattern as a unit of its roster is shown it: document, the unit's own witnesses, their proof.
+pub fn own_pattern(region: &Region, unit: &Unit) -> Option<(Vec<u8>, Vec<u8>, round::merkle::Proof)> {
     let (document, pattern) = (region.document()?, region.pattern()?);
     let place = document.place(unit)?;
     let leaves = witness_leaves(pattern, document.roster.len());

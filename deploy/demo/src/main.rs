@@ -1,38 +1,7 @@
-//! `demo`: a whole federation on one machine, one executable that runs itself again as each party.
-//!
-//! `demo party node …` and `demo party coordinator …` are the parties' own command lines, unchanged; everything else
-//! is the stage manager (`stage`), the audience (`watch`) and the programme (`summary`).
-
-mod parties;
-mod stage;
-mod summary;
-mod text;
-mod watch;
+//! The command `demo`.
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 fn main() -> ExitCode {
-    let mut arguments = std::env::args_os();
-    let program = arguments.next();
-    let rest: Vec<_> = arguments.collect();
-    if rest.first().is_some_and(|word| word == "party") {
-        return parties::become_party(&rest[1..]);
-    }
-    let options = match stage::Options::try_parse_from(program.into_iter().chain(rest)) {
-        Ok(options) => options,
-        Err(error) => {
-            let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
-        }
-    };
-    match stage::run(&options) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(1),
-        Err(error) => {
-            eprintln!("{error:#}");
-            ExitCode::from(5)
-        }
-    }
+    demo::main(std::env::args_os())
 }

@@ -58,7 +58,11 @@ impl LedgerBook {
         Ok(Self { log, ledger: Mutex::new(ledger) })
     }
 
-    fn enter(&self, lines: Vec<([u8; 32], Line)>) -> anyhow::Result<()> {
+    /// Stores lines and enters them.
+    ///
+    /// # Errors
+    /// When they cannot be stored; nothing is entered then.
+    pub fn enter(&self, lines: Vec<([u8; 32], Line)>) -> anyhow::Result<()> {
         let entry = |(definition, line): &([u8; 32], Line)| {
             LedgerEntry { definition: *definition, line: line.clone() }
         };
@@ -67,6 +71,11 @@ impl LedgerBook {
         let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
         lines.into_iter().for_each(|(definition, line)| ledger.enter(definition, line));
         Ok(())
+    }
+
+    /// Looks at the ledger.
+    pub fn look<T>(&self, look: impl FnOnce(&Ledger) -> T) -> T {
+        look(&self.ledger.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -158,9 +167,7 @@ impl Case {
 
     fn take(&self, event: Event, beside: Vec<(String, Vec<u8>)>) -> anyhow::Result<()> {
         let mut node = self.node.lock().unwrap_or_else(PoisonError::into_inner);
-        let ledger = self.shared.ledger.ledger.lock().unwrap_or_else(PoisonError::into_inner);
-        let facts = node.handle(event, &ledger)?;
-        drop(ledger);
+        let facts = self.shared.ledger.look(|ledger| node.handle(event, ledger))?;
         if facts.is_empty() {
             return Ok(());
         }

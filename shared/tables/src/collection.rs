@@ -128,6 +128,8 @@ pub struct Table {
     pub dimensions: Vec<Resolved>,
     /// Codes a record must have to be in the table at all.
     pub filter: BTreeMap<VariableIndex, BTreeSet<CodeIndex>>,
+    /// Variables that must be known besides dimensions; records that lack one are the table's bortfall.
+    pub known: BTreeSet<VariableIndex>,
     /// Which combinations of dimensions are totalled: bit `i` set means dimension `i` is `TOT`. Always holds 0.
     pub margins: BTreeSet<u32>,
     /// Periods shown.
@@ -256,6 +258,8 @@ struct RawTable {
     dimensioner: Vec<String>,
     #[serde(default)]
     filter: BTreeMap<String, Vec<String>>,
+    #[serde(default)]
+    kanda: Vec<String>,
     #[serde(default)]
     marginaler: RawMargins,
     #[serde(default)]
@@ -400,6 +404,7 @@ impl RawTable {
         }
         let filter = resolve_filter(&self.id, &self.filter, codebook)?;
         let dimensions = resolve_dimensions(&self.id, &self.dimensioner, &filter, codebook)?;
+        let known = resolve_known(&self.id, &self.kanda, &filter, &dimensions, codebook)?;
         let margins = resolve_margins(&self.id, &self.marginaler, &dimensions)?;
         let periods = if self.tider.is_empty() { periods.to_vec() } else { self.tider };
         check_derived(&self.id, &self.procent, &self.forandring, &periods)?;
@@ -417,6 +422,7 @@ impl RawTable {
             scope: self.omfattning,
             dimensions,
             filter,
+            known,
             margins,
             periods,
             percent: self.procent,
@@ -457,6 +463,24 @@ fn resolve_filter(
         filter.insert(index, chosen);
     }
     Ok(filter)
+}
+
+fn resolve_known(
+    table: &str,
+    ids: &[String],
+    filter: &Filter,
+    dimensions: &[Resolved],
+    codebook: &Codebook,
+) -> Result<BTreeSet<VariableIndex>, CollectionError> {
+    let one = |id: &String| {
+        let place = format!("{table} kanda");
+        let Some(variable) = codebook.variable_index(id) else {
+            return rule(place, format!("{id} is no variable of codebook {}", codebook.name()));
+        };
+        let twice = filter.contains_key(&variable) || dimensions.iter().any(|d| d.variable == variable);
+        if twice { rule(place, format!("{id} is a dimension or filtered already")) } else { Ok(variable) }
+    };
+    ids.iter().map(one).collect()
 }
 
 fn resolve_dimensions(

@@ -20,6 +20,10 @@ use crate::codebook::{CodeIndex, Codebook, VariableIndex};
 use crate::collection::{Collection, Scope, Table};
 use crate::differences;
 
+mod assemble;
+
+use assemble::Cells;
+
 /// Most rows of one table a period, margins included.
 pub const MAX_ROWS: usize = 200_000;
 
@@ -244,7 +248,8 @@ impl Builder {
             let mut bases = Vec::new();
             for period in 0..spec.periods.len() {
                 for codes in &per_period {
-                    let condition = list.add(condition_of(spec, codes, period), || label(spec, codes, period));
+                    let condition = condition_of(spec, codebook, codes, period);
+                    let condition = list.add(condition, || label(spec, codes, period));
                     if spec.scope == Scope::Kommun {
                         per_unit.insert(condition);
                     }
@@ -252,7 +257,7 @@ impl Builder {
                     printed.push(Printed { table, row, condition });
                 }
                 let filter = list.add(filter_of(spec, period), || format!("{} filter", spec.id));
-                let known = list.add(known_of(spec, period), || format!("{} alla kända", spec.id));
+                let known = list.add(known_of(spec, codebook, period), || format!("{} alla kända", spec.id));
                 bases.push((filter, known));
             }
             filters.push(bases);
@@ -395,8 +400,7 @@ fn known_closures(
                 continue;
             }
             for variable in fresh {
-                let codes = codebook.variables[variable].codes.len() as CodeIndex; // at most MAX_CODES
-                closure.codes.insert(variable, (0..codes).collect());
+                closure.codes.insert(variable, every_code(codebook, variable));
             }
             let known = list.add(closure, String::new);
             found.insert((*outer, *inner), known);
@@ -466,12 +470,20 @@ fn filter_of(table: &Table, period: usize) -> Condition {
     Condition { days: days(table, period), codes: table.filter.clone() }
 }
 
-fn known_of(table: &Table, period: usize) -> Condition {
-    condition_of(table, &vec![None; table.dimensions.len()], period)
+fn known_of(table: &Table, codebook: &Codebook, period: usize) -> Condition {
+    condition_of(table, codebook, &vec![None; table.dimensions.len()], period)
 }
 
-fn condition_of(table: &Table, codes: &[Option<usize>], period: usize) -> Condition {
+fn every_code(codebook: &Codebook, variable: VariableIndex) -> BTreeSet<CodeIndex> {
+    let codes = codebook.variables[variable].codes.len() as CodeIndex; // at most MAX_CODES
+    (0..codes).collect()
+}
+
+fn condition_of(table: &Table, codebook: &Codebook, codes: &[Option<usize>], period: usize) -> Condition {
     let mut condition = filter_of(table, period);
+    for variable in &table.known {
+        condition.codes.insert(*variable, every_code(codebook, *variable));
+    }
     for (dimension, code) in table.dimensions.iter().zip(codes) {
         let inside = match code {
             Some(at) => dimension.categories[*at].codes.clone(),
@@ -499,102 +511,4 @@ fn bortfall_label(collection: &Collection, table: usize, period: usize) -> Strin
 
 fn minus(large: &[u32], small: &[u32]) -> Vec<u32> {
     large.iter().filter(|atom| small.binary_search(atom).is_err()).copied().collect()
-}
-
-struct Cells<'a> {
-    list: Vec<Cell>,
-    index: HashMap<Vec<u32>, CellIndex>,
-    unit_atom_of: &'a [Option<u32>],
-    sizes: Vec<usize>,
-}
-
-impl<'a> Cells<'a> {
-    fn new(unit_atom_of: &'a [Option<u32>], unit_atoms: usize) -> Self {
-        let mut sizes = vec![0; unit_atoms];
-        unit_atom_of.iter().flatten().for_each(|unit_atom| sizes[*unit_atom as usize] += 1);
-        Self { list: Vec::new(), index: HashMap::new(), unit_atom_of, sizes }
-    }
-
-    fn add(&mut self, atoms: &[u32], name: ([u8; 32], String), per_unit: bool, is_count: bool) -> CellIndex {
-        let at = *self.index.entry(atoms.to_vec()).or_insert(self.list.len());
-        if at == self.list.len() {
-            let unit_atoms = self.as_unit_atoms(atoms);
-            let (definition, label) = name;
-            let build = Build::Sum(Vec::new());
-            let atoms = atoms.to_vec();
-            self.list.push(Cell { atoms, unit_atoms, per_unit, is_count, build, definition, label });
-        } else {
-            let cell = &mut self.list[at];
-            cell.definition = cell.definition.min(name.0);
-            // A person looks for a kommun's cell in a table that shows kommuner.
-            if per_unit && !cell.per_unit {
-                cell.label = name.1;
-            }
-        }
-        let cell = &mut self.list[at];
-        cell.per_unit |= per_unit;
-        cell.is_count |= is_count;
-        at
-    }
-
-    fn as_unit_atoms(&self, atoms: &[u32]) -> Option<Vec<u32>> {
-        let mut held = BTreeMap::<u32, usize>::new();
-        for atom in atoms {
-            *held.entry(self.unit_atom_of[*atom as usize]?).or_default() += 1;
-        }
-        let whole = held.iter().all(|(unit_atom, count)| self.sizes[*unit_atom as usize] == *count);
-        whole.then(|| held.into_keys().collect())
-    }
-
-    fn assign_blocks(&mut self, tables: &[TableRows], collection: &Collection) -> Vec<Block> {
-        let mut blocks = Vec::new();
-        if !self.sizes.is_empty() {
-            blocks.push(Block { table: None, cells: Vec::new(), length: self.sizes.len() });
-        }
-        let mut done = vec![false; self.list.len()];
-        for (table, rows) in tables.iter().enumerate() {
-            let mut entries = Vec::new();
-            let finest = rows.rows.iter().filter(|row| row.codes.iter().all(Option::is_some)).map(|row| row.cell);
-            for cell in finest.chain(rows.bortfall.iter().copied()) {
-                if !std::mem::replace(&mut done[cell], true) {
-                    self.list[cell].build = match &self.list[cell].unit_atoms {
-                        Some(unit_atoms) => Build::UnitAtoms(unit_atoms.clone()),
-                        None => {
-                            entries.push(cell);
-                            Build::Entry { block: blocks.len(), index: entries.len() as u32 - 1 }
-                        }
-                    };
-                }
-            }
-            if !entries.is_empty() {
-                let length = entries.len();
-                blocks.push(Block { table: Some(table), cells: entries, length });
-            }
-        }
-        self.build_margins(tables, collection, &mut done);
-        blocks
-    }
-
-    /// Margins are sums of unit atoms where they can be, else of the finest cells of their table inside them.
-    fn build_margins(&mut self, tables: &[TableRows], collection: &Collection, done: &mut [bool]) {
-        for (table, rows) in tables.iter().enumerate() {
-            debug_assert!(table < collection.tables.len());
-            for row in rows.rows.iter().filter(|row| row.codes.iter().any(Option::is_none)) {
-                if std::mem::replace(&mut done[row.cell], true) {
-                    continue;
-                }
-                let inside = |part: &&Row| {
-                    part.period == row.period
-                        && part.codes.iter().zip(&row.codes).all(|(part, whole)| {
-                            part.is_some() && whole.is_none_or(|whole| *part == Some(whole))
-                        })
-                };
-                let parts = rows.rows.iter().filter(inside).map(|part| part.cell).collect();
-                self.list[row.cell].build = match &self.list[row.cell].unit_atoms {
-                    Some(unit_atoms) => Build::UnitAtoms(unit_atoms.clone()),
-                    None => Build::Sum(parts),
-                };
-            }
-        }
-    }
 }
