@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{Block, Build, Cell, CellIndex, TableRows};
+use super::{Block, Build, Cell, CellIndex, Row, TableRows};
 use crate::collection::Collection;
 
 /// The distinct cells as they are gathered.
