@@ -224,7 +224,7 @@ impl Running {
         }
         let reference = CollectionRef::of(&collection);
         let taken = self.collections.read().unwrap_or_else(PoisonError::into_inner).keys().find_map(|known| {
-            (known.id == reference.id && known.version == reference.version).then(|| known.hash)
+            (known.id == reference.id && known.version == reference.version).then_some(known.hash)
         });
         match taken {
             Some(hash) if hash == reference.hash => return Ok(()),

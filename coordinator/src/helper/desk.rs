@@ -6,11 +6,11 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use daemon::facts::{FactError, FactLog};
+use daemon::facts::{Beside, FactError, FactLog};
 use daemon::store::Store;
 use round::chain::Chain;
 use round::document::CollectionRef;
-use round::helper::{Fact, HandedPattern, HandedReport, Helper};
+use round::helper::{Closing, Fact, HandedPattern, HandedReport, Helper};
 use round::ledger::{Ledger, Line};
 use round::refusal::Refusal;
 use serde::{Deserialize, Serialize};
@@ -198,7 +198,7 @@ impl Desk {
     ) -> Result<Opening, DeskError> {
         self.with(reference, county, |case| {
             let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
-            let (facts, lines) = case.helper.close(round, pattern, roster, &ledger)?;
+            let Closing { facts, lines } = case.helper.close(round, pattern, roster, &ledger)?;
             // The ledger first: a line without its opening is harmless, an opening without its line is not.
             let entry = |(definition, line): &([u8; 32], Line)| {
                 LedgerEntry { definition: *definition, line: line.clone() }
@@ -227,7 +227,7 @@ impl Case {
     }
 
     /// The opened shares and keys of a complete round, and the aggregate shares to keep for the national round.
-    fn open(&self, round: u32) -> Result<(Opening, Vec<(String, Vec<u8>)>), DeskError> {
+    fn open(&self, round: u32) -> Result<(Opening, Beside), DeskError> {
         let document = self.helper.document(round).ok_or(DeskError::Share("no pattern"))?;
         let parameters = self.helper.parameters();
         let mut whole = AggregateShare::new(parameters, Side::Helper);

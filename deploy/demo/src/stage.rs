@@ -10,7 +10,7 @@ use clap::Parser;
 use coordinator::admin::{self, Question, Reply};
 use tables::codebook::Codebook;
 use tables::collection::Collection;
-use tables::unit::KommunKod;
+use tables::unit::Unit;
 
 use crate::parties::{Party, complete, start};
 use crate::{summary, text, watch};
@@ -28,7 +28,8 @@ pub struct Options {
     /// Låt processerna köra vidare tills Enter trycks eller inmatningen tar slut.
     #[arg(long)]
     pub keep: bool,
-    /// Katalog med <kommunkod>.csv eller .xlsx (och <kommunkod>.codes.toml) i stället för demots data.
+    /// Katalog med <enhet>.csv eller .xlsx (och <enhet>.codes.toml) i stället för demots data; en enhet är en kommunkod
+    /// eller en kommunkod med stadsdel, 2180-03.
     #[arg(long)]
     pub data: Option<PathBuf>,
     /// En annan insamling (TOML).
@@ -63,11 +64,11 @@ pub fn run(options: &Options) -> anyhow::Result<bool> {
     let logs = out.join("log");
     std::fs::create_dir_all(&logs)?;
     let extracts = extracts(options, &out)?;
-    let kommuner: BTreeSet<KommunKod> = extracts.keys().copied().collect();
-    let text = text::collection(options.collection.as_deref(), &kommuner, options.data.is_some())?;
+    let units: BTreeSet<Unit> = extracts.keys().cloned().collect();
+    let text = text::collection(options.collection.as_deref(), &units, options.data.is_some())?;
     let collection = Collection::from_toml(&text, &Codebook::vuxna()?)?;
     for unit in &collection.units {
-        if !extracts.contains_key(&unit.kommun()) {
+        if !extracts.contains_key(unit) {
             bail!("insamlingen bjuder in {unit}, men det finns ingen fil {unit}.csv eller {unit}.xlsx");
         }
     }
@@ -124,7 +125,7 @@ fn path(path: &Path) -> anyhow::Result<&str> {
 }
 
 /// The kommuner's files: made ones, or those of `--data`.
-fn extracts(options: &Options, out: &Path) -> anyhow::Result<BTreeMap<KommunKod, Extract>> {
+fn extracts(options: &Options, out: &Path) -> anyhow::Result<BTreeMap<Unit, Extract>> {
     let folder = match &options.data {
         Some(folder) => std::path::absolute(folder)?,
         None => {
@@ -139,11 +140,11 @@ fn extracts(options: &Options, out: &Path) -> anyhow::Result<BTreeMap<KommunKod,
     for entry in folder.read_dir().context(format!("{}", folder.display()))? {
         let file = entry?.path();
         let is_extract = file.extension().is_some_and(|e| ["csv", "xlsx", "xls", "ods"].iter().any(|x| e == *x));
-        let kommun = file.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok());
-        if let (true, Some(kommun)) = (is_extract, kommun) {
-            let codes = Some(folder.join(format!("{kommun}.codes.toml"))).filter(|path| path.exists());
-            if extracts.insert(kommun, Extract { file, codes }).is_some() {
-                bail!("två filer för {kommun} i {}", folder.display());
+        let unit: Option<Unit> = file.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok());
+        if let (true, Some(unit)) = (is_extract, unit) {
+            let codes = Some(folder.join(format!("{unit}.codes.toml"))).filter(|path| path.exists());
+            if extracts.insert(unit.clone(), Extract { file, codes }).is_some() {
+                bail!("två filer för {unit} i {}", folder.display());
             }
         }
     }
@@ -225,13 +226,13 @@ async fn enrol_nodes(
     out: &Path,
     national: &Office,
     region: &Office,
-    extracts: &BTreeMap<KommunKod, Extract>,
+    extracts: &BTreeMap<Unit, Extract>,
     collection: &Collection,
     logs: &Path,
 ) -> anyhow::Result<BTreeMap<String, PathBuf>> {
     let mut nodes = BTreeMap::new();
     for unit in &collection.units {
-        let extract = extracts.get(&unit.kommun()).context("ingen fil")?;
+        let extract = extracts.get(unit).context("ingen fil")?;
         let folder = out.join("noder").join(unit.to_string());
         std::fs::create_dir_all(&folder)?;
         let mut config = toml::Table::new();

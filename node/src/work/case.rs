@@ -31,7 +31,7 @@ use super::report::Making;
 use crate::config::{Approval, Config};
 use crate::intake;
 use crate::link::cleared::{Cleared, StoredReport};
-use crate::link::egress::Egress;
+use crate::link::egress::{Egress, EgressError};
 
 /// One line of the node's ledger as it is stored.
 #[derive(Serialize, Deserialize)]
@@ -184,9 +184,21 @@ impl Case {
     /// Does the next thing that is due.
     ///
     /// # Errors
-    /// What went wrong; trying again is right unless [`Self::is_final`].
+    /// What went wrong; trying again is right.
     pub async fn step(&self) -> anyhow::Result<Step> {
-        match self.look(Node::duty) {
+        let duty = self.look(Node::duty);
+        let refused = |error: &anyhow::Error| error.downcast_ref().is_some_and(EgressError::is_final);
+        match (self.perform(duty).await, duty.when_refused()) {
+            (Err(error), Some(instead)) if refused(&error) => {
+                tracing::warn!("{error:#}; looking whether the round has gone on");
+                self.perform(instead).await
+            }
+            (done, _) => done,
+        }
+    }
+
+    async fn perform(&self, duty: Duty) -> anyhow::Result<Step> {
+        match duty {
             Duty::AwaitApproval => self.approve(),
             Duty::Count => self.count(),
             Duty::Declare => self.declare().await,

@@ -32,6 +32,9 @@ pub enum FactError {
     },
 }
 
+/// Keys and values that are stored in the batch of the facts they belong to.
+pub type Beside = Vec<(String, Vec<u8>)>;
+
 /// The log of one machine.
 pub struct FactLog<F> {
     store: Arc<dyn Store>,
@@ -56,11 +59,12 @@ impl<F: Serialize + DeserializeOwned> FactLog<F> {
         Ok((Self { store, prefix, next, kind: PhantomData }, facts))
     }
 
-    /// Stores facts and what lies beside them, in one durable batch.
+    /// Stores facts and what lies beside them, in one durable batch. Facts are never deleted.
     ///
     /// # Errors
-    /// [`FactError`]; nothing is stored then.
-    pub fn append(&self, facts: &[F], beside: Vec<(String, Vec<u8>)>) -> Result<(), FactError> {
+    /// [`FactError`]. After a refusal nothing is stored; after another store error the handle halts and the batch may be
+    /// found whole at the next opening, which is as if the crash had come after it.
+    pub fn append(&self, facts: &[F], beside: Beside) -> Result<(), FactError> {
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         let mut batch = Batch::new();
         for (offset, fact) in facts.iter().enumerate() {

@@ -104,6 +104,15 @@ pub struct Verified {
     pub answer: Vec<u8>,
 }
 
+/// What closing a round adds; empty when it was closed before.
+#[derive(Debug, Default)]
+pub struct Closing {
+    /// The fact to store.
+    pub facts: Vec<Fact>,
+    /// Ledger lines by cell definition, to be stored before it.
+    pub lines: Vec<([u8; 32], Line)>,
+}
+
 struct Held {
     document: PatternDocument,
     verify_key: [u8; 32],
@@ -295,7 +304,7 @@ impl Helper {
         pattern: &[u8; 32],
         roster: &[Unit],
         ledger: &Ledger,
-    ) -> Result<(Vec<Fact>, Vec<([u8; 32], Line)>), Refusal> {
+    ) -> Result<Closing, Refusal> {
         let held = self.rounds.get(&round).ok_or(Refusal::Phase("without this pattern"))?;
         if held.document.hash() != *pattern {
             return Err(Refusal::OtherBinding("pattern"));
@@ -304,7 +313,7 @@ impl Helper {
             return Err(Refusal::OtherBinding("roster: it must be the pattern's, whole"));
         }
         match self.closed {
-            Some(closed) if closed == round => return Ok((Vec::new(), Vec::new())),
+            Some(closed) if closed == round => return Ok(Closing::default()),
             Some(_) => return Err(Refusal::Phase("closed: one roster is opened, once")),
             None => {}
         }
@@ -318,7 +327,7 @@ impl Helper {
         if !lines.iter().all(|(definition, line)| ledger.allows(definition, line)) {
             return Err(Refusal::Ledger);
         }
-        Ok((vec![Fact::Closed { round }], lines))
+        Ok(Closing { facts: vec![Fact::Closed { round }], lines })
     }
 
     fn lines(&self, held: &Held) -> Vec<([u8; 32], Line)> {

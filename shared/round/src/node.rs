@@ -121,6 +121,14 @@ pub enum Duty {
     SendReport,
 }
 
+impl Duty {
+    /// What to do when the region refuses for good what this duty sends. It may have taken it long ago and gone on,
+    /// its acknowledgement lost: then a newer pattern waits, and the same message would be refused for ever.
+    pub fn when_refused(self) -> Option<Self> {
+        matches!(self, Self::Declare | Self::Answer | Self::SendReport).then_some(Self::AskPattern)
+    }
+}
+
 /// The node's machine for one collection.
 #[derive(Debug, Clone)]
 pub struct Node {

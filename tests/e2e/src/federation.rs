@@ -66,7 +66,7 @@ impl Federation {
     /// # Errors
     /// When something could not be set up.
     pub fn stage(exe: &str, small: bool) -> anyhow::Result<Self> {
-        let mut federation = Self::offices(exe, small)?;
+        let federation = Self::offices(exe, small)?;
         let units: Vec<String> = federation.collection.units.iter().map(ToString::to_string).collect();
         for unit in units {
             let invite = federation.invite(&format!("urn:samman:node:{unit}"))?;

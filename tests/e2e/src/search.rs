@@ -89,10 +89,11 @@ pub struct Found {
 /// When it is none.
 pub fn parts(bytes: &[u8]) -> anyhow::Result<Vec<Vec<u8>>> {
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes))?;
-    let part = |at: usize| {
+    let mut parts = Vec::with_capacity(archive.len());
+    for at in 0..archive.len() {
         let mut part = Vec::new();
         archive.by_index(at)?.read_to_end(&mut part)?;
-        Ok(part)
-    };
-    (0..archive.len()).map(part).collect()
+        parts.push(part);
+    }
+    Ok(parts)
 }

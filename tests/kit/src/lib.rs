@@ -9,5 +9,5 @@ pub mod published;
 pub mod released;
 
 pub use made::{Made, made_county};
-pub use published::{Key, Published};
+pub use published::{COUNT, Entry, Key, Published};
 pub use released::{Released, released};

@@ -7,6 +7,9 @@ use std::collections::BTreeMap;
 use tables::collection::Collection;
 use tables::strict::{Status, StrictTable};
 
+/// The measure of counts.
+pub const COUNT: &str = "aktualiseringar";
+
 /// What a row names: table, omrade, codes by variable (filter variables too), tid and matt.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key {
@@ -88,11 +91,25 @@ impl Published {
         found
     }
 
-    /// The row, which must be there.
+    /// The row, which must be there. A `TOT` of a variable that is no column of the table is left out: a table that only
+    /// requires a variable to be known may or may not have a column for it.
     ///
     /// # Panics
     /// When there is no such row: a missing row is an error of the strict form.
     pub fn get(&self, key: &Key) -> Entry {
-        *self.rows.get(key).unwrap_or_else(|| panic!("no row {key:?}"))
+        self.find(key).unwrap_or_else(|| panic!("no row {key:?}"))
+    }
+
+    /// The row, if there is one; see [`Self::get`].
+    pub fn find(&self, key: &Key) -> Option<Entry> {
+        let mut short = key.clone();
+        short.codes.retain(|_, code| code != tables::codebook::TOT);
+        self.rows.get(key).or_else(|| self.rows.get(&short)).copied()
+    }
+
+    /// Rows of counts of one table.
+    pub fn counts<'a>(&'a self, table: &'a str) -> impl Iterator<Item = (&'a Key, Entry)> + 'a {
+        let own = self.rows.iter().filter(move |(key, _)| key.table == table && key.matt == COUNT);
+        own.map(|(key, entry)| (key, *entry))
     }
 }

@@ -572,7 +572,7 @@ impl Federation {
     /// Closes at the helper.
     pub fn close(&mut self) -> Result<(), Refusal> {
         let document = self.document();
-        let (facts, lines) =
+        let round::helper::Closing { facts, lines } =
             self.helper.close(document.round, &document.hash(), &document.units(), &self.helper_ledger)?;
         lines.into_iter().for_each(|(definition, line)| self.helper_ledger.enter(definition, line));
         self.at_helper(facts);

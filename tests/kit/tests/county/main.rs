@@ -2,4 +2,12 @@
 
 #![allow(clippy::unwrap_used, missing_docs)] // a test crate: a panic is a failure
 
+mod common;
+mod determinism;
+mod enumerate;
+mod fourteen;
+mod kommun_attack;
+mod loss;
+mod ratios;
+mod totals_attack;
 mod probe;

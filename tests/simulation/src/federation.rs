@@ -1,0 +1,167 @@
+//! Who takes part and what is counted: everything of a federation that no schedule changes.
+//!
+//! A small county 21: seven kommuner, two tables of scope kommun and one of scope total, with small cells and with a
+//! difference that nobody prints (applications less those from people of 25 and over). Counts are made from the
+//! federation's seed; keys of the helper, of patterns and of tags are derived from it, so that patterns and figures
+//! are the same in every schedule (SAME-1). Shares and signing keys are random: nothing that is compared depends on
+//! them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use daemon::pki::Key;
+use jiff::civil::Date;
+use rand_chacha::ChaCha20Rng;
+use rand_core::{RngCore, SeedableRng};
+use round::chain::{Certified, Chain};
+use sha2::{Digest, Sha256};
+use sharing::helper_key::HelperKeyPair;
+use sharing::params::VectorParameters;
+use sharing::signing::VerifyingKey;
+use sharing::tag::TagSecret;
+use suppress::key::PatternKey;
+use tables::codebook::{CodeIndex, Codebook};
+use tables::collection::Collection;
+use tables::count::MinCount;
+use tables::system::{CellIndex, Counts, System};
+use tables::unit::Unit;
+
+/// The collection of every simulated federation.
+pub const COLLECTION: &str = include_str!("collection.toml");
+/// The county's code, as regions show it to the helper.
+pub const COUNTY: &str = "21";
+
+/// One kommun: its records, counted, and its secrets.
+pub struct Kommun {
+    /// The straight count of its records.
+    pub counts: Counts,
+    /// Its own threshold: the collection's or higher (STAY-2).
+    pub own_min_count: MinCount,
+    /// Its signing key.
+    pub key: Key,
+    /// Its certificate. X.509 is not simulated: see [`Federation::certified`].
+    pub certificate: Vec<u8>,
+    /// Its tag secret; also a canary: no other party's store may hold it (STAY-1).
+    pub secret: [u8; 32],
+}
+
+/// A federation.
+pub struct Federation {
+    /// Its seed.
+    pub seed: u64,
+    /// The codebook.
+    pub codebook: Codebook,
+    /// The collection.
+    pub collection: Arc<Collection>,
+    /// Its cells.
+    pub system: Arc<System>,
+    /// Its report parameters.
+    pub parameters: VectorParameters,
+    /// Key of the region's patterns.
+    pub pattern_key: PatternKey,
+    /// The helper's keys.
+    pub helper_keys: HelperKeyPair,
+    /// The kommuner.
+    pub kommuner: BTreeMap<Unit, Kommun>,
+}
+
+impl Federation {
+    /// The federation of a seed.
+    ///
+    /// # Errors
+    /// When the collection cannot be used or the operating system gives no key.
+    pub fn new(seed: u64) -> anyhow::Result<Arc<Self>> {
+        let codebook = Codebook::vuxna()?;
+        let collection = Arc::new(Collection::from_toml(COLLECTION, &codebook)?);
+        let system = Arc::new(System::new(&collection, &codebook)?);
+        let parameters = round::shares::parameters(&system)?;
+        let mut rng = ChaCha20Rng::seed_from_u64(seed);
+        let mut kommuner = BTreeMap::new();
+        for (place, unit) in collection.units.iter().enumerate() {
+            let counts = records(&system, &codebook, place, &mut rng)?;
+            kommuner.insert(unit.clone(), Kommun {
+                counts,
+                own_min_count: collection.min_count,
+                key: Key::generate()?,
+                certificate: format!("node/{unit}").into_bytes(),
+                secret: derived(seed, &format!("tags of {unit}")),
+            });
+        }
+        Ok(Arc::new(Self {
+            seed,
+            codebook,
+            collection,
+            system,
+            parameters,
+            pattern_key: PatternKey::new(&derived(seed, "patterns")),
+            helper_keys: HelperKeyPair::derive(&derived(seed, "helper"))?,
+            kommuner,
+        }))
+    }
+
+    /// A kommun of the federation.
+    ///
+    /// # Panics
+    /// When the unit takes no part: a fault of the simulator.
+    pub fn kommun(&self, unit: &Unit) -> &Kommun {
+        &self.kommuner[unit]
+    }
+
+    /// A kommun's tag secret.
+    pub fn tag_secret(&self, unit: &Unit) -> TagSecret {
+        TagSecret::from_bytes(self.kommun(unit).secret)
+    }
+
+    /// The straight sum of a cell over units: what every published total must be (TRUE-1).
+    pub fn truth<'a>(&self, cell: CellIndex, units: impl IntoIterator<Item = &'a Unit>) -> u64 {
+        units.into_iter().map(|unit| self.system.value(&self.kommun(unit).counts, cell)).sum()
+    }
+
+    /// The fingerprint of a certificate.
+    pub fn fingerprint(certificate: &[u8]) -> [u8; 32] {
+        Sha256::digest(certificate).into()
+    }
+}
+
+impl Chain for Federation {
+    /// The simulated root: a certificate is the word `node/` and a unit of the federation. What a real root checks is
+    /// `daemon`'s, and tested there.
+    fn certified(&self, certificate: &[u8]) -> Option<Certified> {
+        let (unit, kommun) = self.kommuner.iter().find(|(_, kommun)| kommun.certificate == certificate)?;
+        Some(Certified {
+            role: "node",
+            unit: unit.to_string(),
+            fingerprint: Self::fingerprint(certificate),
+            key: VerifyingKey(kommun.key.public_key()),
+        })
+    }
+}
+
+fn derived(seed: u64, what: &str) -> [u8; 32] {
+    Sha256::new().chain_update(b"simulation\0").chain_update(seed.to_be_bytes()).chain_update(what).finalize().into()
+}
+
+/// A number under `bound`. The bias is far under what a schedule can notice.
+pub fn below(rng: &mut ChaCha20Rng, bound: u64) -> u64 {
+    rng.next_u64() % bound.max(1)
+}
+
+/// The records of one kommun: the later in the county, the larger. Rare codes are rare enough for small cells.
+fn records(system: &System, codebook: &Codebook, place: usize, rng: &mut ChaCha20Rng) -> anyhow::Result<Counts> {
+    let mut counts = system.empty_counts();
+    let rows = 25 + 35 * place as u64 + below(rng, 20);
+    for _ in 0..rows {
+        let year = 2023 + below(rng, 2) as i16;
+        let date = Date::new(year, 1 + below(rng, 12) as i8, 1 + below(rng, 28) as i8)?;
+        let mut codes: Vec<Option<CodeIndex>> = Vec::with_capacity(codebook.variables.len());
+        for variable in &codebook.variables {
+            let many = variable.codes.len() as u64;
+            // The smaller of two draws: first codes are common, last codes are rare.
+            let code = below(rng, many).min(below(rng, many));
+            let known = below(rng, 25) != 0;
+            codes.push(CodeIndex::try_from(code).ok().filter(|_| known));
+        }
+        system.count(&mut counts, date, &codes);
+    }
+    Ok(counts)
+}

@@ -1,0 +1,6 @@
+//! The parties. Each is a disk that survives and a process that does not; each runs the production machine, desk and
+//! store layer. Restarting is always: forget the process, read the disk.
+
+pub mod helper;
+pub mod node;
+pub mod region;
