@@ -4,9 +4,10 @@
 //! `Release` is written. Findings that name totals lead to withholding more and another audit, at most
 //! [`ATTEMPTS`] times; then nothing is written (`20-disclosure`, Two stages).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use audit::sensitive::Place;
 use audit::{Budget, CertifyInput, Findings, Release};
 use daemon::facts::FactError;
 use publish::{Publication, WriteError};
@@ -16,9 +17,10 @@ use round::shares;
 use sha2::{Digest, Sha256};
 use suppress::known::{KnownError, Weights, protect_totals};
 use tables::codebook::Codebook;
+use tables::collection::Collection;
 use tables::count::FineStatus;
 use tables::figures::{Figures, Mark, Pattern};
-use tables::system::CellIndex;
+use tables::system::{CellIndex, System};
 
 use crate::rounds::desk::Desk;
 
@@ -91,8 +93,7 @@ pub fn certified(desk: &Desk) -> Result<Certified, ReleaseError> {
     let (system, collection) = desk.look(|region| (region.system().clone(), region.collection().clone()));
     let totals = shares::totals(&system, &material.document, &material.known.sums, &material.known.readable);
     let figures = figures(&system, &material, &totals);
-    let protected = protect_totals(&system, &figures, &material.statuses, collection.min_count, Weights::default())?;
-    let release = certify(&system, &collection, &material, protected.figures, &totals)?;
+    let release = certify(&system, &collection, &material, &figures, &totals)?;
     Ok(Certified { release, opened_at: material.known.at })
 }
 
@@ -154,7 +155,7 @@ fn material(region: &Region) -> Result<Material, ReleaseError> {
 
 /// Marks before the county stage: readable cells and known totals shown, everything else withheld.
 fn figures(
-    system: &tables::system::System,
+    system: &System,
     material: &Material,
     totals: &BTreeMap<CellIndex, u64>,
 ) -> Figures {
@@ -170,20 +171,29 @@ fn figures(
     }
 }
 
+/// The county stage and the audit, again with more withheld while findings say what.
 fn certify(
-    system: &tables::system::System,
-    collection: &tables::collection::Collection,
+    system: &System,
+    collection: &Collection,
     material: &Material,
-    mut figures: Figures,
+    figures: &Figures,
     totals: &BTreeMap<CellIndex, u64>,
 ) -> Result<Release, ReleaseError> {
-    let mut attempts = 0;
-    loop {
+    let (mut low, mut more) = (BTreeSet::new(), BTreeSet::new());
+    let mut last = String::new();
+    for _ in 0..ATTEMPTS {
+        let statuses = &material.statuses;
+        let weights = Weights::default();
+        let mut marked =
+            protect_totals(system, figures, statuses, collection.min_count, weights, &low)?.figures;
+        for cell in &more {
+            marked.totals.insert(*cell, Mark::Withheld);
+        }
         let input = CertifyInput {
             system,
             min_count: collection.min_count,
-            figures: &figures,
-            statuses: &material.statuses,
+            figures: &marked,
+            statuses,
             pattern: &material.pattern,
             known_totals: totals,
             earlier: &[],
@@ -194,22 +204,34 @@ fn certify(
             Ok(release) => return Ok(release),
             Err(findings) => findings,
         };
-        let more = totals_to_withhold(system, &figures, &findings);
-        attempts += 1;
-        if more.is_empty() || attempts > ATTEMPTS {
-            return Err(ReleaseError::Findings(sentence(&findings)));
+        let (lines, cells) = (lines_to_withhold(&findings), totals_to_withhold(system, &marked, &findings));
+        last = sentence(&findings);
+        tracing::warn!(%findings, lines = lines.len(), totals = cells.len(), "the audit asks for more withheld");
+        let before = low.len() + more.len();
+        low.extend(lines);
+        more.extend(cells);
+        if low.len() + more.len() == before {
+            break;
         }
-        tracing::warn!(%findings, withheld_more = more.len(), "the audit asks for more; withholding totals");
-        more.into_iter().for_each(|cell| _ = figures.totals.insert(cell, Mark::Withheld));
     }
+    Err(ReleaseError::Findings(last))
+}
+
+/// Unit atoms of findings about units: their lines' totals are withheld next.
+fn lines_to_withhold(findings: &Findings) -> BTreeSet<u32> {
+    let atoms = |finding: &audit::Finding| match &finding.place {
+        Some(Place::Unit { atoms, .. }) => atoms.clone(),
+        _ => Vec::new(),
+    };
+    findings.list().iter().flat_map(atoms).collect()
 }
 
 /// For each finding the shown total that takes part and holds least.
 fn totals_to_withhold(
-    system: &tables::system::System,
+    system: &System,
     figures: &Figures,
     findings: &Findings,
-) -> std::collections::BTreeSet<CellIndex> {
+) -> BTreeSet<CellIndex> {
     let shown = |cell: &CellIndex| {
         let value = figures.totals.get(cell).and_then(|mark| mark.shown()).filter(|value| *value > 0)?;
         system.cells[*cell].is_count.then_some((value, *cell))

@@ -11,7 +11,7 @@ use tables::system::System;
 
 use crate::adversary::{EarlierIssue, Origin, Sight};
 use crate::sensitive::Place;
-use crate::view::{Terms, VariableIndex};
+use crate::view::{Terms, VariableIndex, View};
 
 /// Most relations an explanation starts from.
 pub(crate) const MOST_SOURCES: usize = 48;
@@ -63,7 +63,7 @@ impl Names<'_> {
 
     /// `följer av A − B − C`, or the relations that bound it.
     pub(crate) fn why(&self, sight: &Sight, target: &Terms, sources: &[usize]) -> String {
-        if let Some(combination) = combination(sight, target, sources) {
+        if let Some(combination) = combination(&sight.view, target, sources) {
             return format!("följer av {}", self.signed(sight, &combination));
         }
         let mut named: Vec<String> = sources
@@ -152,9 +152,9 @@ fn set_name<'a>(set: &[u32], printed: impl Iterator<Item = (&'a [u32], &'a str)>
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Fraction {
-    over: i128,
-    under: i128,
+pub(crate) struct Fraction {
+    pub(crate) over: i128,
+    pub(crate) under: i128,
 }
 
 impl Fraction {
@@ -210,7 +210,7 @@ fn subtract(from: &mut Sparse, factor: Fraction, other: &Sparse) -> Option<()> {
 
 /// The combination of equations among the sources that equals the target; `None` if there is none (or numbers grow
 /// past `i128`).
-fn combination(sight: &Sight, target: &Terms, sources: &[usize]) -> Option<Vec<(usize, Fraction)>> {
+pub(crate) fn combination(view: &View, target: &Terms, sources: &[usize]) -> Option<Vec<(usize, Fraction)>> {
     let one = |terms: &Terms| -> Sparse {
         let mut sum: BTreeMap<VariableIndex, i128> = BTreeMap::new();
         terms
@@ -222,8 +222,7 @@ fn combination(sight: &Sight, target: &Terms, sources: &[usize]) -> Option<Vec<(
             .collect()
     };
     let mut basis: Vec<(usize, Sparse, Sparse)> = Vec::new(); // pivot, row, how it is made
-    for equation in sight
-        .view
+    for equation in view
         .equations
         .iter()
         .filter(|equation| sources.contains(&equation.source))

@@ -132,6 +132,11 @@ impl<'a> Engine<'a> {
         })
     }
 
+    /// Range questions asked so far.
+    pub fn questions(&self) -> u64 {
+        self.questions
+    }
+
     /// The value of a target that bounds alone pin.
     pub fn pinned(&self, target: TargetIndex) -> Option<i128> {
         let (low, high) = range(&self.root, &self.rows.targets[target]);

@@ -70,7 +70,7 @@ impl std::fmt::Debug for Fact {
 }
 
 /// A pattern as a region hands it over, its signature verified.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct HandedPattern {
     /// The document.
     pub document: PatternDocument,
@@ -78,6 +78,13 @@ pub struct HandedPattern {
     pub verify_key: [u8; 32],
     /// Certificates of the roster's nodes, DER, in roster order.
     pub certificates: Vec<Vec<u8>>,
+}
+
+impl std::fmt::Debug for HandedPattern {
+    /// The verify key is not printed.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "HandedPattern(round {}, {} units)", self.document.round, self.document.roster.len())
+    }
 }
 
 /// A report as a region passes it on.
@@ -248,13 +255,12 @@ impl Helper {
     }
 
     fn check_sums(&self, document: &PatternDocument) -> Result<(), Refusal> {
-        let shaped = document.withheld.len() == document.roster.len();
-        let right = document.open.iter().all(|cell| opens_enough(&self.system, document, *cell));
-        match (shaped, right) {
-            (true, true) => Ok(()),
-            (false, _) => Err(Refusal::Pattern(PatternFault::Shape)),
-            (_, false) => Err(Refusal::Pattern(PatternFault::Opens)),
+        // The shape first: what is hidden is looked up by the unit's place.
+        if document.withheld.len() != document.roster.len() {
+            return Err(Refusal::Pattern(PatternFault::Shape));
         }
+        let right = document.open.iter().all(|cell| opens_enough(&self.system, document, *cell));
+        if right { Ok(()) } else { Err(Refusal::Pattern(PatternFault::Opens)) }
     }
 
     /// Verifies a report.

@@ -235,6 +235,10 @@ impl Node {
             Some((_, true)) => {}
         }
         let Some(((round, is_final), _)) = self.accepted.last_key_value() else { return Duty::AskPattern };
+        // A refusal is *not submitted*: it ends its round, and a region that is further on takes no older report.
+        if self.refused.keys().any(|refused| refused >= round) {
+            return Duty::AskPattern;
+        }
         match (is_final, self.answers.get(round), self.reports.get(round)) {
             (false, Some((_, false)), _) => Duty::Answer,
             (true, _, None) => Duty::MakeReport,
@@ -302,10 +306,15 @@ impl Node {
     }
 
     fn report(&self, round: u32, content: [u8; 32]) -> Result<Vec<Fact>, Refusal> {
+        if let Some(fault) = self.refused.get(&round) {
+            return Err(Refusal::Pattern(*fault));
+        }
         match (self.accepted.get(&(round, true)), self.reports.get(&round)) {
             (None, _) => Err(Refusal::Phase("without an accepted pattern")),
-            (Some(_), Some((stored, _))) if *stored != content => Err(Refusal::Second),
-            _ => Ok(vec![Fact::Reported { round, content }]),
+            (Some(_), None) => Ok(vec![Fact::Reported { round, content }]),
+            // Not stored again: that would forget that the region has it (KEEP-1).
+            (Some(_), Some((stored, _))) if *stored == content => Ok(Vec::new()),
+            (Some(_), Some(_)) => Err(Refusal::Second),
         }
     }
 
@@ -317,6 +326,9 @@ impl Node {
         let round = document.round;
         if let Some(fault) = self.refused.get(&round) {
             return Err(Refusal::Pattern(*fault));
+        }
+        if self.refused.keys().any(|refused| *refused > round) {
+            return Err(Refusal::Phase("further on"));
         }
         let key = (round, document.stage == Stage::Final);
         match self.accepted.get(&key) {
@@ -345,6 +357,10 @@ impl Node {
             return Err(PatternFault::Proof);
         }
         let witnesses: Vec<Witness> = postcard::from_bytes(&shown.witnesses).map_err(|_| PatternFault::Proof)?;
+        // A step moves one record; the least integer has no absolute value to compare with.
+        if witnesses.iter().flat_map(|witness| &witness.steps).any(|step| !matches!(step.2, -1 | 1)) {
+            return Err(PatternFault::Witness);
+        }
         let statuses = &self.declaration.as_ref().ok_or(PatternFault::Shape)?.0.statuses;
         let pattern = document.pattern(witnesses.clone());
         suppress::check::check_own(&self.system, &document.units(), &pattern, place, statuses, &witnesses)

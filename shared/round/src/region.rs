@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
 use suppress::blind::{self, Request};
 use suppress::key::PatternKey;
 use tables::collection::Collection;
@@ -18,6 +19,7 @@ use tables::unit::{KommunKod, Unit};
 use crate::document::{CollectionRef, Declaration, PatternDocument, RosterEntry, Stage, Tier, witness_root};
 use crate::refusal::Refusal;
 
+mod quiet;
 mod words;
 
 pub use words::{Duty, Event, Fact, Failure, Phase};
@@ -144,11 +146,12 @@ impl Region {
             }
             Event::Checked { round, unit, accepted } => self.checked(round, unit, accepted),
             Event::DropMissing => self.drop_missing(now),
-            Event::Opened { round, sums, readable } => {
-                self.current(round)?;
-                Ok(vec![Fact::Opened { round, at: now, sums, readable }])
-            }
+            Event::Opened { round, sums, readable } => self.opened(round, Known { at: now, sums, readable }),
+            Event::Published(manifest) if self.published == Some(manifest) => Ok(Vec::new()),
+            Event::Published(_) if self.phase() != Phase::Certify => Err(Refusal::Phase("not certified")),
             Event::Published(manifest) => Ok(vec![Fact::Published { manifest }]),
+            Event::Fail(failure) if self.failed.as_ref() == Some(&failure) => Ok(Vec::new()),
+            Event::Fail(_) if self.phase().is_over() => Err(Refusal::Phase("over")),
             Event::Fail(failure) => Ok(vec![Fact::Failed(failure)]),
         }
     }
@@ -387,7 +390,7 @@ impl Region {
             Some(_) => return Err(Refusal::Second),
             None => {}
         }
-        if round.document.stage != Stage::Final || now >= round.document.submit_until {
+        if self.phase() != Phase::Submit || now >= round.document.submit_until {
             return Err(Refusal::Phase("not taking reports"));
         }
         Ok(vec![Fact::Stored { round: number, unit, content }])
@@ -403,6 +406,19 @@ impl Region {
         }
     }
 
+    /// What the helper opened, once everyone is verified and once only: the first time stands (SAME-1).
+    fn opened(&self, number: u32, new: Known) -> Result<Vec<Fact>, Refusal> {
+        self.current(number)?;
+        match (&self.known, self.phase()) {
+            (Some(known), _) if (&known.sums, &known.readable) == (&new.sums, &new.readable) => Ok(Vec::new()),
+            (Some(_), _) => Err(Refusal::Second),
+            (None, Phase::Close) => {
+                Ok(vec![Fact::Opened { round: number, at: new.at, sums: new.sums, readable: new.readable }])
+            }
+            (None, _) => Err(Refusal::Phase("not complete")),
+        }
+    }
+
     /// The round again over those who delivered, or who answered where reports were not yet asked for.
     fn drop_missing(&self, now: i64) -> Result<Vec<Fact>, Refusal> {
         let Some(round) = &self.round else { return Err(Refusal::Phase("without a pattern")) };
@@ -413,10 +429,16 @@ impl Region {
             Stage::Preliminary => round.answers.keys().cloned().collect(),
             Stage::Final => self.verified().into_iter().cloned().collect(),
         };
-        let (key, helper) = (round.verify_key, round.document.helper_key_id);
         let next = round.document.round + 1;
+        let (key, helper) = (next_verify_key(&round.verify_key, next), round.document.helper_key_id);
         Ok(vec![self.chosen(next, Stage::Preliminary, &roster, &[], key, helper, now)])
     }
+}
+
+/// The verify key of a round that starts again: another one, and as secret as the one it follows from.
+fn next_verify_key(key: &[u8; 32], round: u32) -> [u8; 32] {
+    let hash = Sha256::new().chain_update(b"samman/v1 next verify key\0").chain_update(key);
+    hash.chain_update(round.to_be_bytes()).finalize().into()
 }
 
 impl Round {

@@ -3,10 +3,11 @@
 mod party;
 
 use party::{Federation, START, World};
+use proptest::prelude::*;
 use round::node;
 use round::region::{Duty, Event, Phase};
 use round::shares;
-use tables::system::CellIndex;
+use tables::system::{CellIndex, Counts};
 
 fn sum_of_all(world: &World, cell: CellIndex) -> u64 {
     world.counts.values().map(|counts| world.system.value(counts, cell)).sum()
@@ -58,6 +59,7 @@ fn no_fact_or_event_prints_a_figure_or_a_key() {
     let opened = Event::Opened { round: 1, sums, readable };
     let mut round = Federation::new(World::new()).to_submitted();
     let facts = round.region.handle(opened.clone(), START).unwrap();
+    assert_eq!(facts.len(), 1);
     let choose = Event::Choose { verify_key: [201; 32], helper_key_id: [0; 32] };
     let handed = round.world.handed(&round.document());
     round.close().unwrap();
@@ -74,5 +76,30 @@ fn a_node_whose_report_is_taken_has_nothing_left_to_send() {
     for member in round.members.values() {
         assert!(member.node.is_submitted());
         assert_eq!(member.node.duty(), node::Duty::AskPattern);
+    }
+}
+
+/// Random counts: mostly zeros and small cells, or mostly plain ones.
+fn any_counts() -> impl Strategy<Value = Vec<Vec<u32>>> {
+    let cell = prop_oneof![2 => Just(0u32), 2 => 1..4u32, 4 => 4..30u32];
+    prop::collection::vec(prop::collection::vec(cell, 64), party::UNITS.len())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// SAFE-1, TRUE-1: what an honest region chooses, no honest node and no helper refuses, and the sums are exact.
+    #[test]
+    fn any_counts_give_a_pattern_that_everyone_takes(made in any_counts()) {
+        let mut world = World::new();
+        for (counts, made) in world.counts.values_mut().zip(made) {
+            let cells = made.into_iter().cycle().take(world.system.atoms).collect();
+            *counts = Counts::from_stored(&world.system, cells).unwrap();
+        }
+        let mut round = Federation::new(world).to_submitted();
+        round.close().unwrap();
+        for (cell, sum) in round.open().0 {
+            prop_assert_eq!(sum, sum_of_all(&round.world, cell));
+        }
     }
 }

@@ -110,7 +110,8 @@ pub struct Protected {
 }
 
 /// Withholds further totals until every small one keeps its range. `statuses[unit][unit atom]` in roster
-/// order.
+/// order. `low` names unit atoms whose all-small lines an audit found too low: they are treated as such whatever
+/// their sum.
 ///
 /// Post: no mark of a unit changed, no total opened; each target has its witnesses or stands in
 /// `unprotected`.
@@ -123,6 +124,7 @@ pub fn protect_totals(
     statuses: &[Vec<FineStatus>],
     threshold: MinCount,
     weights: Weights,
+    low: &BTreeSet<u32>,
 ) -> Result<Protected, KnownError> {
     let fits = figures.per_unit.len() == statuses.len()
         && figures.units.len() == statuses.len()
@@ -145,7 +147,7 @@ pub fn protect_totals(
     for (target, values) in work.printed_targets() {
         work.protect(target, &values, &mut witnesses)?;
     }
-    for (atom, units) in work.low_lines(statuses) {
+    for (atom, units) in work.low_lines(statuses, low) {
         work.protect_line(atom, &units, statuses);
     }
     for (target, values) in work.implied_targets() {
@@ -238,32 +240,8 @@ impl Work<'_> {
         self.figures.totals.iter().filter_map(small).collect()
     }
 
-    /// What each bortfall cell holds of each printed cell: incomplete registrations, which are no small cells
-    /// (ADR).
-    fn bortfall_pieces(&self) -> Vec<Vec<u32>> {
-        let (counts, missing): (Vec<_>, Vec<_>) = self.system.cells.iter().partition(|cell| cell.is_count);
-        let mut pieces = BTreeSet::new();
-        for bortfall in missing {
-            for cell in &counts {
-                let inside = |atom: &&u32| cell.atoms.binary_search(atom).is_ok();
-                let piece: Vec<u32> = bortfall.atoms.iter().filter(inside).copied().collect();
-                if !piece.is_empty() {
-                    pieces.insert(piece);
-                }
-            }
-        }
-        pieces.into_iter().collect()
-    }
-
-    /// Whether a set is made up of such pieces. `System::implied_total` leaves out those that one subtraction
-    /// gives; several may give them too.
-    fn is_bortfall(atoms: &[u32], pieces: &[Vec<u32>]) -> bool {
-        let inside = |piece: &&Vec<u32>| piece.iter().all(|atom| atoms.binary_search(atom).is_ok());
-        let covered: BTreeSet<u32> = pieces.iter().filter(inside).flatten().copied().collect();
-        covered.len() == atoms.len()
-    }
-
-    /// Small differences whose value follows from the totals that are still shown.
+    /// Small differences whose value follows from the totals that are still shown. `System::implied_total` has left out
+    /// incomplete registrations (ADR 5); leaving out more here than the audit does would only make it refuse.
     fn implied_targets(&self) -> Vec<Wanted> {
         let mut span = Span::default();
         for cell in self
@@ -274,7 +252,6 @@ impl Work<'_> {
         {
             span.insert(*cell as u32, self.board.kinds_of(&self.system.cells[*cell].atoms));
         }
-        let pieces = self.bortfall_pieces();
         let small = |atoms: &Vec<u32>| {
             let sum = span.express(self.board.kinds_of(atoms))?;
             let value = value_of(&sum, |cell| self.shown(cell as usize).unwrap_or(0));
@@ -282,8 +259,7 @@ impl Work<'_> {
                 atoms: atoms.clone(),
                 cell: None,
             };
-            (self.small(value) && !Self::is_bortfall(atoms, &pieces))
-                .then(|| (target, self.range(atoms, value)))
+            self.small(value).then(|| (target, self.range(atoms, value)))
         };
         self.system.implied_total.iter().filter_map(small).collect()
     }
@@ -291,7 +267,7 @@ impl Work<'_> {
     /// Unit atoms whose cells are all small and whose known sum is so low that it bounds them: each must be
     /// thought able to be `t − 1`, and to have two values by a kommun that takes its own, at most `t − 1` a
     /// unit, away. With the units that have them.
-    fn low_lines(&self, statuses: &[Vec<FineStatus>]) -> Vec<(u32, Vec<usize>)> {
+    fn low_lines(&self, statuses: &[Vec<FineStatus>], low: &BTreeSet<u32>) -> Vec<(u32, Vec<usize>)> {
         let mut span = Span::default();
         for cell in self
             .figures
@@ -308,6 +284,9 @@ impl Work<'_> {
                 .collect();
             if units.is_empty() || units.iter().any(|unit| status(unit) == FineStatus::Plain) {
                 return None;
+            }
+            if low.contains(&atom) {
+                return Some((atom, units));
             }
             let sum = span.express(self.board.kinds_of(&self.full_atoms(atom)))?;
             let sum = value_of(&sum, |cell| self.shown(cell as usize).unwrap_or(0));

@@ -469,6 +469,7 @@ fn protect(demo: &Demo) -> Protected {
         &demo.statuses(),
         MinCount::default(),
         weights,
+        &BTreeSet::new(),
     )
     .unwrap()
 }

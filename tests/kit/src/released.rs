@@ -46,13 +46,30 @@ pub fn released(made: &Made, key: &PatternKey) -> anyhow::Result<Released> {
     let statuses = made.statuses();
     let pattern = pattern_of(made, &statuses, key)?;
     let document = document_of(made, &pattern);
-    let readable: Vec<_> = (0..made.counts.len()).map(|at| readable_of(made, &document, at)).collect::<Result<_, _>>()?;
-    let opened = document.open.iter().map(|cell| (*cell, made.total(*cell))).collect();
+    let readable: Vec<_> = (0..made.counts.len())
+        .map(|at| readable_of(made, &document, at))
+        .collect::<Result<_, _>>()?;
+    let opened = document
+        .open
+        .iter()
+        .map(|cell| (*cell, made.total(*cell)))
+        .collect();
     let known_totals = shares::totals(&made.system, &document, &opened, &readable);
     let figures = figures_of(made, &readable, &known_totals);
     let min_count = made.collection.min_count;
-    let protected = protect_totals(&made.system, &figures, &statuses, min_count, Weights::default())?;
-    anyhow::ensure!(protected.unprotected.is_empty(), "{} totals unprotected", protected.unprotected.len());
+    let protected = protect_totals(
+        &made.system,
+        &figures,
+        &statuses,
+        min_count,
+        Weights::default(),
+        &BTreeSet::new(),
+    )?;
+    anyhow::ensure!(
+        protected.unprotected.is_empty(),
+        "{} totals unprotected",
+        protected.unprotected.len()
+    );
     let release = certify(made, &statuses, &pattern, (&protected.figures, &known_totals))?;
     let source = Source {
         collection: &made.collection,
@@ -62,7 +79,14 @@ pub fn released(made: &Made, key: &PatternKey) -> anyhow::Result<Released> {
     };
     let tables = strict_tables(source)?;
     let published = Published::new(&made.collection, &tables);
-    Ok(Released { pattern, known_totals, secondary: protected.secondary, release, tables, published })
+    Ok(Released {
+        pattern,
+        known_totals,
+        secondary: protected.secondary,
+        release,
+        tables,
+        published,
+    })
 }
 
 /// Phases 3 and 3b.
@@ -78,7 +102,10 @@ fn pattern_of(made: &Made, statuses: &[Vec<FineStatus>], key: &PatternKey) -> an
 }
 
 fn document_of(made: &Made, pattern: &Pattern) -> PatternDocument {
-    let roster = made.units().into_iter().map(|unit| RosterEntry { unit, certificate: [0; 32] });
+    let roster = made.units().into_iter().map(|unit| RosterEntry {
+        unit,
+        certificate: [0; 32],
+    });
     PatternDocument {
         collection: CollectionRef::of(&made.collection),
         round: 1,
@@ -95,20 +122,38 @@ fn document_of(made: &Made, pattern: &Pattern) -> PatternDocument {
 }
 
 /// A unit's readable cells as the region gets them: through their encoding.
-fn readable_of(made: &Made, document: &PatternDocument, place: usize) -> anyhow::Result<BTreeMap<CellIndex, u64>> {
+fn readable_of(
+    made: &Made,
+    document: &PatternDocument,
+    place: usize,
+) -> anyhow::Result<BTreeMap<CellIndex, u64>> {
     let counts = made.counts.values().nth(place).context("a unit of the roster")?;
     let sent = shares::readable(&made.system, counts, document, place).encode();
     shares::Readable::decode(&sent, &made.system, document, place).context("readable cells")
 }
 
-fn figures_of(made: &Made, readable: &[BTreeMap<CellIndex, u64>], totals: &BTreeMap<CellIndex, u64>) -> Figures {
+fn figures_of(
+    made: &Made,
+    readable: &[BTreeMap<CellIndex, u64>],
+    totals: &BTreeMap<CellIndex, u64>,
+) -> Figures {
     let mark = |known: &BTreeMap<CellIndex, u64>, cell| {
-        (cell, known.get(&cell).map_or(Mark::Withheld, |value| Mark::Shown(*value)))
+        (
+            cell,
+            known
+                .get(&cell)
+                .map_or(Mark::Withheld, |value| Mark::Shown(*value)),
+        )
     };
     Figures {
         units: made.units(),
-        per_unit: readable.iter().map(|own| made.system.per_unit().map(|cell| mark(own, cell)).collect()).collect(),
-        totals: (0..made.system.cells.len()).map(|cell| mark(totals, cell)).collect(),
+        per_unit: readable
+            .iter()
+            .map(|own| made.system.per_unit().map(|cell| mark(own, cell)).collect())
+            .collect(),
+        totals: (0..made.system.cells.len())
+            .map(|cell| mark(totals, cell))
+            .collect(),
     }
 }
 
@@ -130,7 +175,10 @@ fn certify(
         abort: &|| false,
     };
     audit::certify(&input).map_err(|findings| {
-        let said = findings.list().iter().map(|finding| format!("{}: {}", finding.label, finding.explanation));
+        let said = findings
+            .list()
+            .iter()
+            .map(|finding| format!("{}: {}", finding.label, finding.explanation));
         anyhow!("{findings}: {}", said.collect::<Vec<_>>().join("; "))
     })
 }

@@ -13,7 +13,7 @@ use tables::unit::Unit;
 use crate::document::{Declaration, PatternDocument};
 
 /// What a region knows for good of one collection.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Fact {
     /// The collection was announced at this second.
     Announced {
@@ -123,7 +123,7 @@ pub enum Failure {
 }
 
 /// What reaches a region. Units and certificates come from the connection, never from a message (DOOR-1).
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub enum Event {
     /// The operator starts the collection.
     Announce,

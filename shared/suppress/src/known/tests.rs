@@ -48,6 +48,7 @@ fn protect(fixture: &Fixture, figures: &Figures) -> Result<Protected, KnownError
         &statuses,
         MinCount::default(),
         Weights::default(),
+        &BTreeSet::new(),
     )
 }
 
@@ -273,6 +274,7 @@ fn both_stages(
         &statuses(&values),
         four,
         Weights::default(),
+        &BTreeSet::new(),
     )
     .unwrap();
     (fixture, values, pattern, figures, protected)

@@ -41,7 +41,8 @@ pub fn key_of(cell: &ExpectedCell) -> Key {
 pub fn truth(table: &str, omrade: &str, code: &str, tid: u16) -> i64 {
     let cells = county::expected_cells();
     let is = |cell: &&ExpectedCell| {
-        (cell.table, cell.omrade, cell.tid) == (table, omrade, tid) && cell.codes.iter().any(|(_, own)| *own == code)
+        (cell.table, cell.omrade, cell.tid) == (table, omrade, tid)
+            && cell.codes.iter().any(|(_, own)| *own == code)
     };
     cells.iter().find(is).unwrap().value.into()
 }

@@ -36,10 +36,13 @@ fn same_1_the_order_of_the_roster_changes_no_unit_s_pattern() {
     let units_there: Vec<_> = order.iter().map(|at: &usize| units[*at].clone()).collect();
     let statuses_there: Vec<_> = order.iter().map(|at| statuses[*at].clone()).collect();
     let there = choose(&made.system, &units_there, &statuses_there, &key(), &[]).unwrap();
-    let by_unit = |units: &[tables::unit::Unit], withheld: &[std::collections::BTreeSet<usize>]| -> BTreeMap<_, _> {
-        units.iter().cloned().zip(withheld.iter().cloned()).collect()
-    };
-    assert_eq!(by_unit(&units, &straight.withheld), by_unit(&units_there, &there.withheld));
+    let by_unit = |units: &[tables::unit::Unit],
+                   withheld: &[std::collections::BTreeSet<usize>]|
+     -> BTreeMap<_, _> { units.iter().cloned().zip(withheld.iter().cloned()).collect() };
+    assert_eq!(
+        by_unit(&units, &straight.withheld),
+        by_unit(&units_there, &there.withheld)
+    );
     assert_eq!((straight.open, straight.closed), (there.open, there.closed));
 }
 
@@ -48,7 +51,8 @@ fn any_other_key_certifies_too_and_withholds_as_many_cells() {
     let made = &case(7).made;
     let withheld = |files: &BTreeMap<String, String>| -> usize {
         let rows = files.values().flat_map(|text| text.lines());
-        rows.filter(|row| row.contains(",aktualiseringar,") && row.ends_with(",x")).count()
+        rows.filter(|row| row.contains(",aktualiseringar,") && row.ends_with(",x"))
+            .count()
     };
     let own = withheld(&case(7).released.published.files);
     let mut differs = false;

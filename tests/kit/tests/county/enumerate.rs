@@ -48,7 +48,9 @@ impl Problem {
             return false;
         }
         let free = (0..bounds.len()).filter(|at| bounds[*at].0 < bounds[*at].1);
-        let Some(at) = free.min_by_key(|at| bounds[*at].1 - bounds[*at].0) else { return true };
+        let Some(at) = free.min_by_key(|at| bounds[*at].1 - bounds[*at].0) else {
+            return true;
+        };
         let (low, high) = bounds[at];
         (low..=high).any(|value| {
             let mut tried = bounds.clone();
@@ -63,9 +65,16 @@ impl Problem {
             for (terms, constant) in &self.equations {
                 let span = |(at, by): &(usize, i64)| {
                     let (low, high) = bounds[*at];
-                    if *by > 0 { (by * low, by * high) } else { (by * high, by * low) }
+                    if *by > 0 {
+                        (by * low, by * high)
+                    } else {
+                        (by * high, by * low)
+                    }
                 };
-                let (least, most) = terms.iter().map(span).fold((0, 0), |sum, own| (sum.0 + own.0, sum.1 + own.1));
+                let (least, most) = terms
+                    .iter()
+                    .map(span)
+                    .fold((0, 0), |sum, own| (sum.0 + own.0, sum.1 + own.1));
                 if *constant < least || *constant > most {
                     return false;
                 }

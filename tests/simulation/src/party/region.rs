@@ -55,12 +55,13 @@ pub struct RegionParty {
     process: Option<Process>,
     rng: ChaCha20Rng,
     figures: Option<Figures>,
+    findings: Option<String>,
 }
 
 impl RegionParty {
     /// A region that is not running. `rng` gives verify keys.
     pub fn new(federation: Arc<Federation>, rng: ChaCha20Rng) -> Self {
-        Self { federation, disk: MemoryDisk::new(), process: None, rng, figures: None }
+        Self { federation, disk: MemoryDisk::new(), process: None, rng, figures: None, findings: None }
     }
 
     /// Its disk.
@@ -71,6 +72,11 @@ impl RegionParty {
     /// The figures that were certified last.
     pub fn figures(&self) -> Option<&Figures> {
         self.figures.as_ref()
+    }
+
+    /// What the audit found when it did not certify: places and equations, no figures.
+    pub fn findings(&self) -> Option<&str> {
+        self.findings.as_deref()
     }
 
     /// Starts from what the disk holds.
@@ -256,7 +262,10 @@ impl RegionParty {
                 self.figures = Some(certified.release.figures().clone());
                 Event::Published([1; 32])
             }
-            Err(ReleaseError::Findings(_)) => Event::Fail(Failure::Audit),
+            Err(ReleaseError::Findings(findings)) => {
+                self.findings = Some(findings);
+                Event::Fail(Failure::Audit)
+            }
             Err(error) => return Err(error.into()),
         };
         Ok(desk.take(event, now, Vec::new())?)

@@ -1,0 +1,203 @@
+//! Writes an attack down: the list of withheld cells, and a summary in Swedish.
+//!
+//! The list is `table;column;row;mark;lower;upper;recovered`: tables, then columns, then rows as they first occur.
+//! `recovered` is `true` or `false`; `not_certified` where the budget did not settle it (the ends are then the
+//! widest they can be) and `contradiction` where the relations contradict the marks (no ends). An `upper` that has no
+//! end is empty. Withheld cells of no relation are not listed unless the publication says so.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::attack::{Attack, Finding, Outcome, Verdict};
+use super::{Cell, CellIndex, Figure, Publication, explain};
+
+/// Most computable cells that are explained; the others are listed.
+const MOST_EXPLAINED: usize = 200;
+/// Most cells of any other list of the summary.
+const MOST_LISTED: usize = 50;
+
+/// The list of withheld cells, UTF-8 without byte order mark, LF.
+///
+/// # Errors
+/// When the text cannot be assembled, which is our fault and never the input's.
+pub fn list(publication: &Publication, attack: &Attack) -> Result<String, csv::Error> {
+    let mut writer = csv::WriterBuilder::new().delimiter(b';').from_writer(Vec::new());
+    writer.write_record(["table", "column", "row", "mark", "lower", "upper", "recovered"])?;
+    for finding in &attack.findings {
+        let cell = &publication.cells[finding.cell];
+        let mark = cell.withheld().map_or("", |(mark, _)| mark);
+        let end = |value: Option<u64>| value.map(|value| value.to_string()).unwrap_or_default();
+        let (lower, upper, recovered) = match &finding.outcome {
+            Outcome::Interval { lower, upper, .. } => {
+                let recovered = if finding.outcome.recovered().is_some() { "true" } else { "false" };
+                (lower.to_string(), end(*upper), recovered)
+            }
+            Outcome::NotCertified { lower, upper } => (lower.to_string(), end(*upper), "not_certified"),
+            Outcome::Contradiction => (String::new(), String::new(), "contradiction"),
+        };
+        writer.write_record([&cell.table, &cell.column, &cell.row, mark, &lower, &upper, recovered])?;
+    }
+    let bytes = writer.into_inner().map_err(|error| error.into_error())?;
+    String::from_utf8(bytes).map_err(|error| std::io::Error::other(error).into())
+}
+
+/// The summary. `min_count` also lists the cells whose values below it are narrowed.
+pub fn summary(publication: &Publication, attack: &Attack, min_count: Option<u64>) -> String {
+    let mut text = String::new();
+    // infallible: writing to a String
+    let _ = writeln!(text, "{}", counts(publication, attack));
+    computable(publication, attack, &mut text);
+    contradictions(publication, attack, &mut text);
+    let open = |finding: &&Finding| matches!(finding.outcome, Outcome::NotCertified { .. });
+    let open: Vec<String> =
+        attack.findings.iter().filter(open).map(|finding| place(publication, finding.cell)).collect();
+    section(&mut text, "Kunde inte avgöras inom arbetsgränsen (räknas inte som säkra)", &open);
+    match min_count {
+        Some(min_count) => {
+            let title = format!("Värden under {min_count} som går att utesluta");
+            section(&mut text, &title, &narrowed_below(publication, attack, min_count));
+        }
+        None => section(&mut text, "Går inte att räkna ut, men är snävare än märket säger", &narrowed(publication, attack)),
+    }
+    section(&mut text, "Undertryckta celler som inte kan granskas, för inget samband nämner dem", &unrelated(publication, attack));
+    section(&mut text, "Kunde inte användas i granskningen", &publication.unused);
+    section(&mut text, "Antaganden", &publication.notes);
+    text.push_str(match attack.verdict() {
+        Verdict::Nothing => "\nSlutsats: ingen granskad cell går att räkna ut.\n",
+        Verdict::Computable => "\nSlutsats: INTE SÄKER. Undertryckta celler går att räkna ut.\n",
+        Verdict::NotCertified => "\nSlutsats: INTE AVGJORT. Inget gick att räkna ut, men allt kunde inte granskas.\n",
+    });
+    text
+}
+
+fn counts(publication: &Publication, attack: &Attack) -> String {
+    let shown = publication.cells.iter().filter(|cell| cell.shown().is_some()).count();
+    let withheld = publication.cells.iter().filter(|cell| matches!(cell.figure, Figure::Withheld { .. })).count();
+    let tables: std::collections::BTreeSet<&str> =
+        publication.cells.iter().map(|cell| cell.table.as_str()).collect();
+    let recovered = attack.findings.iter().filter(|finding| finding.outcome.recovered().is_some()).count();
+    let contradicted = attack.findings.iter().filter(|finding| finding.outcome == Outcome::Contradiction).count();
+    format!(
+        "Granskning av {} tabeller: {shown} visade antal, {withheld} undertryckta celler, {} samband.\n\
+         {} undertryckta celler granskade: {recovered} går att räkna ut. {} block säger emot sig självt ({contradicted} celler).",
+        tables.len(),
+        publication.relations.len(),
+        attack.findings.len() - contradicted,
+        attack.contradictions.len(),
+    )
+}
+
+fn computable(publication: &Publication, attack: &Attack, text: &mut String) {
+    let found: Vec<(&Finding, u64)> =
+        attack.findings.iter().filter_map(|finding| Some((finding, finding.outcome.recovered()?))).collect();
+    let lines: Vec<String> = found
+        .iter()
+        .take(MOST_EXPLAINED)
+        .map(|(finding, value)| {
+            let name = marked(publication, finding.cell);
+            format!("{name} är {value}.\n    {}", explain::computable(publication, finding))
+        })
+        .collect();
+    section(text, "Går att räkna ut", &lines);
+    if found.len() > lines.len() {
+        // infallible: writing to a String
+        let _ = writeln!(text, "  … och {} till, se listan", found.len() - lines.len());
+    }
+}
+
+fn contradictions(publication: &Publication, attack: &Attack, text: &mut String) {
+    let lines: Vec<String> = attack
+        .contradictions
+        .iter()
+        .map(|found| {
+            let cells = match found.cells.len() {
+                0 => String::new(),
+                1 => "\n    Blockets undertryckta cell granskas inte.".to_owned(),
+                n => format!("\n    Blockets {n} undertryckta celler granskas inte."),
+            };
+            format!("{}{cells}", explain::contradiction(publication, found))
+        })
+        .collect();
+    section(text, "Samband som säger emot märkenas betydelse eller varandra", &lines);
+}
+
+fn narrowed(publication: &Publication, attack: &Attack) -> Vec<String> {
+    let line = |finding: &Finding| {
+        let (_, meaning) = publication.cells[finding.cell].withheld()?;
+        let Outcome::Interval { lower, upper, holes } = &finding.outcome else {
+            return None;
+        };
+        let differs = (*lower, *upper) != (meaning.lower, meaning.upper) || !holes.is_empty();
+        (differs && finding.outcome.recovered().is_none())
+            .then(|| format!("{}: {}", marked(publication, finding.cell), values(*lower, *upper, holes)))
+    };
+    attack.findings.iter().filter_map(line).collect()
+}
+
+/// Cells of which some value from their least to under `min_count` can be had and another cannot. A total's least is
+/// the number of its terms that are not shown as zero.
+fn narrowed_below(publication: &Publication, attack: &Attack, min_count: u64) -> Vec<String> {
+    let mut parts: BTreeMap<CellIndex, u64> = BTreeMap::new();
+    for relation in publication.relations.iter().filter(|relation| relation.kind == super::Kind::Sum) {
+        let nonzero = relation.terms.iter().filter(|term| publication.cells[**term].shown() != Some(0)).count();
+        let most = parts.entry(relation.total).or_default();
+        *most = (*most).max(nonzero as u64);
+    }
+    let line = |finding: &Finding| {
+        let Outcome::Interval { lower, upper, holes } = &finding.outcome else {
+            return None;
+        };
+        let least = parts.get(&finding.cell).copied().unwrap_or(1).max(1);
+        let can = |value: &u64| {
+            *lower <= *value && upper.is_none_or(|upper| *value <= upper) && !holes.contains(value)
+        };
+        let all = least..min_count;
+        let some = all.clone().any(|value| can(&value));
+        (some && !all.clone().all(|value| can(&value)) && finding.outcome.recovered().is_none())
+            .then(|| format!("{}: {}", marked(publication, finding.cell), values(*lower, *upper, holes)))
+    };
+    attack.findings.iter().filter_map(line).collect()
+}
+
+fn values(lower: u64, upper: Option<u64>, holes: &[u64]) -> String {
+    let range = match upper {
+        Some(upper) => format!("{lower}–{upper}"),
+        None => format!("minst {lower}"),
+    };
+    let holes: Vec<String> = holes.iter().map(u64::to_string).collect();
+    if holes.is_empty() { range } else { format!("{range} utom {}", holes.join(", ")) }
+}
+
+/// Unrelated cells, counted by table and column.
+fn unrelated(publication: &Publication, attack: &Attack) -> Vec<String> {
+    let mut columns: BTreeMap<(u32, u32), (&Cell, usize)> = BTreeMap::new();
+    for cell in attack.unrelated.iter().map(|cell| &publication.cells[*cell]) {
+        columns.entry((cell.order.0, cell.order.1)).or_insert((cell, 0)).1 += 1;
+    }
+    columns.values().map(|(cell, n)| format!("tabell {}, {}: {n} celler", cell.table, cell.column)).collect()
+}
+
+fn place(publication: &Publication, cell: CellIndex) -> String {
+    let cell = &publication.cells[cell];
+    format!("tabell {}, {}, {}", cell.table, cell.column, cell.row)
+}
+
+fn marked(publication: &Publication, cell: CellIndex) -> String {
+    let mark = publication.cells[cell].withheld().map_or("", |(mark, _)| mark);
+    format!("{} ({mark})", place(publication, cell))
+}
+
+fn section(text: &mut String, title: &str, lines: &[String]) {
+    if lines.is_empty() {
+        return;
+    }
+    let most = if title == "Går att räkna ut" { MOST_EXPLAINED } else { MOST_LISTED };
+    // infallible: writing to a String
+    let _ = writeln!(text, "\n{title}:");
+    for line in lines.iter().take(most) {
+        let _ = writeln!(text, "  {line}");
+    }
+    if lines.len() > most {
+        let _ = writeln!(text, "  … och {} till", lines.len() - most);
+    }
+}

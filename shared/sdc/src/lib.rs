@@ -1,0 +1,45 @@
+//! The command `sdc`: disclosure control for tables that stand alone.
+//!
+//! `sdc protect IN.csv` reads a table's finest cells, withholds what must be withheld ([`suppress::table`]) and
+//! writes the table with all of its margins as a strict file. Ends with 0 done, 1 unsafe, 2 usage, 4 bad input,
+//! 5 our fault.
+//!
+//! Knows no coordinator and no network. Errors name file, row and column, never what stands in a cell.
+//! Invariant: nothing is written that [`suppress::table::proof`] does not accept (SAFE-1, SAFE-2).
+
+mod arguments;
+mod input;
+mod output;
+mod protect;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+pub use arguments::{Arguments, Command, EffortArgument, ProtectArguments};
+pub use input::{InputError, Table, read};
+pub use output::{report, write};
+pub use protect::{Fault, protect};
+
+/// Runs the command line and says how it ended.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    use clap::Parser;
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // A closed pipe is no reason to end otherwise than the arguments say.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    let Command::Protect(arguments) = arguments.command;
+    match protect(&arguments) {
+        Ok(line) => {
+            println!("{line}");
+            ExitCode::SUCCESS
+        }
+        Err(fault) => {
+            eprintln!("sdc: {fault}");
+            ExitCode::from(fault.code())
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! The search for fewer secondary cells: give some up, repair at disturbed prices, prune, keep what is no worse.
+//!
+//! Bounded by corner checks, not by time; random numbers come from a counter, so the same table gives the same
+//! answer.
+
+use super::board::Board;
+use super::construct::{ANY, prune};
+use super::search::{Limits, mix};
+use super::target::{INSIDER, SLOTS};
+use super::{Effort, Mark};
+
+/// Corner checks of the short search.
+const FAST: u64 = 60_000_000;
+/// Corner checks of the long search.
+const HIGH: u64 = 6_000_000_000;
+/// Corner checks of one repair.
+const REPAIR: u64 = 5_000;
+
+/// Random numbers from a counter.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        mix(self.0)
+    }
+
+    fn below(&mut self, bound: usize) -> usize {
+        (self.roll() % bound.max(1) as u64) as usize
+    }
+}
+
+/// Spends the work of an effort on withholding less.
+pub fn improve(board: &mut Board, effort: Effort) {
+    let budget = match effort {
+        Effort::Fast => FAST,
+        Effort::High => HIGH,
+    };
+    let (start, mut dice) = (board.work, Dice(1));
+    prune(board, 1);
+    board.journal.clear();
+    while !board.secondary.is_empty() && board.work - start < budget {
+        let before = board.objective;
+        if !attempt(board, &mut dice) || board.objective > before {
+            board.undo(0);
+        }
+        board.journal.clear();
+        // Attempts that cost next to nothing must not go on for ever.
+        board.work += 100;
+    }
+}
+
+/// Gives up one secondary cell for good and some near it for now, and repairs. `false` when that failed.
+fn attempt(board: &mut Board, dice: &mut Dice) -> bool {
+    let first = board.secondary[dice.below(board.secondary.len())];
+    let mut slots = board.users[first as usize].clone();
+    for _ in 0..dice.below(4) {
+        let near = near(board, dice, first);
+        slots.extend_from_slice(&board.users[near as usize]);
+    }
+    let mut targets: Vec<usize> = slots.iter().map(|slot| *slot as usize / SLOTS).collect();
+    targets.sort_unstable();
+    targets.dedup();
+    for slot in &slots {
+        board.clear(*slot);
+    }
+    board.marks[first as usize] = Mark::Zero;
+    board.noise = Some(dice.roll());
+    for at in (1..targets.len()).rev() {
+        targets.swap(at, dice.below(at + 1));
+    }
+    let done = repair(board, &targets);
+    board.noise = None;
+    board.marks[first as usize] = Mark::Published;
+    if done {
+        prune(board, 1);
+    }
+    done
+}
+
+fn repair(board: &mut Board, targets: &[usize]) -> bool {
+    let limits = Limits {
+        price: u64::MAX - 1,
+        chain: 0,
+        work: REPAIR,
+    };
+    let all = |board: &mut Board, kind: usize| {
+        targets.iter().all(|target| board.fill((target * SLOTS + kind) as u32, limits))
+    };
+    let done = (0..INSIDER).all(|kind| all(board, kind));
+    targets.iter().map(|target| (target * SLOTS + INSIDER) as u32).for_each(|slot| {
+        if board.idle(slot) {
+            board.clear(slot);
+        }
+    });
+    done && all(board, INSIDER)
+}
+
+/// A secondary cell that shares as many codes as a few draws find.
+fn near(board: &Board, dice: &mut Dice, cell: u32) -> u32 {
+    let shared = |other: u32| {
+        (0..board.shape.dimensions())
+            .filter(|at| board.shape.code(cell, *at) == board.shape.code(other, *at))
+            .count()
+    };
+    let mut best = (0, cell);
+    for _ in 0..1 + dice.below(4) {
+        let other = board.secondary[dice.below(board.secondary.len())];
+        best = best.max((shared(other), other));
+    }
+    best.1
+}

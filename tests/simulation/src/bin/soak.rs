@@ -1,0 +1,66 @@
+//! Plays many random schedules and prints the seeds of those that fail.
+//!
+//! `cargo run -p simulation --release --bin soak -- --schedules 10000 --seed 1` plays seeds 1 to 10000;
+//! `--schedules 1 --seed N --trace` shows what happened in one.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::Parser;
+use simulation::judge::judge;
+use simulation::world::World;
+use simulation::{Federation, Plan};
+
+#[derive(Parser)]
+struct Options {
+    /// How many schedules.
+    #[arg(long, default_value_t = 1000)]
+    schedules: u64,
+    /// Seed of the first; the next ones follow.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Seed of the federation: its records and keys.
+    #[arg(long, default_value_t = 1)]
+    federation: u64,
+    /// Print every event.
+    #[arg(long)]
+    trace: bool,
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    let options = Options::parse();
+    let federation = Federation::new(options.federation)?;
+    let began = Instant::now();
+    let mut by_roster = BTreeMap::new();
+    let mut endings = BTreeMap::<String, u64>::new();
+    let mut failed = 0_u64;
+    for seed in options.seed..options.seed + options.schedules {
+        let plan = Plan::random(&federation, seed);
+        let mut world = World::new(federation.clone(), plan);
+        world.run();
+        let mut judged = judge(&world);
+        if let Ok(outcome) = &judged
+            && outcome.figures.is_some()
+        {
+            let first = by_roster.entry(outcome.roster.clone()).or_insert_with(|| outcome.figures.clone());
+            if *first != outcome.figures {
+                judged = Err(vec!["not the same: another schedule with this roster certified other figures".into()]);
+            }
+        }
+        if options.trace {
+            println!("{:#?}", world.plan);
+            world.record.trace.iter().for_each(|line| println!("{line}"));
+        }
+        match judged {
+            Ok(outcome) => *endings.entry(format!("{:?}, {} units", outcome.phase, outcome.roster.len())).or_default() += 1,
+            Err(failures) => {
+                failed += 1;
+                println!("seed {seed}: {}", failures.join("; "));
+            }
+        }
+    }
+    let seconds = began.elapsed().as_secs_f64();
+    println!("{} schedules in {seconds:.1} s, {failed} failed; {endings:?}", options.schedules);
+    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

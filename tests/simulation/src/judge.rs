@@ -1,0 +1,308 @@
+//! Whether a schedule kept every promise. See the crate's documentation for what counts as a failure.
+//!
+//! The judge trusts no machine: it reads copies of the disks and compares with what was acknowledged and with the
+//! straight counts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use coordinator::rounds::desk::{report_key, share_key};
+use daemon::facts::FactLog;
+use daemon::store::{MemoryDisk, Store};
+use round::document::PatternDocument;
+use round::helper::Fact as HelperFact;
+use round::region::{Fact, Failure, Known, Phase};
+use round::shares;
+use sharing::output::OutputShare;
+use tables::figures::Figures;
+use tables::unit::Unit;
+
+use crate::federation::Federation;
+use crate::message::PartyId;
+use crate::party::{helper, region};
+use crate::record::Acknowledged;
+use crate::world::World;
+
+/// How a schedule ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// Where the region stands.
+    pub phase: Phase,
+    /// The final roster.
+    pub roster: Vec<Unit>,
+    /// What was certified; nothing when the round failed.
+    pub figures: Option<Figures>,
+    /// Events played.
+    pub events: usize,
+    /// Durable writes by party.
+    pub writes: BTreeMap<PartyId, u64>,
+}
+
+/// What region and helper hold for good.
+struct Books<'a> {
+    world: &'a World,
+    region: Vec<Fact>,
+    region_log: FactLog<Fact>,
+    helper: Vec<HelperFact>,
+    helper_log: FactLog<HelperFact>,
+}
+
+type Failures = Vec<String>;
+
+/// Judges a world whose schedule has been played.
+///
+/// # Errors
+/// Every failure, in words.
+pub fn judge(world: &World) -> Result<Outcome, Failures> {
+    let mut failures = world.record.failures.clone();
+    match Books::open(world) {
+        Err(error) => failures.push(format!("broken: a disk cannot be read: {error}")),
+        Ok(books) => {
+            books.acknowledged(&mut failures);
+            books.rosters(&mut failures);
+            books.canaries(&mut failures);
+            // A schedule that failed on its way has no end to look at.
+            if world.record.failures.is_empty() {
+                books.ending(&mut failures);
+            }
+        }
+    }
+    if !failures.is_empty() {
+        return Err(failures);
+    }
+    let roster = world.region.desk().and_then(|desk| desk.look(|region| region.document().map(|d| d.units())));
+    let nodes = world.nodes.iter().map(|(unit, node)| (PartyId::Node(unit.clone()), node.disk()));
+    let disks = nodes.chain([(PartyId::Region, world.region.disk()), (PartyId::Helper, world.helper.disk())]);
+    Ok(Outcome {
+        phase: world.phase(),
+        roster: roster.unwrap_or_default(),
+        figures: world.region.figures().filter(|_| world.phase() == Phase::Published).cloned(),
+        events: world.record.trace.len(),
+        writes: disks.map(|(party, disk)| (party, disk.commits())).collect(),
+    })
+}
+
+fn copy(disk: &MemoryDisk) -> Arc<dyn Store> {
+    Arc::new(MemoryDisk::from_image(disk.image()).open())
+}
+
+impl<'a> Books<'a> {
+    fn open(world: &'a World) -> Result<Self, daemon::facts::FactError> {
+        let (region_log, region) = FactLog::open(copy(world.region.disk()), region::prefix(&world.federation))?;
+        let (helper_log, helper) = FactLog::open(copy(world.helper.disk()), helper::prefix(&world.federation))?;
+        Ok(Self { world, region, region_log, helper, helper_log })
+    }
+
+    fn federation(&self) -> &Federation {
+        &self.world.federation
+    }
+
+    /// Nothing acknowledged is lost (KEEP-1), and the helper opens one round, one way.
+    fn acknowledged(&self, failures: &mut Failures) {
+        let mut opened = None;
+        for seen in &self.world.record.acknowledged {
+            if !self.holds(seen) {
+                failures.push(format!("lost: {}", name(seen)));
+            }
+            if let Acknowledged::Opened(round, opening) = seen {
+                let first = opened.get_or_insert((round, opening));
+                if *first != (round, opening) {
+                    failures.push(format!("promise broken: rounds {} and {round} opened, or one twice", first.0));
+                }
+            }
+        }
+    }
+
+    fn holds(&self, seen: &Acknowledged) -> bool {
+        let region = |found: &dyn Fn(&Fact) -> bool| self.region.iter().any(found);
+        let helper = |found: &dyn Fn(&HelperFact) -> bool| self.helper.iter().any(found);
+        match seen {
+            Acknowledged::Declaration(unit, declaration) => region(
+                &|fact| matches!(fact, Fact::Declared { unit: u, statuses, .. } if u == unit && *statuses == declaration.statuses),
+            ),
+            Acknowledged::Answer(unit, round, lines) => region(
+                &|fact| matches!(fact, Fact::Answered { round: r, unit: u, lines: l } if (r, u, l) == (round, unit, lines)),
+            ),
+            Acknowledged::Report(unit, round, bytes) => {
+                region(&|fact| matches!(fact, Fact::Stored { round: r, unit: u, .. } if (r, u) == (round, unit)))
+                    && self.region_log.read(&report_key(*round, unit)).is_ok_and(|stored| stored == *bytes)
+            }
+            Acknowledged::Pattern(round) => {
+                helper(&|fact| matches!(fact, HelperFact::Holds { document, .. } if document.round == *round))
+            }
+            Acknowledged::Verified(unit, round) => helper(
+                &|fact| matches!(fact, HelperFact::Accepted { round: r, unit: u, .. } if (r, u) == (round, unit)),
+            ),
+            Acknowledged::Opened(round, _) => {
+                helper(&|fact| matches!(fact, HelperFact::Closed { round: r } if r == round))
+            }
+        }
+    }
+
+    /// No kommun stands twice in a roster or is verified twice in a round; the helper closes once.
+    fn rosters(&self, failures: &mut Failures) {
+        let mut verified = BTreeSet::new();
+        for fact in &self.region {
+            match fact {
+                Fact::Chosen { document, .. } => {
+                    let units: BTreeSet<Unit> = document.units().into_iter().collect();
+                    if units.len() != document.roster.len() {
+                        failures.push(format!("twice: a kommun in the roster of round {}", document.round));
+                    }
+                }
+                Fact::Verified { round, unit } if !verified.insert((*round, unit.clone())) => {
+                    failures.push(format!("twice: {unit} verified in round {round}"));
+                }
+                _ => {}
+            }
+        }
+        let closed = self.helper.iter().filter(|fact| matches!(fact, HelperFact::Closed { .. }));
+        if closed.count() > 1 {
+            failures.push("promise broken: the helper closed twice".into());
+        }
+    }
+
+    /// Neither coordinator stores a node's secret or its counts (STAY-1, SAFE-3).
+    fn canaries(&self, failures: &mut Failures) {
+        for (party, disk) in [("region", self.world.region.disk()), ("helper", self.world.helper.disk())] {
+            let Ok(entries) = copy(disk).scan("") else {
+                failures.push(format!("broken: the {party}'s disk cannot be read"));
+                continue;
+            };
+            for (unit, kommun) in &self.federation().kommuner {
+                let counts = postcard::to_allocvec(kommun.counts.to_stored()).unwrap_or_default();
+                let held = |canary: &[u8]| entries.iter().any(|(_, value)| contains(value, canary));
+                if held(&kommun.secret) || held(&counts) {
+                    failures.push(format!("promise broken: the {party}'s store holds a secret or counts of {unit}"));
+                }
+            }
+        }
+    }
+
+    fn ending(&self, failures: &mut Failures) {
+        let Some(desk) = self.world.region.desk() else { return failures.push("stuck: nothing was announced".into()) };
+        let document = desk.look(|region| region.document().cloned());
+        let known = desk.look(|region| region.known().cloned());
+        match (desk.phase(), desk.look(|region| region.failure().cloned())) {
+            (Phase::Published, _) => {}
+            (_, Some(failure)) => return self.failed(&failure, failures),
+            (phase, _) => return failures.push(format!("stuck: the region is at {phase:?}")),
+        }
+        let (Some(document), Some(known)) = (document, known) else {
+            return failures.push("broken: published without pattern or sums".into());
+        };
+        let roster = document.units();
+        for unit in self.world.plan.untouched(&self.federation().collection.units) {
+            if !roster.contains(unit) {
+                failures.push(format!("not at all: {unit} was never kept from delivering and is not in the roster"));
+            }
+        }
+        self.shares(document.round, &roster, failures);
+        self.sums(&document, &known, failures);
+        self.readable(&document, &known, failures);
+        match self.world.region.figures() {
+            Some(figures) => self.figures(figures, &roster, failures),
+            // The region crashed between certifying and storing that, and certified again: then it has them.
+            None => failures.push("broken: published without figures".into()),
+        }
+    }
+
+    /// A round without a publication: only for a reason the plan gives.
+    fn failed(&self, failure: &Failure, failures: &mut Failures) {
+        let collection = &self.federation().collection;
+        let left: BTreeSet<_> = self.world.plan.untouched(&collection.units).map(Unit::kommun).collect();
+        let expected = match failure {
+            Failure::RosterTooSmall { .. } => left.len() < collection.minimum_roster(),
+            Failure::Unit(unit) => self.world.plan.lies(unit),
+            Failure::Audit | Failure::Helper(_) | Failure::Pattern(_) => false,
+        };
+        if !expected {
+            let findings = self.world.region.findings().unwrap_or_default();
+            failures.push(format!("failed without need: {failure} {findings}"));
+        }
+    }
+
+    /// Both sides added up shares of exactly one report of each kommun of the roster, the same one.
+    fn shares(&self, round: u32, roster: &[Unit], failures: &mut Failures) {
+        let parameters = &self.federation().parameters;
+        let report = |bytes: Vec<u8>| OutputShare::decode(parameters, &bytes).ok().map(|share| share.report());
+        for unit in roster {
+            let key = share_key(round, unit);
+            let region = self.region_log.read(&key).ok().and_then(report);
+            let helper = self.helper_log.read(&key).ok().and_then(report);
+            if region.is_none() || region != helper {
+                failures.push(format!("twice, or not at all: the two sides' shares of {unit}"));
+            }
+        }
+    }
+
+    /// Every total the region knows is the straight sum over the roster (TRUE-1).
+    fn sums(&self, document: &PatternDocument, known: &Known, failures: &mut Failures) {
+        let system = &self.federation().system;
+        let roster = document.units();
+        for (cell, total) in shares::totals(system, document, &known.sums, &known.readable) {
+            if total != self.federation().truth(cell, &roster) {
+                failures.push(format!("wrong: total of {}", system.cells[cell].label));
+            }
+        }
+    }
+
+    /// Readable cells are true, and none is small by the kommun's own threshold (STAY-2); the helper holds none.
+    fn readable(&self, document: &PatternDocument, known: &Known, failures: &mut Failures) {
+        let federation = self.federation();
+        let helper = copy(self.world.helper.disk()).scan("").unwrap_or_default();
+        for (place, (unit, cells)) in document.units().iter().zip(&known.readable).enumerate() {
+            let kommun = federation.kommun(unit);
+            for (cell, value) in cells {
+                let label = &federation.system.cells[*cell].label;
+                if *value != federation.system.value(&kommun.counts, *cell) {
+                    failures.push(format!("wrong: {label} of {unit}"));
+                }
+                if (1..u64::from(kommun.own_min_count.get())).contains(value) {
+                    failures.push(format!("promise broken: {label} of {unit} is small and readable"));
+                }
+            }
+            let sent = shares::readable(&federation.system, &kommun.counts, document, place).encode();
+            // Few bytes could stand anywhere by chance.
+            if sent.len() >= 8 && helper.iter().any(|(_, value)| contains(value, &sent)) {
+                failures.push(format!("promise broken: the helper holds readable cells of {unit}"));
+            }
+        }
+    }
+
+    /// Every certified figure is true (TRUE-1).
+    fn figures(&self, figures: &Figures, roster: &[Unit], failures: &mut Failures) {
+        let federation = self.federation();
+        if figures.units != roster {
+            failures.push("wrong: the publication's roster".into());
+        }
+        for (cell, mark) in &figures.totals {
+            if mark.shown().is_some_and(|shown| shown != federation.truth(*cell, roster)) {
+                failures.push(format!("wrong: published total of {}", federation.system.cells[*cell].label));
+            }
+        }
+        for (unit, cells) in figures.units.iter().zip(&figures.per_unit) {
+            for (cell, mark) in cells {
+                if mark.shown().is_some_and(|shown| shown != federation.truth(*cell, [unit])) {
+                    let label = &federation.system.cells[*cell].label;
+                    failures.push(format!("wrong: published {label} of {unit}"));
+                }
+            }
+        }
+    }
+}
+
+fn contains(bytes: &[u8], sought: &[u8]) -> bool {
+    !sought.is_empty() && bytes.windows(sought.len()).any(|window| window == sought)
+}
+
+fn name(seen: &Acknowledged) -> String {
+    match seen {
+        Acknowledged::Declaration(unit, _) => format!("the declaration of {unit}"),
+        Acknowledged::Answer(unit, round, _) => format!("the answer of {unit} in round {round}"),
+        Acknowledged::Report(unit, round, _) => format!("the report of {unit} in round {round}"),
+        Acknowledged::Pattern(round) => format!("the pattern of round {round} at the helper"),
+        Acknowledged::Verified(unit, round) => format!("the helper's share of {unit} in round {round}"),
+        Acknowledged::Opened(round, _) => format!("the opening of round {round}"),
+    }
+}
