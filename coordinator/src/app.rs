@@ -102,13 +102,14 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 async fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
     let config = Config::read(&arguments.config)?;
+    daemon::config::private_directory(&config.data).context(format!("{}", config.data.display()))?;
     match arguments.command {
         Command::Run => run(config).await,
         Command::Enrol { invite } => enrol(&config, &invite).await,
         Command::Invite { identity, server, address, enrolment_address, out } => {
             let question = Question::Invite { identity, server, address, enrolment_address };
             match admin::ask(&config.data, &question).await? {
-                Reply::Invite(text) => std::fs::write(&out, text).context(format!("{}", out.display())),
+                Reply::Invite(text) => daemon::config::write_private(&out, &text).context(format!("{}", out.display())),
                 other => refused(other),
             }
         }
@@ -166,10 +167,9 @@ async fn enrol(config: &Config, invite: &std::path::Path) -> anyhow::Result<()> 
     let address = invite.enrolment_address.clone();
     let channel = connect(Target { address, proxy: None, expected: invite.server.clone() }, tls).await?;
     let key = wallet.key()?;
-    let message = v1::EnrolRequest {
-        token: invite.token.as_bytes().to_vec(),
-        certificate_signing_request: request(&key)?,
-    };
+    let csr = request(&key)?;
+    let claim = invite.token.claim(&csr).to_bytes().to_vec();
+    let message = v1::EnrolRequest { claim, certificate_signing_request: csr };
     let reply = EnrolmentClient::new(channel).enrol(message).await.map_err(|status| anyhow::anyhow!("{}", status.message()))?.into_inner();
     accept(&invite, key, &reply.certificate, &reply.root, Timestamp::now())?;
     wallet.store(&reply.certificate, &reply.root, &reply.revocation_list)?;

@@ -30,6 +30,9 @@ use crate::signer::Signer;
 /// How long a root lives.
 const ROOT_LIFE: SignedDuration = SignedDuration::from_hours(24 * 365 * 10);
 
+/// How often a new revocation list is signed; it stands for a week.
+const LIST_EVERY: std::time::Duration = std::time::Duration::from_secs(6 * 3600);
+
 /// Runs until `stop`. Makes the root and the own certificate on the first start.
 ///
 /// # Errors
@@ -67,17 +70,36 @@ pub async fn run(config: Config, stop: Shutdown) -> anyhow::Result<()> {
     let open = Arc::new(ServerTls::enrolment(credentials)?);
     let operator = operator_socket(&config)?;
     tracing::info!(listen = %config.listen, "national coordinator: issuer and helper");
+    let listing = issuer.clone();
     let answer = move |question| {
         let issuer = issuer.clone();
         async move { answer(&issuer, question) }
     };
     tokio::spawn(admin::serve(operator, answer));
+    tokio::spawn(keep_list_fresh(listing, wallet, stop.clone()));
     let (doors, enrolments) = tokio::join!(
         serve(listener, mutual, routes, Limits::default(), stop.clone()),
         serve(enrolment, open, strangers, Limits::enrolment(), stop),
     );
     doors?;
     Ok(enrolments?)
+}
+
+/// Signs a new revocation list long before the old one is stale: a stale list admits nobody.
+async fn keep_list_fresh(issuer: Arc<IssuerDesk>, wallet: Wallet, mut stop: Shutdown) {
+    loop {
+        tokio::select! {
+            () = stop.wait() => return,
+            () = tokio::time::sleep(LIST_EVERY) => {}
+        }
+        let signed = issuer.list(Timestamp::now());
+        let stored = signed.map(|crl| wallet.store_revocations(crl.der()));
+        match stored {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "the revocation list could not be stored"),
+            Err(error) => tracing::error!(%error, "no new revocation list"),
+        }
+    }
 }
 
 fn root(config: &Config) -> anyhow::Result<Root> {

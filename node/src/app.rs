@@ -91,6 +91,7 @@ fn code_of(error: &anyhow::Error) -> u8 {
 
 async fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
     let config = Config::read(&arguments.config)?;
+    daemon::config::private_directory(&config.data).context(format!("{}", config.data.display()))?;
     match arguments.command {
         Command::Enrol { invite } => enrol(&config, &invite).await,
         Command::Check => check(&config),

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use daemon::enrolment::{CERTIFICATE_DAYS, EnrolmentError, Issuer};
 use daemon::gate::Gate;
 use daemon::identity::{Identity, Role};
-use daemon::invite::{InviteBook, InviteFile, Token, TokenError};
+use daemon::invite::{Claim, InviteBook, InviteFile, Token, TokenError};
 use daemon::pki::{Crl, DoorError, IssueError, RevocationBook, Root, Serial};
 use daemon::store::{Batch, Store, StoreError};
 use jiff::{SignedDuration, Timestamp};
@@ -115,18 +115,24 @@ impl IssuerDesk {
         Ok(InviteFile { identity, server, address, enrolment_address, root_sha256, token, expires })
     }
 
-    /// Redeems an invite: the certificate, stored before it is returned.
+    /// Redeems an invite: the certificate, stored before it is returned. What the identity held before is withdrawn:
+    /// one unit has one certificate.
     ///
     /// # Errors
     /// [`IssuerError`].
-    pub fn enrol(&self, token: &Token, csr: &[u8], now: Timestamp) -> Result<Vec<u8>, IssuerError> {
+    pub fn enrol(&self, claim: &Claim, csr: &[u8], now: Timestamp) -> Result<Vec<u8>, IssuerError> {
         let known = |identity: &Identity| self.is_known(identity);
         let issuer = Issuer { root: &self.root, days: CERTIFICATE_DAYS, known: &known };
-        self.change(|books| {
-            let certificate = issuer.enrol(&mut books.invites, token, csr, now)?;
+        let (certificate, withdrawn) = self.change(|books| {
+            let certificate = issuer.enrol(&mut books.invites, claim, csr, now)?;
+            let withdrawn = books.supersede(&certificate, now)?;
             books.note(&certificate)?;
-            Ok(certificate)
-        })
+            Ok((certificate, withdrawn))
+        })?;
+        if withdrawn {
+            self.list(now)?;
+        }
+        Ok(certificate)
     }
 
     /// Issues without an invite: the national body's own certificate, on its own machine.
@@ -212,6 +218,19 @@ impl IssuerDesk {
 }
 
 impl Books {
+    /// Revokes the other certificates of the identity of `fresh`; whether there were any.
+    fn supersede(&mut self, fresh: &[u8], now: Timestamp) -> Result<bool, IssuerError> {
+        let peer = daemon::pki::PeerCertificate::parse(fresh).map_err(DoorError::from)?;
+        let held = self.issued.get(&peer.identity.uri()).cloned().unwrap_or_default();
+        let older: Vec<Serial> = held
+            .into_iter()
+            .filter(|serial| *serial != peer.serial && !self.revocations.is_revoked(serial))
+            .collect();
+        let any = !older.is_empty();
+        older.into_iter().for_each(|serial| self.revocations.revoke(serial, now));
+        Ok(any)
+    }
+
     fn note(&mut self, certificate: &[u8]) -> Result<(), IssuerError> {
         let peer = daemon::pki::PeerCertificate::parse(certificate).map_err(DoorError::from)?;
         let serials = self.issued.entry(peer.identity.uri()).or_default();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use daemon::gate::Gate;
-use daemon::invite::Token;
+use daemon::invite::Claim;
 use jiff::Timestamp;
 use proto::v1;
 use proto::v1::issuer_client::IssuerClient;
@@ -53,10 +53,10 @@ impl Upstream {
                 Ok(IssuerClient::new(channel.clone()).issue(request).await?.into_inner())
             }
             Self::Own { desk, gate } => {
-                let token = Token::from_bytes(&request.token)
+                let claim = Claim::from_bytes(&request.claim)
                     .map_err(|_| Status::permission_denied("the invite is not honoured"))?;
                 let now = Timestamp::now();
-                let enrolled = desk.enrol(&token, &request.certificate_signing_request, now);
+                let enrolled = desk.enrol(&claim, &request.certificate_signing_request, now);
                 let certificate = enrolled.map_err(|error| refused(&error))?;
                 let root = desk.root().certificate_der().to_vec();
                 Ok(v1::EnrolReply { certificate, root, revocation_list: gate.crl().der().to_vec() })

@@ -15,7 +15,7 @@ use sharing::aggregate::AggregateShare;
 use sharing::opening::{NoNoise, OpenedShare, open};
 use sharing::output::{OutputShare, Side};
 use sharing::report::{ReadableKey, Report};
-use tables::count::FineStatus;
+use tables::count::{FineStatus, MinCount};
 use tables::system::{CellIndex, System};
 use tables::unit::Unit;
 
@@ -160,7 +160,8 @@ type Unsealed = Result<Vec<BTreeMap<CellIndex, u64>>, Unit>;
 
 /// The readable cells of every unit, or the unit whose cells are not what it declared.
 fn unseal(desk: &Desk, document: &PatternDocument, closed: &Opening<'_>) -> Result<Unsealed, CloseError> {
-    let (system, statuses) = desk.look(|region| (region.system().clone(), region.statuses()));
+    let (system, statuses, threshold) =
+        desk.look(|region| (region.system().clone(), region.statuses(), region.collection().min_count));
     if closed.readable_keys.len() != document.roster.len() {
         return Err(CloseError::Opening("the number of keys"));
     }
@@ -174,7 +175,7 @@ fn unseal(desk: &Desk, document: &PatternDocument, closed: &Opening<'_>) -> Resu
             .ok()
             .and_then(|bytes| Readable::decode(&bytes, &system, document, place));
         let declared = statuses.get(&entry.unit).map(Vec::as_slice).unwrap_or_default();
-        match cells.filter(|cells| agrees(&system, cells, declared)) {
+        match cells.filter(|cells| agrees(&system, cells, declared, threshold)) {
             Some(cells) => all.push(cells),
             None => return Ok(Err(entry.unit.clone())),
         }
@@ -182,11 +183,18 @@ fn unseal(desk: &Desk, document: &PatternDocument, closed: &Opening<'_>) -> Resu
     Ok(Ok(all))
 }
 
-/// Whether readable cells are zero exactly where the statuses of their unit atoms say so.
-fn agrees(system: &System, cells: &BTreeMap<CellIndex, u64>, statuses: &[FineStatus]) -> bool {
+/// Whether readable cells fit what was declared: zero exactly where all statuses are, at least what the statuses
+/// together say, and no larger than shares can be.
+fn agrees(
+    system: &System,
+    cells: &BTreeMap<CellIndex, u64>,
+    statuses: &[FineStatus],
+    threshold: MinCount,
+) -> bool {
     cells.iter().all(|(cell, value)| {
         let atoms = system.cells[*cell].unit_atoms.as_deref().unwrap_or_default();
-        let zero = atoms.iter().all(|atom| statuses.get(*atom as usize) == Some(&FineStatus::Zero));
-        zero == (*value == 0)
+        let least = |atom: &u32| statuses.get(*atom as usize).map_or(0, |s| u64::from(s.least(threshold)));
+        let least: u64 = atoms.iter().map(least).sum();
+        (least == 0) == (*value == 0) && least <= *value && *value <= u64::from(u32::MAX)
     })
 }

@@ -160,7 +160,7 @@ fn free_address() -> anyhow::Result<String> {
 }
 
 fn office(out: &Path, name: &str, region: Option<(&Collection, &str)>) -> anyhow::Result<Office> {
-    let data = out.join(name);
+    let data = out.join("samordnare").join(name);
     std::fs::create_dir_all(&data)?;
     let (address, enrolment) = (free_address()?, free_address()?);
     let mut config = toml::Table::new();
@@ -202,7 +202,7 @@ async fn invite(
     let (address, enrolment_address) = (at.address.clone(), at.enrolment.clone());
     let question = Question::Invite { identity, server, address, enrolment_address };
     match admin::ask(&national.data, &question).await? {
-        Reply::Invite(text) => Ok(std::fs::write(file, text)?),
+        Reply::Invite(text) => Ok(daemon::config::write_private(file, &text)?),
         Reply::Refused(reason) => bail!("ingen inbjudan: {reason}"),
         _ => bail!("den nationella samordnaren svarade något annat"),
     }

@@ -2,7 +2,7 @@
 //! counts per atom; what a person must look at goes to a review file in the kommun (STAY-1).
 
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, Write};
 use std::path::{Path, PathBuf};
 
 use harmonise::{Harmonised, IntakeError, IntakeReport, KommunCodes, Source};
@@ -86,6 +86,18 @@ pub fn count(system: &System, harmonised: &Harmonised) -> Counts {
         system.count(&mut counts, row.date, &row.codes);
     }
     counts
+}
+
+/// Writes what was found to the operator's summary file.
+///
+/// # Errors
+/// The file's.
+pub fn write_summary(path: &Path, report: &IntakeReport, codebook: &Codebook) -> std::io::Result<()> {
+    let mut file = File::create(path)?;
+    for line in describe(report, codebook) {
+        writeln!(file, "{line}")?;
+    }
+    file.sync_all()
 }
 
 /// Writes the labels that fit no code to the operator's review file, the only place they may stand.

@@ -90,7 +90,8 @@ impl Cleared<StoredReport> {
 impl Cleared<v1::EnrolRequest> {
     /// Phase 0.
     pub fn enrolment(token: &daemon::invite::Token, certificate_signing_request: Vec<u8>) -> Self {
-        Self(v1::EnrolRequest { token: token.as_bytes().to_vec(), certificate_signing_request })
+        let claim = token.claim(&certificate_signing_request).to_bytes().to_vec();
+        Self(v1::EnrolRequest { claim, certificate_signing_request })
     }
 }
 

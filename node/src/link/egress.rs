@@ -222,9 +222,7 @@ pub async fn enrol(
     message: Cleared<v1::EnrolRequest>,
 ) -> Result<v1::EnrolReply, EgressError> {
     let message = message.release();
-    // The token is a secret that is spent by this message: the journal keeps the request without it.
-    let noted = v1::EnrolRequest { token: Vec::new(), ..message.clone() };
-    journal.append(Timestamp::now().as_second(), &invite.server.uri(), "Enrol", noted.encode_to_vec())?;
+    journal.append(Timestamp::now().as_second(), &invite.server.uri(), "Enrol", message.encode_to_vec())?;
     let tls = Arc::new(ClientTls::enrolment(invite.root_sha256));
     let address = invite.enrolment_address.clone();
     let target = Target { address, proxy, expected: invite.server.clone() };

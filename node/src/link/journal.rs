@@ -133,8 +133,13 @@ impl Journal {
         let length = length.ok_or(JournalError::TooLong(bytes.len()))?;
         let hash: [u8; 32] = Sha256::digest(&bytes).into();
         let record = [&length.to_be_bytes()[..], &bytes, &hash].concat();
+        let before = file.metadata().map_err(file_error(&self.path))?.len();
         let written = file.write_all(&record).and_then(|()| file.sync_data());
-        written.map_err(file_error(&self.path))?;
+        if let Err(error) = written {
+            // A full disk leaves a part of the record; the next record must not come after it.
+            file.set_len(before).and_then(|()| file.sync_data()).map_err(file_error(&self.path))?;
+            return Err(file_error(&self.path)(error));
+        }
         *head = Head { number: entry.number, hash };
         write_head(&self.path, *head)
     }

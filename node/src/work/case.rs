@@ -221,11 +221,12 @@ impl Case {
     fn count(&self) -> anyhow::Result<Step> {
         let today = Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
         let harmonised = intake::read(&self.shared.config, &self.shared.codebook, today)?;
-        for line in intake::describe(&harmonised.report, &self.shared.codebook) {
-            println!("{line}");
-        }
-        intake::write_review(&self.shared.config.place("granska.toml"), &harmonised)
-            .context("granska.toml")?;
+        // Counts of the kommun's own rows are for its operator's eyes, not for a service log (STAY-2).
+        let place = |name: &str| self.shared.config.place(name);
+        intake::write_summary(&place("lasning.txt"), &harmonised.report, &self.shared.codebook)
+            .context("lasning.txt")?;
+        intake::write_review(&place("granska.toml"), &harmonised).context("granska.toml")?;
+        tracing::info!("the extract was read; lasning.txt and granska.toml in the data directory say how");
         let counts = intake::count(&self.system, &harmonised);
         let own = self.shared.config.min_count.max(self.collection.min_count);
         let statuses = shares::statuses(&self.system, &counts, own);

@@ -118,6 +118,32 @@ fn syntax(file: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
     }
 }
 
+/// Makes the data directory if it is not there, and closes it to everyone but its owner: stores, keys and journals lie
+/// in it (STAY-2, on the kommun's own machine too).
+///
+/// # Errors
+/// The directory's.
+#[cfg(unix)]
+pub fn private_directory(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::create_dir_all(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700))
+}
+
+/// Writes a file that only its owner may read.
+///
+/// # Errors
+/// The file's.
+#[cfg(unix)]
+pub fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut file =
+        std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

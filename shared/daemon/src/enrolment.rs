@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use thiserror::Error;
 
 use crate::identity::Identity;
-use crate::invite::{InviteBook, InviteError, InviteFile, Redemption, Token};
+use crate::invite::{Claim, InviteBook, InviteError, InviteFile, Redemption};
 use crate::pki::{
     Csr, DoorError, IssueError, Key, PeerCertificate, Root, fingerprint, verify_chain, verify_root,
 };
@@ -36,6 +36,9 @@ pub enum EnrolmentError {
     /// What came back is for another key.
     #[error("the answer is refused: {0}")]
     Credentials(#[from] TlsError),
+    /// A renewal for another key than the certificate's.
+    #[error("the renewal of {0} is for another key")]
+    OtherKey(Identity),
     /// The issuer's kommun list does not know the unit.
     #[error("{0} is not a unit this issuer certifies")]
     UnknownUnit(Identity),
@@ -120,21 +123,23 @@ impl Issuer<'_> {
     pub fn enrol(
         &self,
         book: &mut InviteBook,
-        token: &Token,
+        claim: &Claim,
         csr_der: &[u8],
         now: Timestamp,
     ) -> Result<Vec<u8>, EnrolmentError> {
         let csr = Csr::parse(csr_der)?;
-        let identity = match book.redeem(token, &csr.public_key(), now)? {
+        let identity = match book.redeem(claim, csr_der, &csr.public_key(), now)? {
             Redemption::Repeat(certificate) => return Ok(certificate),
             Redemption::Issue(identity) => identity,
         };
         let certificate = self.sign(csr_der, &identity, now)?;
-        book.record(token, csr.public_key(), certificate.clone())?;
+        book.record(claim, csr.public_key(), certificate.clone())?;
         Ok(certificate)
     }
 
-    /// Renews for a peer that the gate has admitted on this very request: same identity, old or new key.
+    /// Renews for a peer that the gate has admitted on this very request: same identity, same key. A request for
+    /// another key is refused: a region passes on its nodes' renewals and holds their certificates, and must not be
+    /// able to mint one for a key of its own (DOOR-1).
     ///
     /// # Errors
     /// [`EnrolmentError::Issue`], [`EnrolmentError::UnknownUnit`].
@@ -144,6 +149,9 @@ impl Issuer<'_> {
         csr_der: &[u8],
         now: Timestamp,
     ) -> Result<Vec<u8>, EnrolmentError> {
+        if Csr::parse(csr_der)?.public_key() != admitted.public_key {
+            return Err(EnrolmentError::OtherKey(admitted.identity.clone()));
+        }
         self.sign(csr_der, &admitted.identity, now)
     }
 
@@ -160,6 +168,7 @@ impl Issuer<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::invite::Token;
     use crate::testing::{at, days, identity, root};
 
     fn invite(root: &Root) -> (InviteFile, InviteBook) {
@@ -177,6 +186,10 @@ mod tests {
         (file, book)
     }
 
+    fn claim(file: &InviteFile, key: &Key) -> Claim {
+        file.token.claim(&request(key).unwrap())
+    }
+
     fn issuer(root: &Root) -> Issuer<'_> {
         Issuer {
             root,
@@ -192,7 +205,7 @@ mod tests {
         let key = Key::generate().unwrap();
         let public = key.public_key();
         let der = issuer(&root)
-            .enrol(&mut book, &file.token, &request(&key).unwrap(), at())
+            .enrol(&mut book, &claim(&file, &key), &request(&key).unwrap(), at())
             .unwrap();
         let own = accept(&file, key, &der, root.certificate_der(), at()).unwrap();
         assert_eq!(own.about().identity, file.identity);
@@ -205,14 +218,14 @@ mod tests {
         let (file, mut book) = invite(&root);
         let key = Key::generate().unwrap();
         let first = issuer(&root)
-            .enrol(&mut book, &file.token, &request(&key).unwrap(), at())
+            .enrol(&mut book, &claim(&file, &key), &request(&key).unwrap(), at())
             .unwrap();
         let again = issuer(&root)
-            .enrol(&mut book, &file.token, &request(&key).unwrap(), at())
+            .enrol(&mut book, &claim(&file, &key), &request(&key).unwrap(), at())
             .unwrap();
         assert_eq!(first, again);
         let thief = request(&Key::generate().unwrap()).unwrap();
-        let refused = issuer(&root).enrol(&mut book, &file.token, &thief, at());
+        let refused = issuer(&root).enrol(&mut book, &file.token.claim(&thief), &thief, at());
         assert!(matches!(refused, Err(EnrolmentError::Invite(InviteError::Used))));
     }
 
@@ -241,7 +254,7 @@ mod tests {
             wrong_unit,
             Err(EnrolmentError::Answer(DoorError::WrongIdentity { .. }))
         ));
-        let good = issuer(&root).enrol(&mut book, &file.token, &csr, at()).unwrap();
+        let good = issuer(&root).enrol(&mut book, &file.token.claim(&csr), &csr, at()).unwrap();
         let wrong_key = accept(
             &file,
             Key::generate().unwrap(),
@@ -271,28 +284,28 @@ mod tests {
         book.issue(identity("urn:samman:node:2199"), &file.token, file.expires);
         let before = book.clone();
         let csr = request(&Key::generate().unwrap()).unwrap();
-        let refused = issuer(&root).enrol(&mut book, &file.token, &csr, at());
+        let refused = issuer(&root).enrol(&mut book, &file.token.claim(&csr), &csr, at());
         assert!(matches!(refused, Err(EnrolmentError::UnknownUnit(_))));
         assert_eq!(book, before);
     }
 
     #[test]
-    fn a_renewal_keeps_the_identity_and_may_change_the_key() {
+    fn a_renewal_is_for_the_same_key_and_a_region_cannot_renew_a_node_into_its_own() {
         let root = root();
         let (file, mut book) = invite(&root);
         let key = Key::generate().unwrap();
         let der = issuer(&root)
-            .enrol(&mut book, &file.token, &request(&key).unwrap(), at())
+            .enrol(&mut book, &claim(&file, &key), &request(&key).unwrap(), at())
             .unwrap();
         let held = accept(&file, key, &der, root.certificate_der(), at()).unwrap();
         let later = at() + days(60);
         assert!(held.about().renewal_due(later));
-        let fresh = Key::generate().unwrap();
-        let renewed = issuer(&root)
-            .renew(held.about(), &request(&fresh).unwrap(), later)
-            .unwrap();
-        let now_held = accept_renewal(&held, fresh, &renewed, later).unwrap();
-        assert_eq!(now_held.about().identity, held.about().identity);
-        assert_ne!(now_held.about().serial, held.about().serial);
+        let renewed = issuer(&root).renew(held.about(), &request(held.key()).unwrap(), later).unwrap();
+        let renewed = PeerCertificate::parse(&renewed).unwrap();
+        assert_eq!(renewed.identity, held.about().identity);
+        assert_ne!(renewed.serial, held.about().serial);
+        let theirs = Key::generate().unwrap();
+        let refused = issuer(&root).renew(held.about(), &request(&theirs).unwrap(), later);
+        assert!(matches!(refused, Err(EnrolmentError::OtherKey(_))));
     }
 }

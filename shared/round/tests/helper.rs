@@ -1,5 +1,6 @@
 //! What a helper refuses (30-protocol, *The helper verifies*): a region is not trusted to say who the nodes are, what
 //! the reports were made for, or which roster is closed.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod party;
 
@@ -17,7 +18,10 @@ const KEY: [u8; 32] = [9; 32];
 
 /// A helper that holds a bare pattern over everyone.
 fn holding(world: &World, document: &PatternDocument) -> (Helper, Vec<Fact>) {
-    let facts = world.helper(&[]).hold(world.handed(document), &world.roots).unwrap();
+    let facts = world
+        .helper(&[])
+        .hold(world.handed(document), &world.roots)
+        .unwrap();
     (world.helper(&facts), facts)
 }
 
@@ -38,7 +42,14 @@ fn verify_all(world: &World, helper: &mut Helper, document: &PatternDocument) {
 }
 
 fn close(helper: &Helper, document: &PatternDocument) -> Result<Vec<Fact>, Refusal> {
-    helper.close(document.round, &document.hash(), &document.units(), &Ledger::default()).map(|closing| closing.facts)
+    helper
+        .close(
+            document.round,
+            &document.hash(),
+            &document.units(),
+            &Ledger::default(),
+        )
+        .map(|closing| closing.facts)
 }
 
 /// The error of a verification; its success has no `Debug`.
@@ -62,7 +73,10 @@ fn a_preliminary_pattern_is_not_held() {
     let world = World::new();
     let mut document = world.bare(&UNITS);
     document.stage = Stage::Preliminary;
-    assert_eq!(hold(&world, &document), Err(Refusal::Phase("still asking for requests")));
+    assert_eq!(
+        hold(&world, &document),
+        Err(Refusal::Phase("still asking for requests"))
+    );
 }
 
 #[test]
@@ -93,9 +107,16 @@ fn a_pattern_that_names_another_helper_key_is_not_held() {
 fn a_roster_under_the_minimum_is_not_held() {
     let world = World::new();
     let small = Err(Refusal::Pattern(PatternFault::RosterTooSmall));
-    assert_eq!(hold(&world, &world.bare(&["2101", "2104", "2121", "2132"])), small);
+    assert_eq!(
+        hold(&world, &world.bare(&["2101", "2104", "2121", "2132"])),
+        small
+    );
     let stadsdelar = world.bare(&["2101", "2104", "2121", "2180-01", "2180-02", "2180-03"]);
-    assert_eq!(hold(&world, &stadsdelar), small, "three stadsdelar are one kommun");
+    assert_eq!(
+        hold(&world, &stadsdelar),
+        small,
+        "three stadsdelar are one kommun"
+    );
 }
 
 #[test]
@@ -112,7 +133,10 @@ fn a_roster_with_a_unit_twice_or_out_of_order_is_not_held() {
 fn an_uninvited_unit_is_not_held() {
     let world = World::new();
     let document = world.bare(&["2101", "2104", "2121", "2132", "2161", "2182"]);
-    assert_eq!(hold(&world, &document), Err(Refusal::Pattern(PatternFault::RosterUnits)));
+    assert_eq!(
+        hold(&world, &document),
+        Err(Refusal::Pattern(PatternFault::RosterUnits))
+    );
 }
 
 /// DOOR-1: even a collection that invites it does not bring another county's kommun in.
@@ -123,7 +147,10 @@ fn a_unit_of_another_county_is_not_held() {
     collection.units.insert(0, unit("0180"));
     world.collection = collection.into();
     let document = world.bare(&["0180", "2101", "2104", "2121", "2132", "2161"]);
-    assert_eq!(hold(&world, &document), Err(Refusal::Pattern(PatternFault::RosterUnits)));
+    assert_eq!(
+        hold(&world, &document),
+        Err(Refusal::Pattern(PatternFault::RosterUnits))
+    );
 }
 
 #[test]
@@ -131,7 +158,11 @@ fn a_list_of_certificates_of_another_length_is_not_held() {
     let world = World::new();
     for change in [-1, 1] {
         let mut handed = world.handed(&world.bare(&UNITS));
-        if change < 0 { _ = handed.certificates.pop() } else { handed.certificates.push(der(&unit("2101"))) }
+        if change < 0 {
+            _ = handed.certificates.pop()
+        } else {
+            handed.certificates.push(der(&unit("2101")))
+        }
         let held = world.helper(&[]).hold(handed, &world.roots);
         assert_eq!(held, Err(Refusal::Pattern(PatternFault::RosterUnits)));
     }
@@ -161,7 +192,10 @@ fn a_node_whose_certificate_does_not_hang_under_the_root_is_not_held() {
 /// DOOR-1: withdrawn, it is as if it had never been.
 #[test]
 fn a_node_whose_certificate_was_withdrawn_is_not_held() {
-    assert_eq!(hold_with(|_, roots| _ = roots.0.remove(&der(&unit("2121")))), INVENTED);
+    assert_eq!(
+        hold_with(|_, roots| _ = roots.0.remove(&der(&unit("2121")))),
+        INVENTED
+    );
 }
 
 /// DOOR-1.
@@ -181,14 +215,18 @@ fn another_units_certificate_does_not_make_a_node() {
         handed.document.roster[0].certificate = fingerprint(&der(&unit("2104")));
     });
     assert_eq!(held, INVENTED);
-    let of_whole = hold_with(|_, roots| roots.0.get_mut(&der(&unit("2180-01"))).unwrap().unit = "2180".into());
+    let of_whole =
+        hold_with(|_, roots| roots.0.get_mut(&der(&unit("2180-01"))).unwrap().unit = "2180".into());
     assert_eq!(of_whole, INVENTED, "the kommun is not its stadsdel");
 }
 
 /// DOOR-1.
 #[test]
 fn a_certificate_that_is_not_the_one_in_the_roster_does_not_make_a_node() {
-    assert_eq!(hold_with(|handed, _| handed.document.roster[2].certificate[5] ^= 1), INVENTED);
+    assert_eq!(
+        hold_with(|handed, _| handed.document.roster[2].certificate[5] ^= 1),
+        INVENTED
+    );
     let swapped = hold_with(|handed, _| handed.certificates.swap(0, 1));
     assert_eq!(swapped, INVENTED);
 }
@@ -232,7 +270,10 @@ fn a_sum_whose_parts_follow_from_their_rows_is_not_held() {
     let world = World::new();
     let cell = world.cell("T03", &["ansokan"], "2024");
     let mut document = world.bare(&UNITS);
-    document.withheld.iter_mut().for_each(|withheld| _ = withheld.insert(cell));
+    document
+        .withheld
+        .iter_mut()
+        .for_each(|withheld| _ = withheld.insert(cell));
     document.open.insert(cell);
     assert_eq!(hold(&world, &document), OPENS);
 }
@@ -271,7 +312,10 @@ fn withheld_cells_outside_the_collection_hide_nobody_and_do_not_panic() {
     let world = World::new();
     let mut document = world.bare(&UNITS);
     let cell = world.cell("T03", &["ansokan"], "2024");
-    document.withheld.iter_mut().for_each(|withheld| withheld.extend([world.system.cells.len(), usize::MAX]));
+    document
+        .withheld
+        .iter_mut()
+        .for_each(|withheld| withheld.extend([world.system.cells.len(), usize::MAX]));
     document.open.insert(cell);
     assert_eq!(hold(&world, &document), OPENS);
 }
@@ -286,8 +330,14 @@ fn the_same_pattern_again_is_no_news_and_another_one_is_refused() {
     assert_eq!(helper.hold(world.handed(&document), &world.roots), Ok(Vec::new()));
     let mut other = document.clone();
     other.submit_until += 1;
-    assert_eq!(helper.hold(world.handed(&other), &world.roots), Err(Refusal::Second));
-    let other_key = HandedPattern { verify_key: [10; 32], ..world.handed(&document) };
+    assert_eq!(
+        helper.hold(world.handed(&other), &world.roots),
+        Err(Refusal::Second)
+    );
+    let other_key = HandedPattern {
+        verify_key: [10; 32],
+        ..world.handed(&document)
+    };
     assert_eq!(helper.hold(other_key, &world.roots), Err(Refusal::Second));
 }
 
@@ -314,7 +364,10 @@ fn reports_sealed_for_another_pattern_are_rejected() {
         let handed = world.handed_report(&shown_to_nodes, &unit, 5, KEY);
         assert_eq!(refused(&helper, &handed), Refusal::Report, "{unit}");
     }
-    assert!(close(&helper, &shown_to_helper).is_err(), "and so nothing is opened");
+    assert!(
+        close(&helper, &shown_to_helper).is_err(),
+        "and so nothing is opened"
+    );
 }
 
 #[test]
@@ -347,10 +400,17 @@ fn a_report_passed_off_as_another_units_is_rejected() {
     let (helper, _) = holding(&world, &document);
     let mut handed = world.handed_report(&document, &unit("2101"), 5, KEY);
     handed.unit = unit("2104");
-    assert_eq!(refused(&helper, &handed), Refusal::Signature("the report's signature"));
+    assert_eq!(
+        refused(&helper, &handed),
+        Refusal::Signature("the report's signature")
+    );
     let content = handed.part.content_hash().0;
     handed.signature = world.keys[&unit("2104")].sign(SigningContext::Report, &content).0;
-    assert_eq!(refused(&helper, &handed), Refusal::Report, "signed by that unit, yet made for another");
+    assert_eq!(
+        refused(&helper, &handed),
+        Refusal::Report,
+        "signed by that unit, yet made for another"
+    );
 }
 
 /// DOOR-1.
@@ -374,12 +434,23 @@ fn a_report_that_the_region_made_is_rejected() {
     let content = forged.part.content_hash().0;
     let signature = Refusal::Signature("the report's signature");
     let others = world.keys[&unit("2104")].sign(SigningContext::Report, &content).0;
-    let other_context = world.keys[&unit("2101")].sign(SigningContext::Pattern, &content).0;
+    let other_context = world.keys[&unit("2101")]
+        .sign(SigningContext::Pattern, &content)
+        .0;
     let mut flipped = forged.signature;
     flipped[63] ^= 1;
     for wrong in [others, other_context, flipped, [0; 64]] {
         let handed = world.handed_report(&document, &unit("2101"), 5, KEY);
-        assert_eq!(refused(&helper, &HandedReport { signature: wrong, ..handed }), signature);
+        assert_eq!(
+            refused(
+                &helper,
+                &HandedReport {
+                    signature: wrong,
+                    ..handed
+                }
+            ),
+            signature
+        );
     }
 }
 
@@ -389,15 +460,23 @@ fn every_changed_byte_of_a_part_is_rejected() {
     let world = World::new();
     let document = world.bare(&UNITS);
     let (helper, _) = holding(&world, &document);
-    let bytes = world.handed_report(&document, &unit("2101"), 5, KEY).part.encode(&world.parameters);
+    let bytes = world
+        .handed_report(&document, &unit("2101"), 5, KEY)
+        .part
+        .encode(&world.parameters);
     let mut decoded = 0;
     for at in (0..bytes.len()).step_by(7) {
         let mut wrong = bytes.clone();
         wrong[at] ^= 1;
-        let Ok(part) = HelperPart::decode(&world.parameters, &wrong) else { continue };
+        let Ok(part) = HelperPart::decode(&world.parameters, &wrong) else {
+            continue;
+        };
         decoded += 1;
         let handed = world.handed_report(&document, &unit("2101"), 5, KEY);
-        assert!(helper.verify(&HandedReport { part, ..handed }).is_err(), "byte {at}");
+        assert!(
+            helper.verify(&HandedReport { part, ..handed }).is_err(),
+            "byte {at}"
+        );
     }
     assert!(decoded > 20, "only {decoded} changed parts could be read");
 }
@@ -407,7 +486,10 @@ fn a_changed_or_missing_message_of_the_region_is_rejected() {
     let world = World::new();
     let document = world.bare(&UNITS);
     let (helper, _) = holding(&world, &document);
-    let length = world.handed_report(&document, &unit("2101"), 5, KEY).message.len();
+    let length = world
+        .handed_report(&document, &unit("2101"), 5, KEY)
+        .message
+        .len();
     for at in (0..length).step_by(11) {
         let mut handed = world.handed_report(&document, &unit("2101"), 5, KEY);
         handed.message[at] ^= 1;
@@ -463,7 +545,10 @@ fn a_repeated_report_gets_the_same_answer_byte_for_byte() {
     let handed = world.handed_report(&document, &unit("2101"), 5, KEY);
     let first = helper.verify(&handed).unwrap();
     let unstored = helper.verify(&handed).unwrap();
-    assert_eq!(unstored.answer, first.answer, "also when the first was lost before it was stored");
+    assert_eq!(
+        unstored.answer, first.answer,
+        "also when the first was lost before it was stored"
+    );
     assert_eq!(unstored.facts, first.facts);
     facts.extend(first.facts);
     let restored = world.helper(&facts);
@@ -485,7 +570,9 @@ fn closing_again_adds_nothing() {
     let facts = close(&helper, &document).unwrap();
     assert_eq!(facts.len(), 1);
     apply(&mut helper, facts);
-    let again = helper.close(1, &document.hash(), &document.units(), &Ledger::default()).unwrap();
+    let again = helper
+        .close(1, &document.hash(), &document.units(), &Ledger::default())
+        .unwrap();
     assert!(again.facts.is_empty() && again.lines.is_empty());
 }
 
@@ -534,7 +621,10 @@ fn closing_before_every_report_is_verified_is_refused() {
     let missing = Err(Refusal::Phase("not complete: reports are missing"));
     for unit in document.units() {
         assert_eq!(close(&helper, &document), missing, "before {unit}");
-        let facts = helper.verify(&world.handed_report(&document, &unit, 5, KEY)).unwrap().facts;
+        let facts = helper
+            .verify(&world.handed_report(&document, &unit, 5, KEY))
+            .unwrap()
+            .facts;
         apply(&mut helper, facts);
     }
     assert!(close(&helper, &document).is_ok());
@@ -571,7 +661,10 @@ fn of_two_complete_rounds_only_the_newest_is_opened() {
     verify_all(&world, &mut helper, &second);
     let facts = close(&helper, &second).unwrap();
     apply(&mut helper, facts);
-    assert_eq!(close(&helper, &first), Err(Refusal::Phase("closed: one roster is opened, once")));
+    assert_eq!(
+        close(&helper, &first),
+        Err(Refusal::Phase("closed: one roster is opened, once"))
+    );
 }
 
 #[test]
@@ -593,19 +686,30 @@ fn opened_again(first: &[&str], second: &[&str], changed: &[&str]) -> Result<Vec
     let document = world.hiding(first, first).0;
     let (mut helper, _) = holding(&world, &document);
     verify_all(&world, &mut helper, &document);
-    let lines = helper.close(1, &document.hash(), &document.units(), &ledger).unwrap().lines;
+    let lines = helper
+        .close(1, &document.hash(), &document.units(), &ledger)
+        .unwrap()
+        .lines;
     assert_eq!(lines.len(), 1, "one line is opened");
-    lines.into_iter().for_each(|(definition, line)| ledger.enter(definition, line));
+    lines
+        .into_iter()
+        .for_each(|(definition, line)| ledger.enter(definition, line));
     for code in changed {
         // A plain kommun's figures, shifted: every cell changes and keeps its status.
         let own = later.counts.get_mut(&unit(code)).unwrap();
-        let more = own.to_stored().iter().map(|count| if *count > 3 { count + 1 } else { *count }).collect();
+        let more = own
+            .to_stored()
+            .iter()
+            .map(|count| if *count > 3 { count + 1 } else { *count })
+            .collect();
         *own = tables::system::Counts::from_stored(&later.system, more).unwrap();
     }
     let document = later.hiding(second, second).0;
     let (mut helper, _) = holding(&later, &document);
     verify_all(&later, &mut helper, &document);
-    helper.close(1, &document.hash(), &document.units(), &ledger).map(|closing| closing.facts)
+    helper
+        .close(1, &document.hash(), &document.units(), &ledger)
+        .map(|closing| closing.facts)
 }
 
 const SIX: [&str; 6] = ["2101", "2104", "2121", "2132", "2161", PLAIN];
@@ -620,7 +724,10 @@ fn a_second_version_with_one_kommun_more_or_less_is_not_opened() {
 /// SAFE-2: a late kommun that delivers by stadsdel is still one kommun.
 #[test]
 fn a_second_version_with_three_stadsdelar_more_is_not_opened() {
-    assert_eq!(opened_again(&["2101", "2104", "2121", "2132", "2161", PLAIN], &UNITS, &[]), Err(Refusal::Ledger));
+    assert_eq!(
+        opened_again(&["2101", "2104", "2121", "2132", "2161", PLAIN], &UNITS, &[]),
+        Err(Refusal::Ledger)
+    );
 }
 
 /// SAFE-2: a correction in one or two kommuner is their difference.
@@ -632,7 +739,10 @@ fn a_second_version_in_which_one_or_two_kommuner_changed_is_not_opened() {
 
 #[test]
 fn a_second_version_in_which_three_kommuner_changed_is_opened() {
-    assert_eq!(opened_again(&SIX, &SIX, &["2161", "2132", PLAIN]).map(|facts| facts.len()), Ok(1));
+    assert_eq!(
+        opened_again(&SIX, &SIX, &["2161", "2132", PLAIN]).map(|facts| facts.len()),
+        Ok(1)
+    );
 }
 
 #[test]
@@ -644,7 +754,10 @@ fn a_second_version_with_the_same_figures_is_opened() {
 #[test]
 fn one_kommun_that_left_and_one_that_changed_are_two() {
     assert_eq!(opened_again(&SIX, &SIX[1..], &["2161"]), Err(Refusal::Ledger));
-    assert!(opened_again(&SIX, &SIX[1..], &["2161", "2132"]).is_ok(), "three in all");
+    assert!(
+        opened_again(&SIX, &SIX[1..], &["2161", "2132"]).is_ok(),
+        "three in all"
+    );
 }
 
 /// STAY-1: what is stored prints no key.
@@ -653,7 +766,12 @@ fn no_fact_prints_a_key() {
     let world = World::new();
     let document = world.bare(&UNITS);
     let (helper, mut facts) = holding(&world, &document);
-    facts.extend(helper.verify(&world.handed_report(&document, &unit("2101"), 5, KEY)).unwrap().facts);
+    facts.extend(
+        helper
+            .verify(&world.handed_report(&document, &unit("2101"), 5, KEY))
+            .unwrap()
+            .facts,
+    );
     let text = format!("{facts:?}");
     assert_eq!(text, "[Holds(round 1), Accepted(round 1, 2101)]");
 }

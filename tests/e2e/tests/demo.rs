@@ -98,7 +98,7 @@ fn every_printed_count_is_published_as_it_is_or_as_withheld() -> anyhow::Result<
             let column = |(name, _): &&(&'static str, &'static str)| table.dimensions.iter().any(|d| d == name);
             let (codes, rest): (Vec<_>, Vec<_>) = cell.codes.iter().partition(column);
             ensure!(rest.iter().all(|(_, code)| *code == county::figures::TOT), "{id} lacks a column");
-            let key = (cell.omrade.to_owned(), codes.into_iter().copied().collect(), cell.tid.to_string());
+            let key = (cell.omrade.to_owned(), codes.into_iter().collect(), cell.tid.to_string());
             let row = rows.get(&key).with_context(|| format!("{id} has no row for {key:?}"))?;
             match row.status {
                 Status::Withheld => withheld += 1,

@@ -299,7 +299,12 @@ fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
 }
 
 async fn enrol(channel: &Channel, token: &[u8], key: &Key) -> anyhow::Result<Result<Vec<u8>, Code>> {
-    let request = v1::EnrolRequest { token: token.to_vec(), certificate_signing_request: Csr::create(key)? };
+    let csr = Csr::create(key)?;
+    let claim = match daemon::invite::Token::from_bytes(token) {
+        Ok(token) => token.claim(&csr).to_bytes().to_vec(),
+        Err(_) => token.to_vec(),
+    };
+    let request = v1::EnrolRequest { claim, certificate_signing_request: csr };
     let reply = EnrolmentClient::new(channel.clone()).enrol(request).await;
     Ok(reply.map(|reply| reply.into_inner().certificate).map_err(|status| status.code()))
 }

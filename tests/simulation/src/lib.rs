@@ -28,8 +28,9 @@
 //!   honest one's pattern, report or close;
 //! - **not the same**: two schedules of one federation that end with one roster certify different figures (SAME-1).
 //!
-//! It is no failure that a round ends without a publication because too few kommuner were left, or because a node that
-//! changed its own report contradicts itself: the round must then say so.
+//! It is no failure that a round ends without a publication because too few kommuner were left, because a node that
+//! changed its own report contradicts itself, or because the audit did not certify the figures of this roster: the
+//! round must then say so, and the audit's answer for a roster must be the same in every schedule.
 
 pub mod federation;
 pub mod judge;

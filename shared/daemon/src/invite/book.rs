@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 use thiserror::Error;
 
-use super::Token;
+use super::{Claim, Token};
 use crate::identity::Identity;
 
 /// Why an invite is not honoured. The peer is told one sentence for all but the first-hand ones; see
@@ -50,7 +50,8 @@ pub enum Redemption {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Entry {
     identity: Identity,
-    token_sha256: [u8; 32],
+    id: [u8; 32],
+    key: [u8; 32],
     /// Second since 1970.
     expires: i64,
     redeemed: Option<Redeemed>,
@@ -74,7 +75,8 @@ impl InviteBook {
         self.withdraw(&identity);
         let entry = Entry {
             identity,
-            token_sha256: token.sha256(),
+            id: token.id(),
+            key: token.key(),
             expires: expires.as_second(),
             redeemed: None,
         };
@@ -95,14 +97,18 @@ impl InviteBook {
     /// [`InviteError`].
     pub fn redeem(
         &self,
-        token: &Token,
+        claim: &Claim,
+        csr_der: &[u8],
         public_key: &[u8; 32],
         now: Timestamp,
     ) -> Result<Redemption, InviteError> {
         let entry = self
-            .find(token)
+            .find(claim.id())
             .map(|place| &self.entries[place])
             .ok_or(InviteError::Unknown)?;
+        if !claim.holds(&entry.key, csr_der) {
+            return Err(InviteError::Unknown);
+        }
         match &entry.redeemed {
             // Also after its end: the answer may have been lost in the last minute, and it is the same bytes.
             Some(done) if done.public_key == *public_key => Ok(Redemption::Repeat(done.certificate.clone())),
@@ -118,11 +124,11 @@ impl InviteBook {
     /// [`InviteError::Unknown`], [`InviteError::AlreadyRecorded`].
     pub fn record(
         &mut self,
-        token: &Token,
+        claim: &Claim,
         public_key: [u8; 32],
         certificate: Vec<u8>,
     ) -> Result<(), InviteError> {
-        let place = self.find(token).ok_or(InviteError::Unknown)?;
+        let place = self.find(claim.id()).ok_or(InviteError::Unknown)?;
         let redeemed = Some(Redeemed {
             public_key,
             certificate,
@@ -155,11 +161,10 @@ impl InviteBook {
     }
 
     /// Compares with every entry without stopping early.
-    fn find(&self, token: &Token) -> Option<usize> {
-        let wanted = token.sha256();
+    fn find(&self, wanted: [u8; 32]) -> Option<usize> {
         let (mut found, mut place) = (Choice::from(0), 0u64);
         for (index, entry) in (0u64..).zip(&self.entries) {
-            let same = entry.token_sha256.ct_eq(&wanted);
+            let same = entry.id.ct_eq(&wanted);
             place.conditional_assign(&index, same);
             found |= same;
         }
@@ -176,6 +181,26 @@ mod tests {
     use super::*;
     use crate::testing::{at, days, identity};
 
+    const CSR: &[u8] = b"a request";
+
+    fn redeem(
+        book: &InviteBook,
+        token: &Token,
+        key: &[u8; 32],
+        now: Timestamp,
+    ) -> Result<Redemption, InviteError> {
+        book.redeem(&token.claim(CSR), CSR, key, now)
+    }
+
+    #[test]
+    fn whoever_passes_a_claim_on_cannot_use_it_for_another_request() {
+        // DOOR-1: the region sees the claim and the request, never the token.
+        let (book, token) = book();
+        let refused = book.redeem(&token.claim(CSR), b"the region's own request", &[1; 32], at());
+        assert_eq!(refused, Err(InviteError::Unknown));
+        assert!(!token.claim(CSR).to_bytes().windows(32).any(|part| part == token.as_bytes()));
+    }
+
     fn book() -> (InviteBook, Token) {
         let (mut book, token) = (InviteBook::default(), Token::generate().unwrap());
         book.issue(
@@ -191,26 +216,25 @@ mod tests {
     fn an_invite_gives_one_certificate_and_the_same_one_again_for_the_same_key() {
         let (mut book, token) = book();
         let issue = Redemption::Issue(identity("urn:samman:node:2180"));
-        assert_eq!(book.redeem(&token, &[1; 32], at()), Ok(issue));
-        book.record(&token, [1; 32], b"certificate".to_vec()).unwrap();
+        assert_eq!(redeem(&book, &token, &[1; 32], at()), Ok(issue));
+        book.record(&token.claim(CSR), [1; 32], b"certificate".to_vec()).unwrap();
         let repeat = Ok(Redemption::Repeat(b"certificate".to_vec()));
-        assert_eq!(book.redeem(&token, &[1; 32], at()), repeat);
-        assert_eq!(book.redeem(&token, &[1; 32], at() + days(30)), repeat);
-        assert_eq!(book.redeem(&token, &[2; 32], at()), Err(InviteError::Used));
+        assert_eq!(redeem(&book, &token, &[1; 32], at()), repeat);
+        assert_eq!(redeem(&book, &token, &[1; 32], at() + days(30)), repeat);
+        assert_eq!(redeem(&book, &token, &[2; 32], at()), Err(InviteError::Used));
         assert_eq!(
-            book.record(&token, [2; 32], b"other".to_vec()),
+            book.record(&token.claim(CSR), [2; 32], b"other".to_vec()),
             Err(InviteError::AlreadyRecorded)
         );
-        assert_eq!(book.record(&token, [1; 32], b"certificate".to_vec()), Ok(()));
+        assert_eq!(book.record(&token.claim(CSR), [1; 32], b"certificate".to_vec()), Ok(()));
     }
 
     #[test]
     fn an_unknown_or_expired_invite_is_refused_with_the_same_words() {
         let (book, token) = book();
-        let unknown = book
-            .redeem(&Token::generate().unwrap(), &[1; 32], at())
+        let unknown = redeem(&book, &Token::generate().unwrap(), &[1; 32], at())
             .unwrap_err();
-        let expired = book.redeem(&token, &[1; 32], at() + days(14)).unwrap_err();
+        let expired = redeem(&book, &token, &[1; 32], at() + days(14)).unwrap_err();
         assert_eq!((unknown, expired), (InviteError::Unknown, InviteError::Expired));
         assert_eq!(unknown.for_peer(), expired.for_peer());
     }
@@ -220,11 +244,11 @@ mod tests {
         let (mut book, first) = book();
         let second = Token::generate().unwrap();
         book.issue(identity("urn:samman:node:2180"), &second, at() + days(14));
-        assert_eq!(book.redeem(&first, &[1; 32], at()), Err(InviteError::Unknown));
-        book.record(&second, [1; 32], b"c".to_vec()).unwrap();
+        assert_eq!(redeem(&book, &first, &[1; 32], at()), Err(InviteError::Unknown));
+        book.record(&second.claim(CSR), [1; 32], b"c".to_vec()).unwrap();
         book.issue(identity("urn:samman:node:2180"), &first, at() + days(14));
         assert!(matches!(
-            book.redeem(&second, &[1; 32], at()),
+            redeem(&book, &second, &[1; 32], at()),
             Ok(Redemption::Repeat(_))
         ));
     }
@@ -232,12 +256,12 @@ mod tests {
     #[test]
     fn expiring_drops_open_invites_only() {
         let (mut book, token) = book();
-        book.record(&token, [1; 32], b"c".to_vec()).unwrap();
+        book.record(&token.claim(CSR), [1; 32], b"c".to_vec()).unwrap();
         assert_eq!(book.open().count(), 1);
         assert_eq!(book.expire(at() + days(13)), 0);
         assert_eq!(book.expire(at() + days(14)), 1);
         assert_eq!(book.open().count(), 0);
-        assert!(book.redeem(&token, &[1; 32], at()).is_ok());
+        assert!(redeem(&book, &token, &[1; 32], at()).is_ok());
     }
 
     #[test]

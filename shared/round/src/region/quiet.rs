@@ -12,8 +12,12 @@ impl fmt::Debug for Fact {
         match self {
             Self::Announced { at } => write!(f, "Announced(at {at})"),
             Self::Declared { unit, .. } => write!(f, "Declared({unit})"),
-            Self::Chosen { document, .. } => write!(f, "Chosen(round {}, {:?})", document.round, document.stage),
-            Self::Answered { round, unit, lines } => write!(f, "Answered(round {round}, {unit}, {})", lines.len()),
+            Self::Chosen { document, .. } => {
+                write!(f, "Chosen(round {}, {:?})", document.round, document.stage)
+            }
+            Self::Answered { round, unit, lines } => {
+                write!(f, "Answered(round {round}, {unit}, {})", lines.len())
+            }
             Self::HelperHolds { round } => write!(f, "HelperHolds(round {round})"),
             Self::Stored { round, unit, .. } => write!(f, "Stored(round {round}, {unit})"),
             Self::Verified { round, unit } => write!(f, "Verified(round {round}, {unit})"),
@@ -35,7 +39,11 @@ impl fmt::Debug for Event {
             Self::Finalise => f.write_str("Finalise"),
             Self::HelperHolds(round) => write!(f, "HelperHolds(round {round})"),
             Self::Submit { unit, round, .. } => write!(f, "Submit(round {round}, {unit})"),
-            Self::Checked { round, unit, accepted } => write!(f, "Checked(round {round}, {unit}, {accepted})"),
+            Self::Checked {
+                round,
+                unit,
+                accepted,
+            } => write!(f, "Checked(round {round}, {unit}, {accepted})"),
             Self::DropMissing => f.write_str("DropMissing"),
             Self::Opened { round, sums, .. } => write!(f, "Opened(round {round}, {} sums)", sums.len()),
             Self::Published(_) => f.write_str("Published"),

@@ -4,7 +4,7 @@
 //! answer.
 
 use super::board::Board;
-use super::construct::{ANY, prune};
+use super::construct::prune;
 use super::search::{Limits, mix};
 use super::target::{INSIDER, SLOTS};
 use super::{Effort, Mark};

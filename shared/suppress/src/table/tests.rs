@@ -1,1 +1,1 @@
-
+//! Attacks on protected tables.

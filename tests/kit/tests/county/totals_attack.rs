@@ -147,10 +147,8 @@ fn rests_of_t13(seed: u64, naive: bool) -> (Problem, BTreeMap<String, (usize, i6
             .get(&Key::new("T06", COUNTY, &codes, "2024", COUNT))
             .expect("T06 is shown whole");
         let own = if naive { Ok(truth[key]) } else { entry };
-        let part = own.map_or_else(
-            |_| problem.variable(1, all),
-            |value| problem.variable(value, value),
-        );
+        let (least, most) = own.map_or((1, all), |value| (value, value));
+        let part = problem.variable(least, most);
         let rest = problem.variable(0, all);
         problem.equation(vec![(part, 1), (rest, 1)], all);
         column.push((part, if code == "TOT" { -1 } else { 1 }));

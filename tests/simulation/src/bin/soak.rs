@@ -10,7 +10,7 @@ use std::time::Instant;
 use clap::Parser;
 use simulation::judge::judge;
 use simulation::world::World;
-use simulation::{Federation, Plan};
+use simulation::{Federation, Outcome, Plan};
 
 #[derive(Parser)]
 struct Options {
@@ -41,10 +41,10 @@ fn main() -> anyhow::Result<ExitCode> {
         world.run();
         let mut judged = judge(&world);
         if let Ok(outcome) = &judged
-            && outcome.figures.is_some()
+            && outcome.released().is_some()
         {
-            let first = by_roster.entry(outcome.roster.clone()).or_insert_with(|| outcome.figures.clone());
-            if *first != outcome.figures {
+            let first: &mut Outcome = by_roster.entry(outcome.roster.clone()).or_insert_with(|| outcome.clone());
+            if first.released() != outcome.released() {
                 judged = Err(vec!["not the same: another schedule with this roster certified other figures".into()]);
             }
         }
@@ -53,7 +53,11 @@ fn main() -> anyhow::Result<ExitCode> {
             world.record.trace.iter().for_each(|line| println!("{line}"));
         }
         match judged {
-            Ok(outcome) => *endings.entry(format!("{:?}, {} units", outcome.phase, outcome.roster.len())).or_default() += 1,
+            Ok(outcome) => {
+                let audit = if outcome.findings.is_some() { " at the audit" } else { "" };
+                let ending = format!("{:?}{audit}, {} units", outcome.phase, outcome.roster.len());
+                *endings.entry(ending).or_default() += 1;
+            }
             Err(failures) => {
                 failed += 1;
                 println!("seed {seed}: {}", failures.join("; "));
