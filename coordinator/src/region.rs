@@ -20,7 +20,7 @@ use daemon::wallet::Wallet;
 use jiff::Timestamp;
 use proto::v1;
 use round::document::CollectionRef;
-use round::region::{Event, Region};
+use round::region::{Event, Phase, Region};
 use sharing::signing::SigningContext;
 use suppress::key::PatternKey;
 use tables::codebook::Codebook;
@@ -46,6 +46,13 @@ type Collections = Arc<RwLock<BTreeMap<CollectionRef, Arc<Announced>>>>;
 /// Pause between attempts to reach the helper at start.
 const MEET_PAUSE: Duration = Duration::from_secs(1);
 
+/// A collection with its cells.
+struct Built {
+    collection: Arc<Collection>,
+    system: Arc<System>,
+    parameters: sharing::params::VectorParameters,
+}
+
 /// Everything a running region shares.
 struct Running {
     county: LansKod,
@@ -57,6 +64,7 @@ struct Running {
     releaser: Arc<Releaser>,
     collections: Collections,
     stop: Shutdown,
+    runtime: tokio::runtime::Handle,
 }
 
 /// Runs until `stop`. The region must be enrolled.
@@ -107,16 +115,20 @@ pub async fn run(
         releaser,
         collections: collections.clone(),
         stop: stop.clone(),
+        runtime: tokio::runtime::Handle::current(),
     });
     running.reopen()?;
-    let service = RegionService { collections, gate, signer, upstream: upstream.clone() };
+    let service = RegionService { collections, gate, signer, upstream: upstream.clone(), in_flight: Arc::default() };
     let routes = tonic::service::Routes::new(v1::region_server::RegionServer::new(service));
     let strangers =
         tonic::service::Routes::new(v1::enrolment_server::EnrolmentServer::new(EnrolmentService(upstream)));
     let answering = running.clone();
     let answer = move |question| {
         let running = answering.clone();
-        async move { running.answer(question) }
+        async move {
+            let answered = tokio::task::spawn_blocking(move || running.answer(question)).await;
+            answered.unwrap_or_else(|_| Reply::Refused("the work ended early".into()))
+        }
     };
     tokio::spawn(admin::serve(operator_socket(&config)?, answer));
     tracing::info!(listen = %config.listen, %county, "region");
@@ -211,35 +223,58 @@ impl Running {
     fn reopen(&self) -> anyhow::Result<()> {
         for (_, bytes) in self.store.scan("region/collection/")? {
             let text = String::from_utf8(bytes).context("a stored collection")?;
-            self.open(&text)?;
+            let started = self.build(&text).and_then(|built| self.start(built, &text));
+            if let Err(error) = started {
+                tracing::error!("a stored collection cannot be used; the others go on: {error:#}");
+            }
         }
         Ok(())
     }
 
-    /// Announces a collection: stored, signed, shown to nodes, its engine started. Announcing again changes nothing.
+    /// Announces a collection: built, stored, signed, shown to nodes, its engine started. Announcing again changes
+    /// nothing.
     fn announce(&self, text: &str) -> anyhow::Result<()> {
         let collection = Collection::from_toml(text, &self.codebook)?;
         if collection.county != self.county {
             bail!("lan = \"{}\": this region is {}", collection.county, self.county);
         }
         let reference = CollectionRef::of(&collection);
-        let taken = self.collections.read().unwrap_or_else(PoisonError::into_inner).keys().find_map(|known| {
-            (known.id == reference.id && known.version == reference.version).then_some(known.hash)
-        });
-        match taken {
-            Some(hash) if hash == reference.hash => return Ok(()),
-            Some(_) => bail!("{} version {} was announced with other content; raise version", reference.id, reference.version),
-            None => {}
+        let (id, version) = (&reference.id, reference.version);
+        let collections = self.collections.read().unwrap_or_else(PoisonError::into_inner);
+        for (known, announced) in collections.iter() {
+            if *known == reference {
+                return Ok(());
+            }
+            if known.id == *id && known.version == version {
+                bail!("{id} version {version} was announced with other content; raise version");
+            }
+            let lives = announced.desk.phase() != Phase::Failed;
+            if lives && announced.desk.look(|region| region.collection().overlaps(&collection)) {
+                bail!(
+                    "{} version {} counts records of the same days; two publications over the same records can be \
+                     subtracted from one another, and joint control of them is not here yet",
+                    known.id,
+                    known.version
+                );
+            }
         }
+        drop(collections);
+        // Built first: a document that cannot be used must not stand in the store.
+        let case = self.build(text)?;
         let key = format!("region/collection/{}", hex::encode(collection.hash));
         self.store.commit(Batch::new().put(key, text.as_bytes()))?;
-        self.open(text)
+        self.start(case, text)
     }
 
-    fn open(&self, text: &str) -> anyhow::Result<()> {
+    fn build(&self, text: &str) -> anyhow::Result<Built> {
         let collection = Arc::new(Collection::from_toml(text, &self.codebook)?);
         let system = Arc::new(System::new(&collection, &self.codebook)?);
         let parameters = round::shares::parameters(&system)?;
+        Ok(Built { collection, system, parameters })
+    }
+
+    fn start(&self, built: Built, text: &str) -> anyhow::Result<()> {
+        let Built { collection, system, parameters } = built;
         let prefix = format!("region/case/{}", hex::encode(collection.hash));
         let (log, facts) = FactLog::open(self.store.clone(), prefix)?;
         let reference = CollectionRef::of(&collection);
@@ -249,7 +284,7 @@ impl Running {
         let announced = Arc::new(Announced { desk, collection, helper_key: self.helper.key().clone() });
         self.collections.write().unwrap_or_else(PoisonError::into_inner).insert(reference, announced.clone());
         let engine = Engine { announced, helper: self.helper.clone(), releaser: self.releaser.clone() };
-        tokio::spawn(engine.run(self.stop.clone()));
+        self.runtime.spawn(engine.run(self.stop.clone()));
         Ok(())
     }
 

@@ -133,7 +133,10 @@ fn check(config: &Config) -> anyhow::Result<()> {
         intake::write_review(&path, &harmonised).context("granska.toml")?;
         println!("Etiketter som inte kunde tolkas står i {} (lämnar inte kommunen).", path.display());
     }
-    Ok(())
+    match harmonised.report.refused.total {
+        0 => Ok(()),
+        rows => Err(ReadError::Rows { path: config.extract.clone(), rows }.into()),
+    }
 }
 
 fn approve(config: &Config, hash: &str) -> anyhow::Result<()> {

@@ -92,7 +92,9 @@ impl Desk {
         };
         for (_, bytes) in store.scan("helper/collection/").map_err(FactError::from)? {
             let text = String::from_utf8(bytes).map_err(|_| DeskError::Collection("not UTF-8".into()))?;
-            desk.open_case(&text)?;
+            if let Err(error) = desk.open_case(&text) {
+                tracing::error!(%error, "a stored collection cannot be used; the others go on");
+            }
         }
         Ok(desk)
     }
@@ -111,9 +113,10 @@ impl Desk {
             return Ok(());
         }
         let key = format!("helper/collection/{}", hex::encode(collection.hash));
+        // Built first: a document that cannot be used must not stand in the store.
+        self.open_case(text)?;
         let batch = daemon::store::Batch::new().put(key, text.as_bytes());
-        self.store.commit(batch).map_err(FactError::from)?;
-        self.open_case(text)
+        Ok(self.store.commit(batch).map_err(FactError::from)?)
     }
 
     fn parse(&self, text: &str) -> Result<Collection, DeskError> {
@@ -184,6 +187,20 @@ impl Desk {
         })
     }
 
+    /// A county's records of a day are opened under one collection document ever: two publications over the same records can
+    /// be subtracted in more ways than a ledger of equal cells can see (ADR 10).
+    fn refuse_overlap(&self, reference: &CollectionRef, county: &str) -> Result<(), DeskError> {
+        let cases = self.cases.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(asked) = cases.get(reference) else { return Ok(()) };
+        let taken = cases.iter().any(|(other, case)| {
+            other != reference
+                && case.collection.county.to_string() == county
+                && case.helper.is_closed()
+                && case.collection.overlaps(&asked.collection)
+        });
+        if taken { Err(Refusal::Ledger.into()) } else { Ok(()) }
+    }
+
     /// Closes a round: opens the pattern's list once, and gives the same again when asked again.
     ///
     /// # Errors
@@ -196,6 +213,7 @@ impl Desk {
         pattern: &[u8; 32],
         roster: &[Unit],
     ) -> Result<Opening, DeskError> {
+        self.refuse_overlap(reference, county)?;
         self.with(reference, county, |case| {
             let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
             let Closing { facts, lines } = case.helper.close(round, pattern, roster, &ledger)?;

@@ -96,11 +96,15 @@ impl Engine {
     async fn work(&self) -> Result<bool, DutyError> {
         let duties = self.announced.desk.duties(now());
         let any = !duties.is_empty();
+        let mut failed = Ok(any);
         for duty in duties {
             tracing::debug!(?duty, "due");
-            self.perform(duty).await?;
+            // One duty that cannot be done must not hold up the others.
+            if let Err(error) = self.perform(duty).await {
+                failed = Err(error);
+            }
         }
-        Ok(any)
+        failed
     }
 
     async fn perform(&self, duty: Duty) -> Result<(), DutyError> {
@@ -179,8 +183,15 @@ impl Engine {
         let Ok((state, message)) = verifier.begin(&report) else { return Ok(None) };
         let part = report.helper_part().encode(desk.parameters());
         let reference = desk.look(|region| round::document::CollectionRef::of(region.collection()));
-        let answer = self.helper.verify(&reference, round, unit, signature, part, message).await?;
-        let Some(answer) = answer else { return Ok(None) };
+        let answer = match self.helper.verify(&reference, round, unit, signature, part, message).await {
+            Ok(Some(answer)) => answer,
+            Ok(None) => return Ok(None),
+            Err(HelperError::Refused(reason)) => {
+                tracing::warn!(%unit, %reason, "the helper refuses a report");
+                return Ok(None);
+            }
+            Err(error) => return Err(error.into()),
+        };
         Ok(verifier.finish(state, &answer).ok().map(|share| share.encode(desk.parameters())))
     }
 

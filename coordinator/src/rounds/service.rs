@@ -3,8 +3,8 @@
 //! A refusal becomes a gRPC status with the refusal's sentence and nothing else; reports are reassembled under the
 //! collection's own size limit and stored before they are acknowledged (KEEP-1).
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use daemon::door::authenticate;
@@ -49,6 +49,29 @@ pub struct RegionService {
     pub signer: Arc<Signer>,
     /// The issuer, for renewals.
     pub upstream: Arc<Upstream>,
+    /// Units whose report is being received: one at a time each, so that memory is bounded by the roster.
+    pub in_flight: Arc<Mutex<BTreeSet<Unit>>>,
+}
+
+/// One report being received.
+struct InFlight {
+    units: Arc<Mutex<BTreeSet<Unit>>>,
+    unit: Unit,
+}
+
+impl InFlight {
+    fn enter(units: &Arc<Mutex<BTreeSet<Unit>>>, unit: &Unit) -> Result<Self, Status> {
+        if !units.lock().unwrap_or_else(PoisonError::into_inner).insert(unit.clone()) {
+            return Err(Status::resource_exhausted("a report of this unit is being received already"));
+        }
+        Ok(Self { units: units.clone(), unit: unit.clone() })
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.units.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.unit);
+    }
 }
 
 struct Asking {
@@ -65,7 +88,7 @@ impl RegionService {
 
     fn find(&self, message: Option<v1::CollectionRef>) -> Result<Arc<Announced>, Status> {
         let reference = wire::collection_ref(message).map_err(malformed)?;
-        let collections = self.collections.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let collections = self.collections.read().unwrap_or_else(PoisonError::into_inner);
         collections.get(&reference).cloned().ok_or_else(|| Status::not_found("no such collection"))
     }
 
@@ -120,7 +143,7 @@ impl v1::region_server::Region for RegionService {
         request: Request<v1::ListCollectionsRequest>,
     ) -> Result<Response<v1::ListCollectionsReply>, Status> {
         let asking = self.asking(&request)?;
-        let collections = self.collections.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let collections = self.collections.read().unwrap_or_else(PoisonError::into_inner);
         let invited = collections.values().filter(|announced| {
             announced.desk.look(|region| region.collection().units.contains(&asking.unit))
         });
@@ -144,7 +167,7 @@ impl v1::region_server::Region for RegionService {
         let announced = self.find(message.collection)?;
         let event = Event::Declare {
             unit: asking.unit,
-            certificate: asking.peer.fingerprint,
+            certificate: asking.peer.key_id(),
             der: asking.peer.der.clone(),
             declaration: Declaration { collection, tier: Tier::Region, statuses },
         };
@@ -197,6 +220,15 @@ impl v1::region_server::Region for RegionService {
         let heading = wire::present("heading", first.heading.clone()).map_err(malformed)?;
         let announced = self.find(heading.collection.clone())?;
         let parameters = announced.desk.parameters().clone();
+        let expected = announced.desk.look(|region| {
+            region.document().is_some_and(|document| {
+                document.round == heading.round && document.place(&asking.unit).is_some()
+            })
+        });
+        if !expected {
+            return Err(Status::failed_precondition("no report of this unit is expected in this round"));
+        }
+        let _alone = InFlight::enter(&self.in_flight, &asking.unit)?;
         let mut reassembler = Reassembler::new(Report::max_bytes(&parameters));
         let mut next = Some(first);
         while let Some(message) = next {
@@ -216,7 +248,7 @@ impl v1::region_server::Region for RegionService {
             (signature_key(round, &unit), signature.to_vec()),
         ];
         let content = report.content_hash().0;
-        let event = Event::Submit { unit, certificate: asking.peer.fingerprint, round, content };
+        let event = Event::Submit { unit, certificate: asking.peer.key_id(), round, content };
         let desk = announced.desk.clone();
         let stored = tokio::task::spawn_blocking(move || desk.take(event, now(), beside)).await;
         stored.map_err(|_| Status::internal("storing ended early"))?.map_err(status_of)?;

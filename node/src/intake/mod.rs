@@ -50,6 +50,14 @@ pub enum ReadError {
         /// Why.
         source: IntakeError,
     },
+    /// Rows that were refused one by one: raised by `node check` only, a round counts without them and says so.
+    #[error("{path}: {rows} rader avvisades")]
+    Rows {
+        /// Which.
+        path: PathBuf,
+        /// How many.
+        rows: u64,
+    },
 }
 
 /// Reads the configured extract as of a day.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use daemon::door::{ConnectError, PeerRefused, Target, connect, connect_lazy, explain};
 use daemon::identity::Identity;
 use daemon::invite::InviteFile;
-use daemon::tls::ClientTls;
+use daemon::tls::{ClientTls, Credentials};
 use jiff::Timestamp;
 use prost::Message;
 use proto::v1;
@@ -79,6 +79,11 @@ impl Egress {
             .map_err(|error| explain(&error, tls.own().as_ref(), Timestamp::now()))?;
         let stub = RegionClient::new(channel).max_decoding_message_size(MAX_REPLY);
         Ok(Self { journal, to, stub, tls })
+    }
+
+    /// The own renewed certificate, shown from the next connection.
+    pub fn replace_credentials(&self, renewed: Arc<Credentials>) {
+        self.tls.replace_credentials(renewed);
     }
 
     fn note(&self, method: &str, message: &impl Message) -> Result<(), EgressError> {

@@ -40,10 +40,19 @@ pub struct LedgerEntry {
     line: Line,
 }
 
+/// The days of a collection that this node has taken part in.
+#[derive(Clone, Serialize, Deserialize)]
+struct Covered {
+    case: [u8; 32],
+    days: (jiff::civil::Date, jiff::civil::Date),
+}
+
 /// The node's ledger over all collections.
 pub struct LedgerBook {
     log: FactLog<LedgerEntry>,
     ledger: Mutex<Ledger>,
+    covered_log: FactLog<Covered>,
+    covered: Mutex<Vec<Covered>>,
 }
 
 impl LedgerBook {
@@ -52,10 +61,31 @@ impl LedgerBook {
     /// # Errors
     /// When it cannot be read.
     pub fn open(store: Arc<dyn Store>) -> anyhow::Result<Self> {
-        let (log, entries) = FactLog::<LedgerEntry>::open(store, "node/ledger")?;
+        let (log, entries) = FactLog::<LedgerEntry>::open(store.clone(), "node/ledger")?;
         let mut ledger = Ledger::default();
         entries.into_iter().for_each(|entry| ledger.enter(entry.definition, entry.line));
-        Ok(Self { log, ledger: Mutex::new(ledger) })
+        let (covered_log, covered) = FactLog::open(store, "node/covered")?;
+        Ok(Self { log, ledger: Mutex::new(ledger), covered_log, covered: Mutex::new(covered) })
+    }
+
+    /// Writes down that this node takes part in a collection. A second collection over a common day is refused: what both
+    /// show of the same records can be subtracted (ADR 10).
+    fn cover(&self, collection: &Collection) -> anyhow::Result<()> {
+        let days = collection.days().context("a collection without periods")?;
+        let mut covered = self.covered.lock().unwrap_or_else(PoisonError::into_inner);
+        if covered.iter().any(|known| known.case == collection.hash) {
+            return Ok(());
+        }
+        if covered.iter().any(|known| known.days.0 <= days.1 && days.0 <= known.days.1) {
+            bail!(
+                "{} counts records of days that this node has delivered under another collection; it takes no part",
+                collection.id
+            );
+        }
+        let entry = Covered { case: collection.hash, days };
+        self.covered_log.append(std::slice::from_ref(&entry), Vec::new())?;
+        covered.push(entry);
+        Ok(())
     }
 
     /// Stores lines and enters them.
@@ -63,12 +93,15 @@ impl LedgerBook {
     /// # Errors
     /// When they cannot be stored; nothing is entered then.
     pub fn enter(&self, lines: Vec<([u8; 32], Line)>) -> anyhow::Result<()> {
+        let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
+        if !lines.iter().all(|(definition, line)| ledger.allows(definition, line)) {
+            return Err(Refusal::Ledger.into());
+        }
         let entry = |(definition, line): &([u8; 32], Line)| {
             LedgerEntry { definition: *definition, line: line.clone() }
         };
         let entries: Vec<LedgerEntry> = lines.iter().map(entry).collect();
         self.log.append(&entries, Vec::new())?;
-        let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
         lines.into_iter().for_each(|(definition, line)| ledger.enter(definition, line));
         Ok(())
     }
@@ -109,6 +142,7 @@ pub struct Case {
     helper: HelperPublicKey,
     log: FactLog<Fact>,
     node: Mutex<Node>,
+    seen: Mutex<Option<[u8; 32]>>,
 }
 
 /// What came of one step.
@@ -153,7 +187,7 @@ impl Case {
         let unit = shared.config.unit.clone();
         let node = Node::restore(collection.clone(), system.clone(), unit, facts);
         let reference = CollectionRef::of(&collection);
-        Ok(Self { shared, reference, system, collection, parameters, helper, log, node: Mutex::new(node) })
+        Ok(Self { shared, reference, system, collection, parameters, helper, log, node: Mutex::new(node), seen: Mutex::new(None) })
     }
 
     /// The collection.
@@ -219,6 +253,7 @@ impl Case {
     }
 
     fn count(&self) -> anyhow::Result<Step> {
+        self.shared.ledger.cover(&self.collection)?;
         let today = Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
         let harmonised = intake::read(&self.shared.config, &self.shared.codebook, today)?;
         // Counts of the kommun's own rows are for its operator's eyes, not for a service log (STAY-2).
@@ -248,7 +283,9 @@ impl Case {
     }
 
     async fn ask(&self) -> anyhow::Result<Step> {
-        let known = self.look(|node| node.pattern().map(PatternDocument::hash));
+        // What was seen, also when it was refused: else the region would show it again at once.
+        let seen = *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = seen.or_else(|| self.look(|node| node.pattern().map(PatternDocument::hash)));
         let reply = self.shared.egress.pattern(Cleared::pattern(&self.reference, known)).await?;
         if let Some(pattern) = reply.pattern {
             let signed = wire::signed("pattern", Some(pattern))?;
@@ -257,6 +294,7 @@ impl Case {
             let bytes = signed.open(&chain, SigningContext::Pattern, "region", &county)?;
             let document = PatternDocument::decode(bytes).context("the pattern cannot be read")?;
             if Some(document.hash()) != known {
+                *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(document.hash());
                 let proof = wire::proof(reply.proof)?;
                 return self.see(document, reply.witnesses, proof);
             }
@@ -281,7 +319,7 @@ impl Case {
             let values = self.system.unit_values(&counts);
             suppress::request::lines(&self.system, self.collection.min_count, withheld, &values)
         });
-        let certificate = self.shared.credentials.about().fingerprint;
+        let certificate = self.shared.credentials.about().key_id();
         let shown = Shown { document, witnesses, proof, certificate, thin };
         match self.take(Event::Pattern(Box::new(shown)), Vec::new()) {
             Ok(()) => Ok(Step::Done),

@@ -27,7 +27,7 @@ impl Chain for GateChain {
         Some(Certified {
             role: peer.identity.role().word(),
             unit: peer.identity.unit().to_owned(),
-            fingerprint: peer.fingerprint,
+            fingerprint: peer.key_id(),
             key: VerifyingKey(peer.public_key),
         })
     }

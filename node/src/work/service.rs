@@ -68,7 +68,9 @@ pub async fn run(config: Config, mut stop: Shutdown) -> anyhow::Result<()> {
             }
         }
         match look(&shared, &mut running, &stop).await {
-            Ok(()) => pause = LOOK,
+            // Every question is journalled: the longer there is nothing new, the more seldom it is asked.
+            Ok(true) => pause = LOOK,
+            Ok(false) => pause = (pause * 2).min(LONGEST_PAUSE),
             Err(error) => {
                 tracing::warn!("{error:#}");
                 pause = (pause * 2).min(LONGEST_PAUSE);
@@ -92,7 +94,8 @@ async fn keep_current(shared: &Shared, wallet: &Wallet) -> anyhow::Result<()> {
         let certificate = shared.egress.renew(Cleared::renewal(request(held.key())?)).await?;
         let renewed = accept_renewal(&held, wallet.key()?, &certificate, now)?;
         wallet.store(renewed.certificate_der(), renewed.root_der(), &der)?;
-        tracing::info!(days = renewed.about().days_left(now), "the certificate was renewed; restart to use it");
+        tracing::info!(days = renewed.about().days_left(now), "the certificate was renewed");
+        shared.egress.replace_credentials(Arc::new(renewed));
     }
     Ok(())
 }
@@ -101,7 +104,8 @@ async fn look(
     shared: &Arc<Shared>,
     running: &mut BTreeSet<[u8; 32]>,
     stop: &Shutdown,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<bool> {
+    let before = running.len();
     let reply = shared.egress.collections(Cleared::collections()).await?;
     for announced in reply.collections {
         let collection = wire::signed("collection", announced.collection)?;
@@ -110,12 +114,18 @@ async fn look(
         if running.contains(&hash) {
             continue;
         }
-        let case = Case::open(shared.clone(), &collection, &helper_key)?;
         running.insert(hash);
+        let case = match Case::open(shared.clone(), &collection, &helper_key) {
+            Ok(case) => case,
+            Err(error) => {
+                tracing::error!(hash = %hex::encode(hash), "a collection cannot be used: {error:#}");
+                continue;
+            }
+        };
         tracing::info!(collection = %case.reference().id, hash = %hex::encode(hash), "a collection invites this unit");
         tokio::spawn(work(case, stop.clone()));
     }
-    Ok(())
+    Ok(running.len() > before)
 }
 
 async fn work(case: Case, mut stop: Shutdown) {

@@ -15,8 +15,7 @@ mod findings;
 pub mod interval;
 mod program;
 mod propagate;
-// LEAD: enable when all of published/ compiles.
-// pub mod published;
+pub mod published;
 mod release;
 mod rows;
 pub mod sensitive;

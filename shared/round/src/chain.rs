@@ -14,7 +14,7 @@ pub struct Certified {
     pub role: &'static str,
     /// `2180`, `21`, `00`.
     pub unit: String,
-    /// SHA-256 of the certificate.
+    /// Names the certificate's key; a renewal keeps it.
     pub fingerprint: [u8; 32],
     /// Its Ed25519 key.
     pub key: VerifyingKey,

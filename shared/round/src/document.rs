@@ -67,7 +67,7 @@ pub struct Declaration {
 pub struct RosterEntry {
     /// The unit.
     pub unit: Unit,
-    /// SHA-256 of the certificate it declared with.
+    /// Names the key of the certificate it declared with.
     pub certificate: [u8; 32],
 }
 

@@ -175,6 +175,11 @@ impl Helper {
         }
     }
 
+    /// Whether a round was closed and opened.
+    pub fn is_closed(&self) -> bool {
+        self.closed.is_some()
+    }
+
     /// The pattern of a round.
     pub fn document(&self, round: u32) -> Option<&PatternDocument> {
         self.rounds.get(&round).map(|held| &held.document)

@@ -337,6 +337,9 @@ impl Node {
             None if self.accepted.keys().any(|known| *known > key) => return Err(Refusal::Phase("further on")),
             None => {}
         }
+        if key.1 && !self.accepted.contains_key(&(round, false)) {
+            return Err(Refusal::Phase("not asked for requests yet"));
+        }
         if let Err(fault) = self.examine(&shown, ledger) {
             return Ok(vec![Fact::Refused { round, fault }]);
         }

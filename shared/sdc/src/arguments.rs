@@ -20,6 +20,8 @@ pub struct Arguments {
 pub enum Command {
     /// Skyddar en tabell: läser finaste cellerna, skriver tabellen med alla marginaler
     Protect(ProtectArguments),
+    /// Granskar publicerade tabeller: vilka undertryckta celler går att räkna ut?
+    Audit(crate::audit_command::AuditArguments),
 }
 
 /// How a table is to be protected.

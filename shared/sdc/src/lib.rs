@@ -8,6 +8,7 @@
 //! Invariant: nothing is written that [`suppress::table::proof`] does not accept (SAFE-1, SAFE-2).
 
 mod arguments;
+pub mod audit_command;
 mod input;
 mod output;
 mod protect;
@@ -31,7 +32,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
-    let Command::Protect(arguments) = arguments.command;
+    let arguments = match arguments.command {
+        Command::Protect(arguments) => arguments,
+        Command::Audit(arguments) => return audit_command::run(&arguments),
+    };
     match protect(&arguments) {
         Ok(line) => {
             println!("{line}");

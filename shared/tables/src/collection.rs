@@ -8,6 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::civil::Date;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
@@ -198,6 +199,21 @@ impl Collection {
     /// How many kommuner (not units) are invited.
     pub fn kommuner(&self) -> usize {
         self.units.iter().map(Unit::kommun).collect::<BTreeSet<_>>().len()
+    }
+
+    /// First and last day that any table counts.
+    pub fn days(&self) -> Option<(Date, Date)> {
+        let periods = || self.tables.iter().flat_map(|table| &table.periods);
+        Some((periods().map(|period| period.first()).min()?, periods().map(|period| period.last()).max()?))
+    }
+
+    /// Whether two collections count records of a common day. What one shows of them can be subtracted from what the other
+    /// shows, whatever their tables are called.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        match (self.days(), other.days()) {
+            (Some(one), Some(two)) => one.0 <= two.1 && two.0 <= one.1,
+            _ => false,
+        }
     }
 
     /// The group of a kommun, if the collection has groups.

@@ -121,6 +121,8 @@ fn without_tls_there_is_at_most_an_alert() -> anyhow::Result<()> {
 #[test]
 fn a_withdrawn_node_is_refused_on_its_open_connection_and_on_new_ones() -> anyhow::Result<()> {
     let mut federation = Federation::stage(EXE, true)?;
+    let handle = federation.runtime().handle().clone();
+    let _inside = handle.enter();
     federation.announce()?;
     let calling = caller(&federation, &node_papers(&federation, "2101")?)?;
     let channel = calling.channel(&federation.region.address, REGION_21)?;
@@ -153,6 +155,8 @@ fn hears_nothing_at_region(federation: &Federation, caller: &Caller) -> anyhow::
 #[test]
 fn a_withdrawn_region_is_refused_at_once_on_its_open_connection() -> anyhow::Result<()> {
     let federation = Federation::offices(EXE, true)?;
+    let handle = federation.runtime().handle().clone();
+    let _inside = handle.enter();
     let calling = caller(&federation, &Papers::of(&federation.region.data.join("identitet"))?)?;
     let channel = calling.channel(&federation.national.address, NATIONAL_00)?;
     federation.runtime().block_on(helper_key(&channel))?;
@@ -224,6 +228,8 @@ fn a_certificate_of_another_role_may_do_nothing() -> anyhow::Result<()> {
 #[test]
 fn a_region_renews_for_its_own_county_only() -> anyhow::Result<()> {
     let federation = Federation::offices(EXE, true)?;
+    let handle = federation.runtime().handle().clone();
+    let _inside = handle.enter();
     let (root, now) = (root(&federation)?, Timestamp::now());
     let region = caller(&federation, &Papers::of(&federation.region.data.join("identitet"))?)?;
     let channel = region.channel(&federation.national.address, NATIONAL_00)?;
@@ -237,7 +243,9 @@ fn a_region_renews_for_its_own_county_only() -> anyhow::Result<()> {
         for other in ["urn:samman:node:0180", "urn:samman:region:22", NATIONAL_00, "urn:samman:third:21"] {
             ensure!(renew(other).await?.err() == Some(Code::PermissionDenied), "{other}");
         }
-        let renewed = renew(NODE_2101).await?.map_err(|code| anyhow::anyhow!("{code:?}"))?.into_inner();
+        let renewed = renew(NODE_2101).await?;
+        let log = || std::fs::read_to_string(federation.folder().join("log/nationell.log")).unwrap_or_default();
+        let renewed = renewed.map_err(|code| anyhow::anyhow!("{code:?}: {}", log()))?.into_inner();
         ensure!(PeerCertificate::parse(&renewed.certificate)?.identity.uri() == NODE_2101);
         Ok(())
     })
@@ -246,6 +254,8 @@ fn a_region_renews_for_its_own_county_only() -> anyhow::Result<()> {
 #[test]
 fn a_declaration_counts_for_the_unit_of_the_certificate_and_for_no_other() -> anyhow::Result<()> {
     let mut federation = Federation::stage(EXE, true)?;
+    let handle = federation.runtime().handle().clone();
+    let _inside = handle.enter();
     federation.announce()?;
     let system = System::new(federation.collection(), &Codebook::vuxna()?)?;
     let reference = CollectionRef::of(federation.collection());
@@ -312,6 +322,8 @@ async fn enrol(channel: &Channel, token: &[u8], key: &Key) -> anyhow::Result<Res
 #[test]
 fn an_invite_serves_one_key_and_an_unknown_one_nobody() -> anyhow::Result<()> {
     let federation = Federation::offices(EXE, true)?;
+    let handle = federation.runtime().handle().clone();
+    let _inside = handle.enter();
     let invite = InviteFile::parse(Path::new("inbjudan.toml"), &federation.invite(NODE_2101)?)?;
     let stranger = Caller::new(&root_der(&federation)?, None)?;
     let channel = stranger.channel(&federation.region.enrolment, REGION_21)?;

@@ -4,7 +4,7 @@ use anyhow::ensure;
 use e2e::federation::Federation;
 
 const EXE: &str = env!("CARGO_BIN_EXE_e2e-party");
-const UNIT: &str = "2104";
+const UNIT: &str = "2121";
 /// A mark that stands in broken files and must not be said again.
 const MARK: &str = "KANARIE-TRASIG-7788";
 
@@ -94,9 +94,9 @@ fn a_file_that_is_not_there_and_a_configuration_that_is_wrong_end_with_four() ->
         let output = federation.node(UNIT, &["check"])?;
         Ok((output.status.code(), said(&output)))
     };
-    let (code, text) = try_with("2104.csv", "borta.csv")?;
+    let (code, text) = try_with("2121.csv", "borta.csv")?;
     ensure!(code == Some(4) && text.contains("borta.csv"), "{code:?}: {text}");
-    let (code, text) = try_with("enhet = \"2104\"", "enhet = \"21\"")?;
+    let (code, text) = try_with("enhet = \"2121\"", "enhet = \"21\"")?;
     ensure!(code == Some(4) && text.contains("enhet"), "{code:?}: {text}");
     let (code, text) = try_with("godkann", "godkänn_allt")?;
     ensure!(code == Some(4) && text.contains("node.toml"), "{code:?}: {text}");

@@ -1,7 +1,8 @@
 //! Who takes part and what is counted: everything of a federation that no schedule changes.
 //!
-//! A small county 21: seven kommuner, two tables of scope kommun and one of scope total, with small cells and with a
-//! difference that nobody prints (applications less those from people of 25 and over). Counts are made from the
+//! A small county 21: seven kommuner, one of them by two stadsdelar and one with a threshold of its own, in two groups;
+//! two tables of scope kommun and one of scope total, with small cells and with a difference that nobody prints
+//! (applications less those from people of 25 and over). Counts are made from the
 //! federation's seed; keys of the helper, of patterns and of tags are derived from it, so that patterns and figures
 //! are the same in every schedule (SAME-1). Shares and signing keys are random: nothing that is compared depends on
 //! them.
@@ -31,7 +32,11 @@ pub const COLLECTION: &str = include_str!("collection.toml");
 /// The county's code, as regions show it to the helper.
 pub const COUNTY: &str = "21";
 
-/// One kommun: its records, counted, and its secrets.
+/// The place of the kommun that withholds more than the collection asks for, and its own threshold.
+const CAUTIOUS: usize = 4;
+const CAUTIOUS_MIN_COUNT: u32 = 6;
+
+/// One kommun, or one stadsdel: its records, counted, and its secrets.
 pub struct Kommun {
     /// The straight count of its records.
     pub counts: Counts,
@@ -81,7 +86,7 @@ impl Federation {
             let counts = records(&system, &codebook, place, &mut rng)?;
             kommuner.insert(unit.clone(), Kommun {
                 counts,
-                own_min_count: collection.min_count,
+                own_min_count: if place == CAUTIOUS { MinCount::new(CAUTIOUS_MIN_COUNT)? } else { collection.min_count },
                 key: Key::generate()?,
                 certificate: format!("node/{unit}").into_bytes(),
                 secret: derived(seed, &format!("tags of {unit}")),

@@ -6,14 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use coordinator::rounds::desk::{report_key, share_key};
+use coordinator::rounds::desk::report_key;
 use daemon::facts::FactLog;
 use daemon::store::{MemoryDisk, Store};
-use round::document::PatternDocument;
 use round::helper::Fact as HelperFact;
-use round::region::{Fact, Failure, Known, Phase};
-use round::shares;
-use sharing::output::OutputShare;
+use round::region::{Fact, Failure, Phase};
 use tables::figures::Figures;
 use tables::unit::Unit;
 
@@ -22,6 +19,8 @@ use crate::message::PartyId;
 use crate::party::{helper, region};
 use crate::record::Acknowledged;
 use crate::world::World;
+
+mod totals;
 
 /// How a schedule ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -211,6 +210,7 @@ impl<'a> Books<'a> {
         self.shares(document.round, &roster, failures);
         self.sums(&document, &known, failures);
         self.readable(&document, &known, failures);
+        self.aggregates(&document, failures);
         match self.world.region.figures() {
             Some(figures) => self.figures(figures, &roster, failures),
             // The region crashed between certifying and storing that, and certified again: then it has them.
@@ -231,75 +231,6 @@ impl<'a> Books<'a> {
         };
         if !expected {
             failures.push(format!("failed without need: {failure}"));
-        }
-    }
-
-    /// Both sides added up shares of exactly one report of each kommun of the roster, the same one.
-    fn shares(&self, round: u32, roster: &[Unit], failures: &mut Failures) {
-        let parameters = &self.federation().parameters;
-        let report = |bytes: Vec<u8>| OutputShare::decode(parameters, &bytes).ok().map(|share| share.report());
-        for unit in roster {
-            let key = share_key(round, unit);
-            let region = self.region_log.read(&key).ok().and_then(report);
-            let helper = self.helper_log.read(&key).ok().and_then(report);
-            if region.is_none() || region != helper {
-                failures.push(format!("twice, or not at all: the two sides' shares of {unit}"));
-            }
-        }
-    }
-
-    /// Every total the region knows is the straight sum over the roster (TRUE-1).
-    fn sums(&self, document: &PatternDocument, known: &Known, failures: &mut Failures) {
-        let system = &self.federation().system;
-        let roster = document.units();
-        for (cell, total) in shares::totals(system, document, &known.sums, &known.readable) {
-            if total != self.federation().truth(cell, &roster) {
-                failures.push(format!("wrong: total of {}", system.cells[cell].label));
-            }
-        }
-    }
-
-    /// Readable cells are true, and none is small by the kommun's own threshold (STAY-2); the helper holds none.
-    fn readable(&self, document: &PatternDocument, known: &Known, failures: &mut Failures) {
-        let federation = self.federation();
-        let helper = copy(self.world.helper.disk()).scan("").unwrap_or_default();
-        for (place, (unit, cells)) in document.units().iter().zip(&known.readable).enumerate() {
-            let kommun = federation.kommun(unit);
-            for (cell, value) in cells {
-                let label = &federation.system.cells[*cell].label;
-                if *value != federation.system.value(&kommun.counts, *cell) {
-                    failures.push(format!("wrong: {label} of {unit}"));
-                }
-                if (1..u64::from(kommun.own_min_count.get())).contains(value) {
-                    failures.push(format!("promise broken: {label} of {unit} is small and readable"));
-                }
-            }
-            let sent = shares::readable(&federation.system, &kommun.counts, document, place).encode();
-            // Few bytes could stand anywhere by chance.
-            if sent.len() >= 8 && helper.iter().any(|(_, value)| contains(value, &sent)) {
-                failures.push(format!("promise broken: the helper holds readable cells of {unit}"));
-            }
-        }
-    }
-
-    /// Every certified figure is true (TRUE-1).
-    fn figures(&self, figures: &Figures, roster: &[Unit], failures: &mut Failures) {
-        let federation = self.federation();
-        if figures.units != roster {
-            failures.push("wrong: the publication's roster".into());
-        }
-        for (cell, mark) in &figures.totals {
-            if mark.shown().is_some_and(|shown| shown != federation.truth(*cell, roster)) {
-                failures.push(format!("wrong: published total of {}", federation.system.cells[*cell].label));
-            }
-        }
-        for (unit, cells) in figures.units.iter().zip(&figures.per_unit) {
-            for (cell, mark) in cells {
-                if mark.shown().is_some_and(|shown| shown != federation.truth(*cell, [unit])) {
-                    let label = &federation.system.cells[*cell].label;
-                    failures.push(format!("wrong: published {label} of {unit}"));
-                }
-            }
         }
     }
 }

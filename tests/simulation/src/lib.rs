@@ -1,6 +1,6 @@
 //! Whole federations in one process, on virtual time, under seeded schedules of everything that goes wrong.
 //!
-//! An operator, a region, a helper and seven nodes run the production machines (`round`), desks (`coordinator`), report
+//! An operator, a region, a helper and eight nodes run the production machines (`round`), desks (`coordinator`), report
 //! maker and ledger (`node`) and store layer (`daemon`), with real `prio` proofs, over disks that survive crashes. What
 //! is simulated: time, the network and the disks. What is left out, because it is tested where it lives: TLS and
 //! certificates, gRPC, wire encoding, reading extracts, writing files.
@@ -16,8 +16,8 @@
 //! - **lost**: something acknowledged is not on the disk of who acknowledged it (KEEP-1);
 //! - **twice, or not at all**: a kommun stands twice in a roster, is verified twice in a round, or is left out although
 //!   it was never away and its report was never changed; the two sides' shares are of different reports (KEEP-1);
-//! - **wrong**: a total or readable cell known to the region, or a figure that the audit certified, is not the straight
-//!   sum over the publication's roster (TRUE-1);
+//! - **wrong**: a total or readable cell known to the region, a sum that the aggregate shares kept by both sides give,
+//!   or a figure that the audit certified, is not the straight sum over the publication's roster (TRUE-1);
 //! - **promise broken**: a count of `1..min_count` of a kommun is readable at the region (STAY-2); the helper opened two
 //!   rounds, or one round twice differently; a store of region or helper holds a node's tag secret or its stored
 //!   counts, or the helper's holds readable cells (SAFE-3);

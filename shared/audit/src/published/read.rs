@@ -277,7 +277,7 @@ fn records((name, bytes): File, header: &'static str) -> Result<Vec<(usize, Stri
     let expected: Vec<&str> = header.split(';').collect();
     let mut rows = Vec::new();
     for (at, record) in reader.records().enumerate() {
-        let line = |position: Option<&csv::Position>| position.map_or(at + 1, |position| position.line() as usize);
+        let line = |position: Option<&csv::Position>| position.map_or(at + 1, |position| line_of(bytes, position));
         let record = record.map_err(|error| PublishedError::Encoding {
             file: name.into(),
             row: line(error.position()),
@@ -305,4 +305,12 @@ fn records((name, bytes): File, header: &'static str) -> Result<Vec<(usize, Stri
     }
     rows.remove(0);
     Ok(rows)
+}
+
+/// The line a record stands on: the reader's position is before the blank lines that it skips.
+fn line_of(bytes: &[u8], position: &csv::Position) -> usize {
+    let start = usize::try_from(position.byte()).unwrap_or(bytes.len()).min(bytes.len());
+    let blank = bytes[start..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
+    let lines = blank.filter(|byte| **byte == b'\n').count();
+    usize::try_from(position.line()).unwrap_or(usize::MAX).saturating_add(lines)
 }

@@ -325,6 +325,3 @@ fn unusable(sheet: &Sheet, publication: &mut Publication) {
         publication.unused.push(format!("{}: {text}", sheet.name));
     }
 }
-
-#[cfg(test)]
-mod tests;

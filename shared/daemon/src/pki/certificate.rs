@@ -116,6 +116,13 @@ impl PeerCertificate {
         })
     }
 
+    /// Names the key the certificate is for: SHA-256 with a domain. A renewal keeps it, so a round that outlives a
+    /// certificate goes on.
+    pub fn key_id(&self) -> [u8; 32] {
+        use sha2::{Digest, Sha256};
+        Sha256::new().chain_update(b"samman/v1 key\0").chain_update(self.public_key).finalize().into()
+    }
+
     /// Whether `now` lies in the validity, both ends included (RFC 5280, 4.1.2.5).
     pub fn is_valid_at(&self, now: Timestamp) -> bool {
         self.not_before <= now && now <= self.not_after

@@ -24,7 +24,7 @@ pub enum Fact {
     Declared {
         /// The unit, from its certificate.
         unit: Unit,
-        /// The certificate's fingerprint.
+        /// Names the certificate's key.
         certificate: [u8; 32],
         /// The certificate, for the helper.
         der: Vec<u8>,
@@ -131,7 +131,7 @@ pub enum Event {
     Declare {
         /// From the certificate.
         unit: Unit,
-        /// Its fingerprint.
+        /// Names its key.
         certificate: [u8; 32],
         /// The certificate.
         der: Vec<u8>,
@@ -162,7 +162,7 @@ pub enum Event {
     Submit {
         /// From the certificate.
         unit: Unit,
-        /// Its fingerprint.
+        /// Names its key.
         certificate: [u8; 32],
         /// The round it was made for.
         round: u32,

@@ -1,0 +1,221 @@
+//! `sdc audit`: what anybody can compute from tables that are already published.
+//!
+//! `sdc audit DIR` reads `tabell-*.csv` and `relations.csv` of a folder; `sdc audit --strict FILE…` reads strict
+//! table files. The list of withheld cells goes to `--out` and the summary to standard output; without `--out` the
+//! list goes to standard output and the summary to standard error. Ends with 0 nothing can be computed, 1 something
+//! can, 2 usage, 3 not certified, 4 bad input, 5 our fault.
+//!
+//! Reads files and writes texts; all arithmetic is [`audit::published`]. Errors name file, row and column, never
+//! what stands in a cell.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use audit::Budget;
+use audit::published::attack::{Attack, Verdict, attack};
+use audit::published::strict::StrictOptions;
+use audit::published::{MAX_BYTES, MAX_FILES, MarkMeaning, Marks, Publication, PublishedError, read, report, strict};
+
+/// The relations of a folder.
+const RELATIONS: &str = "relations.csv";
+
+/// What is to be audited.
+#[derive(Debug, Clone, clap::Args)]
+pub struct AuditArguments {
+    /// Mapp med tabell-*.csv och relations.csv
+    #[arg(value_name = "DIR", required_unless_present = "strict", conflicts_with = "strict")]
+    pub folder: Option<PathBuf>,
+    /// Vad ett märke betyder, t.ex. '*=1..3' eller '**=4..' (som är förvalen); får anges flera gånger
+    #[arg(long = "mark", value_name = "MÄRKE=MIN..MAX", conflicts_with = "strict")]
+    pub marks: Vec<MarkMeaning>,
+    /// Strikta tabellfiler, granskade tillsammans
+    #[arg(long, num_args = 1.., value_name = "FILE")]
+    pub strict: Vec<PathBuf>,
+    /// Minsta antal som visas: vilka värden under det går att utesluta?
+    #[arg(long, default_value_t = 4, value_name = "ANTAL", value_parser = clap::value_parser!(u64).range(1..=1000))]
+    pub min_count: u64,
+    /// Dimension vars kategorier överlappar, så att TOT inte är deras summa; får anges flera gånger
+    #[arg(long, requires = "strict", value_name = "DIMENSION")]
+    pub non_additive: Vec<String>,
+    /// Listan över undertryckta celler
+    #[arg(long, value_name = "OUT.csv")]
+    pub out: Option<PathBuf>,
+    /// Arbetsgräns: frågor om vad celler kan vara. Det som inte hinns med är inte avgjort
+    #[arg(long, default_value_t = 200_000, value_name = "ANTAL")]
+    pub questions: u64,
+}
+
+/// Why there is no audit.
+#[derive(Debug, thiserror::Error)]
+pub enum AuditFault {
+    /// A file or folder that cannot be read.
+    #[error("{}: {source}", .path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// More than is read.
+    #[error("{}: more than {most} {what}", .path.display())]
+    Limit {
+        /// Which.
+        path: PathBuf,
+        /// What there is too much of.
+        what: &'static str,
+        /// How much is read.
+        most: usize,
+    },
+    /// A file that is not of the form.
+    #[error(transparent)]
+    Input(#[from] PublishedError),
+    /// The answer cannot be written.
+    #[error("cannot write the answer: {0}")]
+    Write(#[from] std::io::Error),
+    /// The answer cannot be assembled.
+    #[error("cannot assemble the list: {0}")]
+    List(#[from] csv::Error),
+}
+
+impl AuditFault {
+    /// What the command ends with: 4 bad input, 5 our fault.
+    pub fn code(&self) -> u8 {
+        match self {
+            Self::Read { .. } | Self::Limit { .. } | Self::Input(_) => 4,
+            Self::Write(_) | Self::List(_) => 5,
+        }
+    }
+}
+
+/// Runs the command and says how it ended.
+pub fn run(arguments: &AuditArguments) -> ExitCode {
+    match audited(arguments) {
+        Ok(Verdict::Nothing) => ExitCode::SUCCESS,
+        Ok(Verdict::Computable) => ExitCode::from(1),
+        Ok(Verdict::NotCertified) => ExitCode::from(3),
+        Err(fault) => {
+            eprintln!("sdc: {fault}");
+            ExitCode::from(fault.code())
+        }
+    }
+}
+
+fn audited(arguments: &AuditArguments) -> Result<Verdict, AuditFault> {
+    let (publication, min_count) = match &arguments.folder {
+        Some(folder) => (from_folder(folder, &arguments.marks)?, None),
+        None => (from_strict(&arguments.strict, &arguments.non_additive)?, Some(arguments.min_count)),
+    };
+    let budget = Budget {
+        questions: arguments.questions,
+        ..Budget::default()
+    };
+    let found = attack(&publication, budget, &|| false);
+    write(&publication, &found, min_count, arguments.out.as_deref())?;
+    Ok(found.verdict())
+}
+
+fn write(
+    publication: &Publication,
+    found: &Attack,
+    min_count: Option<u64>,
+    out: Option<&Path>,
+) -> Result<(), AuditFault> {
+    let list = report::list(publication, found)?;
+    let summary = report::summary(publication, found, min_count);
+    match out {
+        Some(path) => {
+            std::fs::write(path, list)?;
+            std::io::stdout().write_all(summary.as_bytes())?;
+        }
+        None => {
+            std::io::stdout().write_all(list.as_bytes())?;
+            std::io::stderr().write_all(summary.as_bytes())?;
+        }
+    }
+    Ok(())
+}
+
+/// A file's name, for errors and reports, and its bytes.
+type Content = (String, Vec<u8>);
+
+fn load(path: &Path) -> Result<Content, AuditFault> {
+    let fault = |source| AuditFault::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let size = std::fs::metadata(path).map_err(fault)?.len();
+    if size > MAX_BYTES as u64 {
+        return Err(AuditFault::Limit {
+            path: path.to_owned(),
+            what: "bytes",
+            most: MAX_BYTES,
+        });
+    }
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    Ok((name, std::fs::read(path).map_err(fault)?))
+}
+
+fn borrowed(contents: &[Content]) -> Vec<read::File<'_>> {
+    contents.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect()
+}
+
+fn from_folder(folder: &Path, marks: &[MarkMeaning]) -> Result<Publication, AuditFault> {
+    let fault = |source| AuditFault::Read {
+        path: folder.to_owned(),
+        source,
+    };
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(fault)? {
+        let name = entry.map_err(fault)?.file_name().to_string_lossy().into_owned();
+        if name.starts_with("tabell-") && name.ends_with(".csv") {
+            names.push(name);
+        }
+    }
+    if names.len() > MAX_FILES {
+        return Err(AuditFault::Limit {
+            path: folder.to_owned(),
+            what: "table files",
+            most: MAX_FILES,
+        });
+    }
+    names.sort_by_cached_key(|name| natural(name));
+    let tables = names.iter().map(|name| load(&folder.join(name))).collect::<Result<Vec<_>, _>>()?;
+    let relations = load(&folder.join(RELATIONS))?;
+    let relations = (relations.0.as_str(), relations.1.as_slice());
+    Ok(read::read(&borrowed(&tables), relations, &Marks::with(marks))?)
+}
+
+fn from_strict(paths: &[PathBuf], not_sums: &[String]) -> Result<Publication, AuditFault> {
+    let files = paths.iter().map(|path| load(path)).collect::<Result<Vec<_>, _>>()?;
+    let options = StrictOptions {
+        not_sums: not_sums.to_vec(),
+    };
+    Ok(strict::read(&borrowed(&files), &options)?)
+}
+
+/// Digits as numbers, so that table 10 comes after table 9; the text itself decides between equals.
+fn natural(name: &str) -> (Vec<(String, u64)>, String) {
+    let mut parts = Vec::new();
+    let mut rest = name;
+    while !rest.is_empty() {
+        let text = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
+        let digits = rest[text..].bytes().take_while(u8::is_ascii_digit).count();
+        let number = rest[text..text + digits].parse().unwrap_or(u64::MAX); // too long for a number: last
+        parts.push((rest[..text].to_owned(), number));
+        rest = &rest[text + digits..];
+    }
+    (parts, name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_come_in_the_order_of_their_numbers() {
+        let mut names = ["tabell-10-1.csv", "tabell-9-15.csv", "tabell-9-2.csv", "tabell-3-13.csv"];
+        names.sort_by_cached_key(|name| natural(name));
+        assert_eq!(names, ["tabell-3-13.csv", "tabell-9-2.csv", "tabell-9-15.csv", "tabell-10-1.csv"]);
+    }
+}
