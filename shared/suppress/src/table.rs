@@ -19,6 +19,7 @@
 mod board;
 mod construct;
 mod improve;
+mod linear;
 pub mod proof;
 mod search;
 mod shape;

@@ -25,7 +25,9 @@ mod assemble;
 use assemble::Cells;
 
 /// Most rows of one table a period, margins included.
-pub const MAX_ROWS: usize = 200_000;
+pub const MAX_ROWS: usize = 20_000;
+/// Most distinct cells of a collection: what is compared pairwise stays within seconds.
+pub const MAX_CELLS: usize = 4_000;
 
 /// A collection whose cells cannot be built.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -41,6 +43,9 @@ pub enum SystemError {
         /// Its rows a period.
         rows: usize,
     },
+    /// More distinct cells than [`MAX_CELLS`].
+    #[error("the tables have more than {MAX_CELLS} distinct cells; ask for fewer or smaller tables, or fewer periods")]
+    TooManyCells,
     /// More unprinted differences than are searched.
     #[error("the tables imply more than {0} unprinted differences; ask for fewer tables over the same records")]
     TooManyDifferences(usize),
@@ -255,6 +260,9 @@ impl Builder {
                     }
                     let row = Row { codes: codes.clone(), period, cell: 0 };
                     printed.push(Printed { table, row, condition });
+                }
+                if list.conditions.len() > MAX_CELLS {
+                    return Err(SystemError::TooManyCells);
                 }
                 let filter = list.add(filter_of(spec, period), || format!("{} filter", spec.id));
                 let known = list.add(known_of(spec, codebook, period), || format!("{} alla kända", spec.id));

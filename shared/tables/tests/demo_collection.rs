@@ -41,3 +41,13 @@ fn the_rest_of_a_kommun_in_an_earlier_year_is_an_implied_cell() {
     assert_eq!(single.len(), 4, "one rest a year, 2020 to 2023: {:?}", system.implied_unit);
     println!("atoms {} cells {} implied_total {}", system.atoms, system.cells.len(), system.implied_total.len());
 }
+
+#[test]
+fn a_collection_that_asks_for_too_much_is_refused_before_it_is_built() {
+    let book = Codebook::vuxna().unwrap();
+    let head = include_str!("../collections/aktualiseringar-vuxna-2024.toml").split("[[tabell]]").next().unwrap();
+    let table = "[[tabell]]\nid = \"T1\"\ntitel = \"x\"\nmatt = \"aktualiseringar\"\nomfattning = \"total\"\n\
+        dimensioner = [\"kon\", \"aldersgrupp\", \"aktualiseringstyp\", \"anmalare\", \"orsak_anmalan\", \"beslut\"]\n";
+    let collection = Collection::from_toml(&format!("{head}{table}"), &book).unwrap();
+    assert!(System::new(&collection, &book).is_err());
+}

@@ -14,7 +14,7 @@ pub const UNIT: u64 = 1 << 24;
 /// Largest price for size of one cell: 256 corners of it stay below [`UNIT`].
 const MOST_SIZE: u64 = (1 << 16) - 1;
 /// Price of the grand total, in cells.
-const GRAND: u64 = 1 << 24;
+pub const GRAND: u64 = 1 << 24;
 /// Price of a unit's total or of a total over units of one code, in cells.
 const UNIT_TOTAL: u64 = 2;
 
@@ -43,6 +43,8 @@ pub struct Board {
     place: Vec<u32>,
     /// What slots held before each change since the last decision.
     pub journal: Vec<(u32, Option<Witness>)>,
+    /// Varies the windows of linear models.
+    pub round: u64,
     summary: Summary,
 }
 
@@ -88,6 +90,7 @@ impl Board {
             secondary: Vec::new(),
             place: vec![0; cells],
             journal: Vec::new(),
+            round: 0,
             summary,
         }
     }

@@ -1,7 +1,7 @@
 //! The first protection: one witness after the other, sharing what is withheld already; then pruning.
 
 use super::Mark;
-use super::board::Board;
+use super::board::{Board, UNIT};
 use super::search::Limits;
 use super::target::{INSIDER, SLOTS};
 use super::witness::{Step, Witness};
@@ -68,7 +68,28 @@ impl Board {
             let price = best.as_ref().map_or(limits.price, |(price, _)| *price);
             best = self.find(&query, Limits { price, ..limits }).or(best);
         }
+        let found = best.as_ref().map_or(u64::MAX, |(price, _)| *price);
+        if found >= UNIT && self.linear_fits() {
+            for query in self.queries(slot) {
+                let Some(steps) = self.linear(&query, limits.price <= UNIT, self.round) else { continue };
+                let price = self.price_of(query.cell, &steps);
+                if price < limits.price && best.as_ref().is_none_or(|(found, _)| price < *found) {
+                    best = Some((price, steps));
+                }
+            }
+        }
         best.map(|(_, steps)| steps)
+    }
+
+    /// What steps withhold anew, at the prices of the search.
+    fn price_of(&self, cell: u32, steps: &[Step]) -> u64 {
+        let witness = Witness {
+            cell,
+            steps: steps.to_vec(),
+        };
+        let published = |cell: &u32| self.marks[*cell as usize] == Mark::Published;
+        let changed = witness.changes(&self.shape).into_iter().map(|(cell, _)| cell);
+        changed.filter(published).map(|cell| self.noisy_price(cell)).sum()
     }
 
     /// A margin that no single part can carry: one step at a time, each a possible table.

@@ -10,9 +10,9 @@ use super::target::{INSIDER, SLOTS};
 use super::{Effort, Mark};
 
 /// Corner checks of the short search.
-const FAST: u64 = 60_000_000;
+const FAST: u64 = 0;
 /// Corner checks of the long search.
-const HIGH: u64 = 6_000_000_000;
+const HIGH: u64 = 600_000_000;
 /// Corner checks of one repair.
 const REPAIR: u64 = 5_000;
 

@@ -6,7 +6,7 @@
 //! impossible corner of a product by a product at that corner: in two dimensions these are the longer cycles.
 
 use super::Mark;
-use super::board::{Board, UNIT};
+use super::board::{Board, GRAND, UNIT};
 use super::shape::MAX_DIMENSIONS;
 use super::witness::Step;
 
@@ -121,7 +121,8 @@ impl Board {
     }
 
     fn exhausted(&self, dive: &Dive<'_>) -> bool {
-        (dive.found.is_some() || dive.limits.price != u64::MAX) && self.work - dive.start > dive.limits.work
+        // The grand total is not for want of patience.
+        (dive.best < GRAND * UNIT || dive.limits.price != u64::MAX) && self.work - dive.start > dive.limits.work
     }
 
     /// Every code of a dimension with which the product stays possible and cheap enough.
@@ -169,8 +170,13 @@ impl Board {
         match self.marks[at] {
             Mark::Zero => None,
             Mark::Primary | Mark::Secondary => Some(0),
-            Mark::Published => Some(self.cost[at] + self.noise.map_or(0, |seed| noise(seed, cell))),
+            Mark::Published => Some(self.noisy_price(cell)),
         }
+    }
+
+    /// What withholding a cell costs, disturbed when a seed is set.
+    pub fn noisy_price(&self, cell: u32) -> u64 {
+        self.cost[cell as usize] + self.noise.map_or(0, |seed| noise(seed, cell))
     }
 
     fn leaf(&mut self, dive: &mut Dive<'_>, cost: u64, defect: Option<Corner>) {

@@ -1,7 +1,6 @@
 //! The end of a published round, against the straight counts: shares, sums, readable cells, figures, aggregates.
 
 use coordinator::rounds::desk::{aggregate_key, share_key};
-use daemon::store::Store as _;
 use round::document::PatternDocument;
 use round::region::Known;
 use round::shares;
