@@ -23,7 +23,11 @@ use crate::config::{Config, Tier};
 use crate::{national, region};
 
 #[derive(Parser)]
-#[command(name = "coordinator", about = "Samman: samordnare (region eller nationell)", version)]
+#[command(
+    name = "coordinator",
+    about = "Samman: samordnare (region eller nationell)",
+    version
+)]
 struct Arguments {
     /// Konfigurationsfil.
     #[arg(long)]
@@ -106,16 +110,27 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
     match arguments.command {
         Command::Run => run(config).await,
         Command::Enrol { invite } => enrol(&config, &invite).await,
-        Command::Invite { identity, server, address, enrolment_address, out } => {
-            let question = Question::Invite { identity, server, address, enrolment_address };
+        Command::Invite {
+            identity,
+            server,
+            address,
+            enrolment_address,
+            out,
+        } => {
+            let question = Question::Invite {
+                identity,
+                server,
+                address,
+                enrolment_address,
+            };
             match admin::ask(&config.data, &question).await? {
-                Reply::Invite(text) => daemon::config::write_private(&out, &text).context(format!("{}", out.display())),
+                Reply::Invite(text) => {
+                    daemon::config::write_private(&out, &text).context(format!("{}", out.display()))
+                }
                 other => refused(other),
             }
         }
-        Command::Revoke { identity } => {
-            done(admin::ask(&config.data, &Question::Revoke { identity }).await?)
-        }
+        Command::Revoke { identity } => done(admin::ask(&config.data, &Question::Revoke { identity }).await?),
         Command::Announce { file } => {
             let collection = std::fs::read_to_string(&file).context(format!("{}", file.display()))?;
             done(admin::ask(&config.data, &Question::Announce { collection }).await?)
@@ -124,7 +139,10 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
             Reply::Status(collections) => {
                 for c in collections {
                     let (declared, verified) = (c.declared.len(), c.verified.len());
-                    println!("{} {} omgång {}: {declared} deklarerat, {verified} lämnat", c.collection, c.phase, c.round);
+                    println!(
+                        "{} {} omgång {}: {declared} deklarerat, {verified} lämnat",
+                        c.collection, c.phase, c.round
+                    );
                 }
                 Ok(())
             }
@@ -153,9 +171,11 @@ async fn run(config: Config) -> anyhow::Result<()> {
     tokio::spawn(trigger.stop_on_signal());
     match config.tier.clone() {
         Tier::National => national::run(config, stop).await,
-        Tier::Region { county, national, publications } => {
-            region::run(config, county, national, publications, stop).await
-        }
+        Tier::Region {
+            county,
+            national,
+            publications,
+        } => region::run(config, county, national, publications, stop).await,
     }
 }
 
@@ -165,12 +185,27 @@ async fn enrol(config: &Config, invite: &std::path::Path) -> anyhow::Result<()> 
     let wallet = Wallet::new(config.data.join("identitet"));
     let tls = Arc::new(ClientTls::enrolment(invite.root_sha256));
     let address = invite.enrolment_address.clone();
-    let channel = connect(Target { address, proxy: None, expected: invite.server.clone() }, tls).await?;
+    let channel = connect(
+        Target {
+            address,
+            proxy: None,
+            expected: invite.server.clone(),
+        },
+        tls,
+    )
+    .await?;
     let key = wallet.key()?;
     let csr = request(&key)?;
     let claim = invite.token.claim(&csr).to_bytes().to_vec();
-    let message = v1::EnrolRequest { claim, certificate_signing_request: csr };
-    let reply = EnrolmentClient::new(channel).enrol(message).await.map_err(|status| anyhow::anyhow!("{}", status.message()))?.into_inner();
+    let message = v1::EnrolRequest {
+        claim,
+        certificate_signing_request: csr,
+    };
+    let reply = EnrolmentClient::new(channel)
+        .enrol(message)
+        .await
+        .map_err(|status| anyhow::anyhow!("{}", status.message()))?
+        .into_inner();
     accept(&invite, key, &reply.certificate, &reply.root, Timestamp::now())?;
     wallet.store(&reply.certificate, &reply.root, &reply.revocation_list)?;
     println!("{} är inskriven.", invite.identity);

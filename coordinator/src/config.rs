@@ -89,6 +89,12 @@ impl TryFrom<RawConfig> for Config {
         if !(1..=86_400).contains(&revocation_seconds) {
             return Err(FieldError::new("sparrlista_sekunder", "1 to 86400 seconds"));
         }
-        Ok(Self { tier, data: raw.katalog, listen: raw.lyssna, enrolment: raw.inskrivning, revocation_seconds })
+        Ok(Self {
+            tier,
+            data: raw.katalog,
+            listen: raw.lyssna,
+            enrolment: raw.inskrivning,
+            revocation_seconds,
+        })
     }
 }

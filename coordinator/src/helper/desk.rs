@@ -81,7 +81,9 @@ impl Desk {
     pub fn open(store: Arc<dyn Store>, keys: HelperKeyPair, codebook: Codebook) -> Result<Self, DeskError> {
         let (ledger_log, entries) = FactLog::<LedgerEntry>::open(store.clone(), "helper/ledger")?;
         let mut ledger = Ledger::default();
-        entries.into_iter().for_each(|entry| ledger.enter(entry.definition, entry.line));
+        entries
+            .into_iter()
+            .for_each(|entry| ledger.enter(entry.definition, entry.line));
         let desk = Self {
             store: store.clone(),
             keys,
@@ -109,7 +111,12 @@ impl Desk {
             return Err(Refusal::OtherBinding("county").into());
         }
         let reference = CollectionRef::of(&collection);
-        if self.cases.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&reference) {
+        if self
+            .cases
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains_key(&reference)
+        {
             return Ok(());
         }
         let key = format!("helper/collection/{}", hex::encode(collection.hash));
@@ -134,7 +141,14 @@ impl Desk {
         let mut helper = Helper::new(collection.clone(), system, parameters, self.keys.clone());
         facts.into_iter().for_each(|fact| helper.apply(fact));
         let mut cases = self.cases.lock().unwrap_or_else(PoisonError::into_inner);
-        cases.insert(reference, Case { helper, collection, log });
+        cases.insert(
+            reference,
+            Case {
+                helper,
+                collection,
+                log,
+            },
+        );
         Ok(())
     }
 
@@ -145,7 +159,9 @@ impl Desk {
         work: impl FnOnce(&mut Case) -> Result<T, DeskError>,
     ) -> Result<T, DeskError> {
         let mut cases = self.cases.lock().unwrap_or_else(PoisonError::into_inner);
-        let case = cases.get_mut(reference).ok_or(Refusal::OtherBinding("collection"))?;
+        let case = cases
+            .get_mut(reference)
+            .ok_or(Refusal::OtherBinding("collection"))?;
         if case.collection.county.to_string() != county {
             return Err(Refusal::OtherBinding("county").into());
         }
@@ -191,14 +207,20 @@ impl Desk {
     /// be subtracted in more ways than a ledger of equal cells can see (ADR 10).
     fn refuse_overlap(&self, reference: &CollectionRef, county: &str) -> Result<(), DeskError> {
         let cases = self.cases.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(asked) = cases.get(reference) else { return Ok(()) };
+        let Some(asked) = cases.get(reference) else {
+            return Ok(());
+        };
         let taken = cases.iter().any(|(other, case)| {
             other != reference
                 && case.collection.county.to_string() == county
                 && case.helper.is_closed()
                 && case.collection.overlaps(&asked.collection)
         });
-        if taken { Err(Refusal::Ledger.into()) } else { Ok(()) }
+        if taken {
+            Err(Refusal::Ledger.into())
+        } else {
+            Ok(())
+        }
     }
 
     /// Closes a round: opens the pattern's list once, and gives the same again when asked again.
@@ -218,13 +240,16 @@ impl Desk {
             let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
             let Closing { facts, lines } = case.helper.close(round, pattern, roster, &ledger)?;
             // The ledger first: a line without its opening is harmless, an opening without its line is not.
-            let entry = |(definition, line): &([u8; 32], Line)| {
-                LedgerEntry { definition: *definition, line: line.clone() }
+            let entry = |(definition, line): &([u8; 32], Line)| LedgerEntry {
+                definition: *definition,
+                line: line.clone(),
             };
             let entries: Vec<LedgerEntry> = lines.iter().map(entry).collect();
             if !entries.is_empty() {
                 self.ledger_log.append(&entries, Vec::new())?;
-                lines.into_iter().for_each(|(definition, line)| ledger.enter(definition, line));
+                lines
+                    .into_iter()
+                    .for_each(|(definition, line)| ledger.enter(definition, line));
             }
             drop(ledger);
             let (opening, beside) = case.open(round)?;
@@ -246,15 +271,17 @@ impl Case {
 
     /// The opened shares and keys of a complete round, and the aggregate shares to keep for the national round.
     fn open(&self, round: u32) -> Result<(Opening, Beside), DeskError> {
-        let document = self.helper.document(round).ok_or(DeskError::Share("no pattern"))?;
+        let document = self
+            .helper
+            .document(round)
+            .ok_or(DeskError::Share("no pattern"))?;
         let parameters = self.helper.parameters();
         let mut whole = AggregateShare::new(parameters, Side::Helper);
         let mut groups = BTreeMap::<String, AggregateShare>::new();
         let mut readable_keys = Vec::with_capacity(document.roster.len());
         for (unit, accepted) in self.helper.accepted(round) {
             let bytes = self.log.read(&share_key(round, unit))?;
-            let share =
-                OutputShare::decode(parameters, &bytes).map_err(|_| DeskError::Share("its bytes"))?;
+            let share = OutputShare::decode(parameters, &bytes).map_err(|_| DeskError::Share("its bytes"))?;
             whole.add(&share).map_err(|_| DeskError::Share("its shape"))?;
             if let Some(group) = self.collection.group_of(unit.kommun()) {
                 let empty = || AggregateShare::new(parameters, Side::Helper);
@@ -275,7 +302,14 @@ impl Case {
             (format!("aggregate/{round}/G:{group}"), sum.encode(parameters))
         };
         beside.extend(groups.into_iter().map(group));
-        Ok((Opening { shares, readable_keys, digest }, beside))
+        Ok((
+            Opening {
+                shares,
+                readable_keys,
+                digest,
+            },
+            beside,
+        ))
     }
 }
 

@@ -33,10 +33,20 @@ pub struct Desk {
 
 impl Desk {
     /// The desk of a region restored from its log.
-    pub fn new(mut region: Region, log: FactLog<Fact>, facts: Vec<Fact>, parameters: VectorParameters) -> Arc<Self> {
+    pub fn new(
+        mut region: Region,
+        log: FactLog<Fact>,
+        facts: Vec<Fact>,
+        parameters: VectorParameters,
+    ) -> Arc<Self> {
         facts.into_iter().for_each(|fact| region.apply(fact));
         let (changed, _) = watch::channel(0);
-        Arc::new(Self { region: Mutex::new(region), log, parameters, changed })
+        Arc::new(Self {
+            region: Mutex::new(region),
+            log,
+            parameters,
+            changed,
+        })
     }
 
     /// Looks at the machine.

@@ -44,11 +44,25 @@ pub async fn watch(
         let status = status(region, collection).await?;
         for (what, list, known) in [
             ("har deklarerat", &status.declared, &mut declared),
-            ("har lämnat, kontrollerat av båda sidor", &status.verified, &mut verified),
+            (
+                "har lämnat, kontrollerat av båda sidor",
+                &status.verified,
+                &mut verified,
+            ),
         ] {
-            for unit in list.iter().filter(|unit| known.insert((*unit).clone())).collect::<Vec<_>>() {
-                let name = unit.parse().map(|unit| publish::names::unit(&names, &unit)).unwrap_or_default();
-                println!("{:6.1} s  {unit} {name:<12} {what}", began.elapsed().as_secs_f64());
+            for unit in list
+                .iter()
+                .filter(|unit| known.insert((*unit).clone()))
+                .collect::<Vec<_>>()
+            {
+                let name = unit
+                    .parse()
+                    .map(|unit| publish::names::unit(&names, &unit))
+                    .unwrap_or_default();
+                println!(
+                    "{:6.1} s  {unit} {name:<12} {what}",
+                    began.elapsed().as_secs_f64()
+                );
                 moved = Instant::now();
             }
         }
@@ -56,12 +70,21 @@ pub async fn watch(
             if !phase.is_empty() {
                 phases.push((word(&phase).into(), since.elapsed().as_secs_f64()));
             }
-            println!("{:6.1} s  fas: {} (omgång {})", began.elapsed().as_secs_f64(), word(&status.phase), status.round.max(1));
+            println!(
+                "{:6.1} s  fas: {} (omgång {})",
+                began.elapsed().as_secs_f64(),
+                word(&status.phase),
+                status.round.max(1)
+            );
             phase.clone_from(&status.phase);
             (since, moved) = (Instant::now(), Instant::now());
         }
         if phase == "published" || phase == "failed" {
-            return Ok(Watched { phases, withheld: status.withheld, failure: status.failure });
+            return Ok(Watched {
+                phases,
+                withheld: status.withheld,
+                failure: status.failure,
+            });
         }
         if moved.elapsed() > STUCK {
             bail!("inget har hänt på {} s; se katalogen log", STUCK.as_secs());
@@ -73,9 +96,10 @@ pub async fn watch(
 async fn status(region: &Path, collection: &Collection) -> anyhow::Result<CollectionStatus> {
     let name = format!("{}/{}", collection.id, collection.version);
     match admin::ask(region, &Question::Status).await? {
-        Reply::Status(list) => {
-            list.into_iter().find(|status| status.collection == name).context("insamlingen är borta")
-        }
+        Reply::Status(list) => list
+            .into_iter()
+            .find(|status| status.collection == name)
+            .context("insamlingen är borta"),
         _ => bail!("regionen svarade något annat"),
     }
 }

@@ -254,7 +254,9 @@ mod tests {
             wrong_unit,
             Err(EnrolmentError::Answer(DoorError::WrongIdentity { .. }))
         ));
-        let good = issuer(&root).enrol(&mut book, &file.token.claim(&csr), &csr, at()).unwrap();
+        let good = issuer(&root)
+            .enrol(&mut book, &file.token.claim(&csr), &csr, at())
+            .unwrap();
         let wrong_key = accept(
             &file,
             Key::generate().unwrap(),
@@ -300,7 +302,9 @@ mod tests {
         let held = accept(&file, key, &der, root.certificate_der(), at()).unwrap();
         let later = at() + days(60);
         assert!(held.about().renewal_due(later));
-        let renewed = issuer(&root).renew(held.about(), &request(held.key()).unwrap(), later).unwrap();
+        let renewed = issuer(&root)
+            .renew(held.about(), &request(held.key()).unwrap(), later)
+            .unwrap();
         let renewed = PeerCertificate::parse(&renewed).unwrap();
         assert_eq!(renewed.identity, held.about().identity);
         assert_ne!(renewed.serial, held.about().serial);

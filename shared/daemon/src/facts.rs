@@ -56,7 +56,15 @@ impl<F: Serialize + DeserializeOwned> FactLog<F> {
             postcard::from_bytes(&bytes).map_err(|_| FactError::Unreadable { key })
         };
         let facts = stored.into_iter().map(read).collect::<Result<Vec<F>, _>>()?;
-        Ok((Self { store, prefix, next, kind: PhantomData }, facts))
+        Ok((
+            Self {
+                store,
+                prefix,
+                next,
+                kind: PhantomData,
+            },
+            facts,
+        ))
     }
 
     /// Stores facts and what lies beside them, in one durable batch. Facts are never deleted.
@@ -69,7 +77,8 @@ impl<F: Serialize + DeserializeOwned> FactLog<F> {
         let mut batch = Batch::new();
         for (offset, fact) in facts.iter().enumerate() {
             let key = format!("{}/fact/{:016x}", self.prefix, *next + offset as u64);
-            let bytes = postcard::to_allocvec(fact).map_err(|_| FactError::Unreadable { key: key.clone() })?;
+            let bytes =
+                postcard::to_allocvec(fact).map_err(|_| FactError::Unreadable { key: key.clone() })?;
             batch = batch.put(key, bytes);
         }
         for (key, bytes) in beside {

@@ -97,7 +97,10 @@ pub fn complete(
 ) -> Result<Vec<Part>, PublishError> {
     let mut files = publication.files()?;
     let manifest = manifest(publication, &files)?;
-    let Signature { signature, certificate } = sign(&manifest);
+    let Signature {
+        signature,
+        certificate,
+    } = sign(&manifest);
     let seal = serde_json::json!({
         "signature": hex::encode(signature),
         "certificate": hex::encode(certificate),

@@ -57,6 +57,8 @@ pub struct Publication<'a> {
     csv: Vec<File>,
     /// What the tables were made from.
     pub(crate) figures: &'a Figures,
+    /// What the audit says of the coordinator, for the report.
+    pub(crate) coordinator: Option<report::Coordinator>,
 }
 
 impl<'a> Publication<'a> {
@@ -82,7 +84,15 @@ impl<'a> Publication<'a> {
             tables,
             csv,
             figures: source.figures,
+            coordinator: None,
         })
+    }
+
+    /// The same with what the audit says of the coordinator in its report.
+    #[must_use]
+    pub fn audited(mut self, release: &audit::Release) -> Self {
+        self.coordinator = Some(report::Coordinator::of(release.report()));
+        self
     }
 
     /// All files but the manifest: strict tables, workbook, report. Equal publications give equal bytes

@@ -23,7 +23,30 @@ struct Report {
     kommuner: Covered,
     units: Covered,
     absent: Vec<Absent>,
+    /// What the coordinator itself could do with all it received (SAFE-3): never hidden.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    coordinator: Option<Coordinator>,
     tables: Vec<TableReport>,
+}
+
+/// Small unit cells as the audit's play of the coordinator left them. How many cells are sensitive is not said: that
+/// would tell primary from secondary.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Coordinator {
+    narrowed: usize,
+    computed: usize,
+    unsettled: usize,
+}
+
+impl Coordinator {
+    /// From the audit's report.
+    pub fn of(report: &audit::AuditReport) -> Self {
+        Self {
+            narrowed: report.coordinator_narrowed,
+            computed: report.coordinator_computed,
+            unsettled: report.coordinator_unsettled,
+        }
+    }
 }
 
 #[derive(Serialize, Clone, Copy)]
@@ -89,6 +112,7 @@ pub fn bytes(publication: &Publication) -> Result<Vec<u8>, serde_json::Error> {
                 name: publication.name(unit),
             })
             .collect(),
+        coordinator: publication.coordinator,
         tables: tables
             .map(|(spec, table)| of_table(&spec.id, &spec.title, table, kommuner))
             .collect(),

@@ -11,8 +11,8 @@ use std::path::Path;
 use calamine::{Data, Reader, Xlsx};
 use jiff::civil::date;
 use made::{Made, from_toml, made};
-use publish::layout::{Rank, grid};
 use publish::folder::{complete, put};
+use publish::layout::{Rank, grid};
 use publish::{Publication, Signature, WriteError};
 use sha2::{Digest, Sha256};
 
@@ -231,7 +231,10 @@ fn a_table_too_wide_to_print_turns_its_columns_into_rows() {
     assert_eq!(open(&made).sheet_names()[2..], ["Tabell T1", "Tabell T01"]);
 }
 
-const SIGNATURE: Signature = Signature { signature: Vec::new(), certificate: Vec::new() };
+const SIGNATURE: Signature = Signature {
+    signature: Vec::new(),
+    certificate: Vec::new(),
+};
 
 fn publish_to(folder: &Path, made: &Made) -> Result<Vec<std::path::PathBuf>, WriteError> {
     let names = publish::names::kommuner();

@@ -16,19 +16,42 @@ pub struct Proof {
 }
 
 fn leaf(bytes: &[u8]) -> Hash {
-    Sha256::new().chain_update([0]).chain_update(bytes).finalize().into()
+    Sha256::new()
+        .chain_update([0])
+        .chain_update(bytes)
+        .finalize()
+        .into()
 }
 
 fn join(left: &Hash, right: &Hash) -> Hash {
-    Sha256::new().chain_update([1]).chain_update(left).chain_update(right).finalize().into()
+    Sha256::new()
+        .chain_update([1])
+        .chain_update(left)
+        .chain_update(right)
+        .finalize()
+        .into()
 }
 
 fn seal(count: usize, top: &Hash) -> Hash {
-    Sha256::new().chain_update([2]).chain_update((count as u64).to_be_bytes()).chain_update(top).finalize().into()
+    Sha256::new()
+        .chain_update([2])
+        .chain_update((count as u64).to_be_bytes())
+        .chain_update(top)
+        .finalize()
+        .into()
 }
 
 fn above(level: &[Hash]) -> Vec<Hash> {
-    level.chunks(2).map(|pair| if let [left, right] = pair { join(left, right) } else { pair[0] }).collect()
+    level
+        .chunks(2)
+        .map(|pair| {
+            if let [left, right] = pair {
+                join(left, right)
+            } else {
+                pair[0]
+            }
+        })
+        .collect()
 }
 
 /// The root over the leaves' bytes.

@@ -148,7 +148,7 @@ fn every_event_of_declaring_can_be_followed_by_a_crash_and_repeated() {
 
 #[test]
 fn every_event_of_the_pattern_can_be_followed_by_a_crash_and_repeated() {
-    let mut round = Federation::new(World::new()).to_declared();
+    let mut round = Federation::new(World::new()).until_declared();
     let helper_key_id = round.world.helper_keys.public().id();
     twice(
         &mut round,
@@ -181,7 +181,7 @@ fn every_event_of_the_pattern_can_be_followed_by_a_crash_and_repeated() {
 /// The report that was stored is the one that is sent, whatever happens in between.
 #[test]
 fn every_event_of_submitting_can_be_followed_by_a_crash_and_repeated() {
-    let mut round = Federation::new(World::new()).to_final();
+    let mut round = Federation::new(World::new()).until_final();
     for unit in round.units() {
         let shown = round.shown(&unit);
         node_twice(&mut round, &unit, node::Event::Pattern(Box::new(shown)));
@@ -210,7 +210,7 @@ fn every_event_of_submitting_can_be_followed_by_a_crash_and_repeated() {
 
 #[test]
 fn every_event_of_closing_can_be_followed_by_a_crash_and_repeated() {
-    let mut round = Federation::new(World::new()).to_submitted();
+    let mut round = Federation::new(World::new()).until_submitted();
     round.close().unwrap();
     crash(&mut round);
     let facts = round.helper_facts.len();
@@ -231,7 +231,7 @@ fn every_event_of_closing_can_be_followed_by_a_crash_and_repeated() {
 /// A second round after an absence is restored like the first.
 #[test]
 fn a_round_that_starts_again_can_crash_anywhere() {
-    let mut round = Federation::new(World::new()).to_final();
+    let mut round = Federation::new(World::new()).until_final();
     for unit in round.units().into_iter().skip(1) {
         round.submit(&unit);
         round.check(&unit);
@@ -249,7 +249,7 @@ fn a_round_that_starts_again_can_crash_anywhere() {
 
 #[test]
 fn a_failed_round_stays_failed_after_a_crash() {
-    let mut round = Federation::new(World::new()).to_final();
+    let mut round = Federation::new(World::new()).until_final();
     twice(
         &mut round,
         region::Event::Fail(region::Failure::Helper("the ledger".into())),
@@ -260,7 +260,7 @@ fn a_failed_round_stays_failed_after_a_crash() {
 /// KEEP-1: a crash at the helper between verifying and storing costs nothing: asked again it says the same.
 #[test]
 fn a_helper_that_lost_an_unstored_answer_gives_the_same_one() {
-    let round = Federation::new(World::new()).to_final();
+    let round = Federation::new(World::new()).until_final();
     let document = round.document();
     for unit in round.units() {
         let handed: HandedReport = round.world.handed_report(&document, &unit, 5, [9; 32]);

@@ -21,7 +21,7 @@ fn sum_of_all(world: &World, cell: CellIndex) -> u64 {
 /// TRUE-1, KEEP-1.
 #[test]
 fn a_whole_round_opens_exactly_the_sums_of_the_counts() {
-    let mut round = Federation::new(World::new()).to_submitted();
+    let mut round = Federation::new(World::new()).until_submitted();
     assert_eq!(round.region.phase(), Phase::Close);
     assert_eq!(round.region.duties(START), vec![Duty::Close]);
     round.close().unwrap();
@@ -50,7 +50,7 @@ fn a_whole_round_opens_exactly_the_sums_of_the_counts() {
 /// STAY-2, SAFE-3: the readable cells hold no count under four but zeros.
 #[test]
 fn no_readable_cell_of_any_unit_is_small() {
-    let mut round = Federation::new(World::new()).to_submitted();
+    let mut round = Federation::new(World::new()).until_submitted();
     round.close().unwrap();
     let (_, readable) = round.open();
     let small = readable
@@ -79,7 +79,7 @@ fn no_fact_or_event_prints_a_figure_or_a_key() {
         sums,
         readable,
     };
-    let mut round = Federation::new(World::new()).to_submitted();
+    let mut round = Federation::new(World::new()).until_submitted();
     let facts = round.region.handle(opened.clone(), START).unwrap();
     assert_eq!(facts.len(), 1);
     let choose = Event::Choose {
@@ -100,7 +100,7 @@ fn no_fact_or_event_prints_a_figure_or_a_key() {
 /// KEEP-1: when all is said, a node waits and does nothing twice.
 #[test]
 fn a_node_whose_report_is_taken_has_nothing_left_to_send() {
-    let round = Federation::new(World::new()).to_submitted();
+    let round = Federation::new(World::new()).until_submitted();
     for member in round.members.values() {
         assert!(member.node.is_submitted());
         assert_eq!(member.node.duty(), node::Duty::AskPattern);
@@ -124,7 +124,7 @@ proptest! {
             let cells = made.into_iter().cycle().take(world.system.atoms).collect();
             *counts = Counts::from_stored(&world.system, cells).unwrap();
         }
-        let mut round = Federation::new(world).to_submitted();
+        let mut round = Federation::new(world).until_submitted();
         round.close().unwrap();
         for (cell, sum) in round.open().0 {
             prop_assert_eq!(sum, sum_of_all(&round.world, cell));

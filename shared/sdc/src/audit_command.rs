@@ -15,7 +15,9 @@ use std::process::ExitCode;
 use audit::Budget;
 use audit::published::attack::{Attack, Verdict, attack};
 use audit::published::strict::StrictOptions;
-use audit::published::{MAX_BYTES, MAX_FILES, MarkMeaning, Marks, Publication, PublishedError, read, report, strict};
+use audit::published::{
+    MAX_BYTES, MAX_FILES, MarkMeaning, Marks, Publication, PublishedError, read, report, strict,
+};
 
 /// The relations of a folder.
 const RELATIONS: &str = "relations.csv";
@@ -24,7 +26,11 @@ const RELATIONS: &str = "relations.csv";
 #[derive(Debug, Clone, clap::Args)]
 pub struct AuditArguments {
     /// Mapp med tabell-*.csv och relations.csv
-    #[arg(value_name = "DIR", required_unless_present = "strict", conflicts_with = "strict")]
+    #[arg(
+        value_name = "DIR",
+        required_unless_present = "strict",
+        conflicts_with = "strict"
+    )]
     pub folder: Option<PathBuf>,
     /// Vad ett märke betyder, t.ex. '*=1..3' eller '**=4..' (som är förvalen); får anges flera gånger
     #[arg(long = "mark", value_name = "MÄRKE=MIN..MAX", conflicts_with = "strict")]
@@ -104,7 +110,10 @@ pub fn run(arguments: &AuditArguments) -> ExitCode {
 fn audited(arguments: &AuditArguments) -> Result<Verdict, AuditFault> {
     let (publication, min_count) = match &arguments.folder {
         Some(folder) => (from_folder(folder, &arguments.marks)?, None),
-        None => (from_strict(&arguments.strict, &arguments.non_additive)?, Some(arguments.min_count)),
+        None => (
+            from_strict(&arguments.strict, &arguments.non_additive)?,
+            Some(arguments.min_count),
+        ),
     };
     let budget = Budget {
         questions: arguments.questions,
@@ -152,12 +161,18 @@ fn load(path: &Path) -> Result<Content, AuditFault> {
             most: MAX_BYTES,
         });
     }
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = path
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
     Ok((name, std::fs::read(path).map_err(fault)?))
 }
 
 fn borrowed(contents: &[Content]) -> Vec<read::File<'_>> {
-    contents.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect()
+    contents
+        .iter()
+        .map(|(name, bytes)| (name.as_str(), bytes.as_slice()))
+        .collect()
 }
 
 fn from_folder(folder: &Path, marks: &[MarkMeaning]) -> Result<Publication, AuditFault> {
@@ -180,14 +195,20 @@ fn from_folder(folder: &Path, marks: &[MarkMeaning]) -> Result<Publication, Audi
         });
     }
     names.sort_by_cached_key(|name| natural(name));
-    let tables = names.iter().map(|name| load(&folder.join(name))).collect::<Result<Vec<_>, _>>()?;
+    let tables = names
+        .iter()
+        .map(|name| load(&folder.join(name)))
+        .collect::<Result<Vec<_>, _>>()?;
     let relations = load(&folder.join(RELATIONS))?;
     let relations = (relations.0.as_str(), relations.1.as_slice());
     Ok(read::read(&borrowed(&tables), relations, &Marks::with(marks))?)
 }
 
 fn from_strict(paths: &[PathBuf], not_sums: &[String]) -> Result<Publication, AuditFault> {
-    let files = paths.iter().map(|path| load(path)).collect::<Result<Vec<_>, _>>()?;
+    let files = paths
+        .iter()
+        .map(|path| load(path))
+        .collect::<Result<Vec<_>, _>>()?;
     let options = StrictOptions {
         not_sums: not_sums.to_vec(),
     };
@@ -214,8 +235,21 @@ mod tests {
 
     #[test]
     fn files_come_in_the_order_of_their_numbers() {
-        let mut names = ["tabell-10-1.csv", "tabell-9-15.csv", "tabell-9-2.csv", "tabell-3-13.csv"];
+        let mut names = [
+            "tabell-10-1.csv",
+            "tabell-9-15.csv",
+            "tabell-9-2.csv",
+            "tabell-3-13.csv",
+        ];
         names.sort_by_cached_key(|name| natural(name));
-        assert_eq!(names, ["tabell-3-13.csv", "tabell-9-2.csv", "tabell-9-15.csv", "tabell-10-1.csv"]);
+        assert_eq!(
+            names,
+            [
+                "tabell-3-13.csv",
+                "tabell-9-2.csv",
+                "tabell-9-15.csv",
+                "tabell-10-1.csv"
+            ]
+        );
     }
 }

@@ -113,7 +113,12 @@ pub struct Table {
 
 impl fmt::Debug for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Table({:?}, {} finest cells)", self.dimensions, self.finest.len())
+        write!(
+            f,
+            "Table({:?}, {} finest cells)",
+            self.dimensions,
+            self.finest.len()
+        )
     }
 }
 
@@ -208,7 +213,11 @@ fn parse(file: &str, text: &str) -> Result<Rows, InputError> {
     let mut records = reader.records();
     let broken = |row| encoding(file, row, "fields with closed quotes");
     let header: Vec<String> = match records.next() {
-        Some(record) => record.map_err(|_| broken(1))?.iter().map(str::to_string).collect(),
+        Some(record) => record
+            .map_err(|_| broken(1))?
+            .iter()
+            .map(str::to_string)
+            .collect(),
         None => Vec::new(),
     };
     let (dimensions, with_status) = dimensions(file, &header)?;
@@ -299,7 +308,10 @@ fn arrange(file: &str, rows: &Rows, finest: usize) -> Result<(Vec<Vec<String>>, 
         .zip(&codes)
         .map(|(names, codes)| {
             // infallible: `codes` is `names` sorted
-            names.iter().map(|name| codes.binary_search(name).unwrap_or_default()).collect()
+            names
+                .iter()
+                .map(|name| codes.binary_search(name).unwrap_or_default())
+                .collect()
         })
         .collect();
     let (mut counts, mut first) = (vec![0u32; finest], vec![0usize; finest]);
@@ -308,7 +320,9 @@ fn arrange(file: &str, rows: &Rows, finest: usize) -> Result<(Vec<Vec<String>>, 
             .iter()
             .zip(&rank)
             .zip(&codes)
-            .fold(0, |at, ((number, rank), codes)| at * codes.len() + rank[*number as usize]);
+            .fold(0, |at, ((number, rank), codes)| {
+                at * codes.len() + rank[*number as usize]
+            });
         if first[at] != 0 {
             return Err(InputError::Duplicate {
                 file: file.into(),

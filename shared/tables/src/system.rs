@@ -44,10 +44,14 @@ pub enum SystemError {
         rows: usize,
     },
     /// More distinct cells than [`MAX_CELLS`].
-    #[error("the tables have more than {MAX_CELLS} distinct cells; ask for fewer or smaller tables, or fewer periods")]
+    #[error(
+        "the tables have more than {MAX_CELLS} distinct cells; ask for fewer or smaller tables, or fewer periods"
+    )]
     TooManyCells,
     /// More unprinted differences than are searched.
-    #[error("the tables imply more than {0} unprinted differences; ask for fewer tables over the same records")]
+    #[error(
+        "the tables imply more than {0} unprinted differences; ask for fewer tables over the same records"
+    )]
     TooManyDifferences(usize),
 }
 
@@ -183,7 +187,11 @@ impl System {
 
     /// A unit's value of a cell.
     pub fn value(&self, counts: &Counts, cell: CellIndex) -> u64 {
-        self.cells[cell].atoms.iter().map(|atom| u64::from(counts.0[*atom as usize])).sum()
+        self.cells[cell]
+            .atoms
+            .iter()
+            .map(|atom| u64::from(counts.0[*atom as usize]))
+            .sum()
     }
 
     /// A unit's values of the unit atoms.
@@ -201,7 +209,11 @@ impl System {
     pub fn entries(&self, counts: &Counts, block: usize) -> Vec<u64> {
         match self.blocks[block].table {
             None => self.unit_values(counts),
-            Some(_) => self.blocks[block].cells.iter().map(|cell| self.value(counts, *cell)).collect(),
+            Some(_) => self.blocks[block]
+                .cells
+                .iter()
+                .map(|cell| self.value(counts, *cell))
+                .collect(),
         }
     }
 }
@@ -258,14 +270,24 @@ impl Builder {
                     if spec.scope == Scope::Kommun {
                         per_unit.insert(condition);
                     }
-                    let row = Row { codes: codes.clone(), period, cell: 0 };
-                    printed.push(Printed { table, row, condition });
+                    let row = Row {
+                        codes: codes.clone(),
+                        period,
+                        cell: 0,
+                    };
+                    printed.push(Printed {
+                        table,
+                        row,
+                        condition,
+                    });
                 }
                 if list.conditions.len() > MAX_CELLS {
                     return Err(SystemError::TooManyCells);
                 }
                 let filter = list.add(filter_of(spec, period), || format!("{} filter", spec.id));
-                let known = list.add(known_of(spec, codebook, period), || format!("{} alla kända", spec.id));
+                let known = list.add(known_of(spec, codebook, period), || {
+                    format!("{} alla kända", spec.id)
+                });
                 bases.push((filter, known));
             }
             filters.push(bases);
@@ -292,14 +314,25 @@ impl Builder {
         let mut cell_of_condition = HashMap::new();
         for printed in &self.printed {
             let per_unit = collection.tables[printed.table].scope == Scope::Kommun;
-            let cell = cells.add(&atoms_of[printed.condition], self.name(printed.condition), per_unit, true);
+            let cell = cells.add(
+                &atoms_of[printed.condition],
+                self.name(printed.condition),
+                per_unit,
+                true,
+            );
             cell_of_condition.insert(printed.condition, cell);
-            tables[printed.table].rows.push(Row { cell, ..printed.row.clone() });
+            tables[printed.table].rows.push(Row {
+                cell,
+                ..printed.row.clone()
+            });
         }
         for (table, bases) in self.filters.iter().enumerate() {
             for (period, (filter, known)) in bases.iter().enumerate() {
                 let rest = minus(&atoms_of[*filter], &atoms_of[*known]);
-                let name = (self.definition(&[*filter, *known]), bortfall_label(collection, table, period));
+                let name = (
+                    self.definition(&[*filter, *known]),
+                    bortfall_label(collection, table, period),
+                );
                 tables[table].bortfall.push(cells.add(&rest, name, false, false));
             }
         }
@@ -313,7 +346,15 @@ impl Builder {
         let cells = cells.list;
         let automaton = self.automaton;
         Ok(System {
-            automaton, atoms, unit_atoms, unit_atom_of, cells, tables, blocks, implied_unit, implied_total,
+            automaton,
+            atoms,
+            unit_atoms,
+            unit_atom_of,
+            cells,
+            tables,
+            blocks,
+            implied_unit,
+            implied_total,
         })
     }
 
@@ -324,7 +365,9 @@ impl Builder {
     fn atoms_of_conditions(&self) -> Vec<Vec<u32>> {
         let mut atoms = vec![Vec::new(); self.conditions.len()];
         for (atom, signature) in self.automaton.signatures().iter().enumerate() {
-            signature.iter().for_each(|condition| atoms[condition].push(atom as u32));
+            signature
+                .iter()
+                .for_each(|condition| atoms[condition].push(atom as u32));
         }
         atoms
     }
@@ -332,7 +375,10 @@ impl Builder {
     fn unit_atoms(&self) -> (Vec<Option<u32>>, usize) {
         let mut index = HashMap::new();
         let mut restrict = |signature: &Bits| {
-            let kept: Vec<_> = signature.iter().filter(|c| self.conditions_per_unit.contains(c)).collect();
+            let kept: Vec<_> = signature
+                .iter()
+                .filter(|c| self.conditions_per_unit.contains(c))
+                .collect();
             if kept.is_empty() {
                 return None;
             }
@@ -351,7 +397,10 @@ impl Builder {
         atoms_of: &[Vec<u32>],
     ) -> HashMap<(CellIndex, CellIndex), Vec<u32>> {
         let pair = |((outer, inner), known): (&(usize, usize), &usize)| {
-            Some(((*cell_of.get(outer)?, *cell_of.get(inner)?), atoms_of[*known].clone()))
+            Some((
+                (*cell_of.get(outer)?, *cell_of.get(inner)?),
+                atoms_of[*known].clone(),
+            ))
         };
         self.known.iter().filter_map(pair).collect()
     }
@@ -380,10 +429,14 @@ fn only_missing(
     large: CellIndex,
     parts: &[CellIndex],
 ) -> bool {
-    let covered: BTreeSet<u32> = parts.iter().flat_map(|part| cells[*part].atoms.iter().copied()).collect();
-    parts.iter().filter_map(|part| closures.get(&(large, *part))).any(|known| {
-        known.len() == covered.len() && known.iter().all(|atom| covered.contains(atom))
-    })
+    let covered: BTreeSet<u32> = parts
+        .iter()
+        .flat_map(|part| cells[*part].atoms.iter().copied())
+        .collect();
+    parts
+        .iter()
+        .filter_map(|part| closures.get(&(large, *part)))
+        .any(|known| known.len() == covered.len() && known.iter().all(|atom| covered.contains(atom)))
 }
 
 /// For printed cells over the same days where one has variables the other lacks: the larger one restricted to
@@ -402,8 +455,12 @@ fn known_closures(
                 continue;
             }
             let mut closure = large.clone();
-            let fresh: Vec<VariableIndex> =
-                small.codes.keys().filter(|variable| !large.codes.contains_key(variable)).copied().collect();
+            let fresh: Vec<VariableIndex> = small
+                .codes
+                .keys()
+                .filter(|variable| !large.codes.contains_key(variable))
+                .copied()
+                .collect();
             if fresh.is_empty() {
                 continue;
             }
@@ -421,7 +478,10 @@ fn holds(large: &Condition, small: &Condition) -> bool {
     large.days.0 <= small.days.0
         && small.days.1 <= large.days.1
         && large.codes.iter().all(|(variable, allowed)| {
-            small.codes.get(variable).is_some_and(|codes| codes.is_subset(allowed))
+            small
+                .codes
+                .get(variable)
+                .is_some_and(|codes| codes.is_subset(allowed))
         })
 }
 
@@ -445,10 +505,20 @@ impl ConditionList {
 }
 
 fn rows_of(table: &Table) -> Result<Vec<Vec<Option<usize>>>, SystemError> {
-    let sizes: Vec<usize> = table.dimensions.iter().map(|dimension| dimension.categories.len() + 1).collect();
-    let rows = sizes.iter().try_fold(1usize, |product, size| product.checked_mul(*size)).unwrap_or(usize::MAX);
+    let sizes: Vec<usize> = table
+        .dimensions
+        .iter()
+        .map(|dimension| dimension.categories.len() + 1)
+        .collect();
+    let rows = sizes
+        .iter()
+        .try_fold(1usize, |product, size| product.checked_mul(*size))
+        .unwrap_or(usize::MAX);
     if rows > MAX_ROWS {
-        return Err(SystemError::TooManyRows { table: table.id.clone(), rows });
+        return Err(SystemError::TooManyRows {
+            table: table.id.clone(),
+            rows,
+        });
     }
     let mut all = vec![Vec::new()];
     for size in sizes {
@@ -464,7 +534,10 @@ fn rows_of(table: &Table) -> Result<Vec<Vec<Option<usize>>>, SystemError> {
             .collect();
     }
     let margin = |codes: &Vec<Option<usize>>| {
-        codes.iter().enumerate().fold(0, |mask, (at, code)| if code.is_none() { mask | 1 << at } else { mask })
+        codes.iter().enumerate().fold(
+            0,
+            |mask, (at, code)| if code.is_none() { mask | 1 << at } else { mask },
+        )
     };
     all.retain(|codes| table.margins.contains(&margin(codes)));
     Ok(all)
@@ -475,7 +548,10 @@ fn days(table: &Table, period: usize) -> (Date, Date) {
 }
 
 fn filter_of(table: &Table, period: usize) -> Condition {
-    Condition { days: days(table, period), codes: table.filter.clone() }
+    Condition {
+        days: days(table, period),
+        codes: table.filter.clone(),
+    }
 }
 
 fn known_of(table: &Table, codebook: &Codebook, period: usize) -> Condition {
@@ -495,7 +571,11 @@ fn condition_of(table: &Table, codebook: &Codebook, codes: &[Option<usize>], per
     for (dimension, code) in table.dimensions.iter().zip(codes) {
         let inside = match code {
             Some(at) => dimension.categories[*at].codes.clone(),
-            None => dimension.categories.iter().flat_map(|category| category.codes.iter().copied()).collect(),
+            None => dimension
+                .categories
+                .iter()
+                .flat_map(|category| category.codes.iter().copied())
+                .collect(),
         };
         condition.codes.insert(dimension.variable, inside);
     }
@@ -518,5 +598,9 @@ fn bortfall_label(collection: &Collection, table: usize, period: usize) -> Strin
 }
 
 fn minus(large: &[u32], small: &[u32]) -> Vec<u32> {
-    large.iter().filter(|atom| small.binary_search(atom).is_err()).copied().collect()
+    large
+        .iter()
+        .filter(|atom| small.binary_search(atom).is_err())
+        .copied()
+        .collect()
 }

@@ -84,13 +84,20 @@ impl Federation {
         let mut kommuner = BTreeMap::new();
         for (place, unit) in collection.units.iter().enumerate() {
             let counts = records(&system, &codebook, place, &mut rng)?;
-            kommuner.insert(unit.clone(), Kommun {
-                counts,
-                own_min_count: if place == CAUTIOUS { MinCount::new(CAUTIOUS_MIN_COUNT)? } else { collection.min_count },
-                key: Key::generate()?,
-                certificate: format!("node/{unit}").into_bytes(),
-                secret: derived(seed, &format!("tags of {unit}")),
-            });
+            kommuner.insert(
+                unit.clone(),
+                Kommun {
+                    counts,
+                    own_min_count: if place == CAUTIOUS {
+                        MinCount::new(CAUTIOUS_MIN_COUNT)?
+                    } else {
+                        collection.min_count
+                    },
+                    key: Key::generate()?,
+                    certificate: format!("node/{unit}").into_bytes(),
+                    secret: derived(seed, &format!("tags of {unit}")),
+                },
+            );
         }
         Ok(Arc::new(Self {
             seed,
@@ -119,7 +126,10 @@ impl Federation {
 
     /// The straight sum of a cell over units: what every published total must be (TRUE-1).
     pub fn truth<'a>(&self, cell: CellIndex, units: impl IntoIterator<Item = &'a Unit>) -> u64 {
-        units.into_iter().map(|unit| self.system.value(&self.kommun(unit).counts, cell)).sum()
+        units
+            .into_iter()
+            .map(|unit| self.system.value(&self.kommun(unit).counts, cell))
+            .sum()
     }
 
     /// The fingerprint of a certificate.
@@ -132,7 +142,10 @@ impl Chain for Federation {
     /// The simulated root: a certificate is the word `node/` and a unit of the federation. What a real root checks is
     /// `daemon`'s, and tested there.
     fn certified(&self, certificate: &[u8]) -> Option<Certified> {
-        let (unit, kommun) = self.kommuner.iter().find(|(_, kommun)| kommun.certificate == certificate)?;
+        let (unit, kommun) = self
+            .kommuner
+            .iter()
+            .find(|(_, kommun)| kommun.certificate == certificate)?;
         Some(Certified {
             role: "node",
             unit: unit.to_string(),
@@ -143,7 +156,12 @@ impl Chain for Federation {
 }
 
 fn derived(seed: u64, what: &str) -> [u8; 32] {
-    Sha256::new().chain_update(b"simulation\0").chain_update(seed.to_be_bytes()).chain_update(what).finalize().into()
+    Sha256::new()
+        .chain_update(b"simulation\0")
+        .chain_update(seed.to_be_bytes())
+        .chain_update(what)
+        .finalize()
+        .into()
 }
 
 /// A number under `bound`. The bias is far under what a schedule can notice.
@@ -152,7 +170,12 @@ pub fn below(rng: &mut ChaCha20Rng, bound: u64) -> u64 {
 }
 
 /// The records of one kommun: the later in the county, the larger. Rare codes are rare enough for small cells.
-fn records(system: &System, codebook: &Codebook, place: usize, rng: &mut ChaCha20Rng) -> anyhow::Result<Counts> {
+fn records(
+    system: &System,
+    codebook: &Codebook,
+    place: usize,
+    rng: &mut ChaCha20Rng,
+) -> anyhow::Result<Counts> {
     let mut counts = system.empty_counts();
     let rows = 25 + 35 * place as u64 + below(rng, 20);
     for _ in 0..rows {

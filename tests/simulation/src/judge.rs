@@ -79,14 +79,31 @@ pub fn judge(world: &World) -> Result<Outcome, Failures> {
     if !failures.is_empty() {
         return Err(failures);
     }
-    let roster = world.region.desk().and_then(|desk| desk.look(|region| region.document().map(|d| d.units())));
-    let nodes = world.nodes.iter().map(|(unit, node)| (PartyId::Node(unit.clone()), node.disk()));
-    let disks = nodes.chain([(PartyId::Region, world.region.disk()), (PartyId::Helper, world.helper.disk())]);
+    let roster = world
+        .region
+        .desk()
+        .and_then(|desk| desk.look(|region| region.document().map(|d| d.units())));
+    let nodes = world
+        .nodes
+        .iter()
+        .map(|(unit, node)| (PartyId::Node(unit.clone()), node.disk()));
+    let disks = nodes.chain([
+        (PartyId::Region, world.region.disk()),
+        (PartyId::Helper, world.helper.disk()),
+    ]);
     Ok(Outcome {
         phase: world.phase(),
         roster: roster.unwrap_or_default(),
-        figures: world.region.figures().filter(|_| world.phase() == Phase::Published).cloned(),
-        findings: world.region.findings().filter(|_| world.phase() == Phase::Failed).map(str::to_owned),
+        figures: world
+            .region
+            .figures()
+            .filter(|_| world.phase() == Phase::Published)
+            .cloned(),
+        findings: world
+            .region
+            .findings()
+            .filter(|_| world.phase() == Phase::Failed)
+            .map(str::to_owned),
         events: world.record.trace.len(),
         writes: disks.map(|(party, disk)| (party, disk.commits())).collect(),
     })
@@ -98,9 +115,17 @@ fn copy(disk: &MemoryDisk) -> Arc<dyn Store> {
 
 impl<'a> Books<'a> {
     fn open(world: &'a World) -> Result<Self, daemon::facts::FactError> {
-        let (region_log, region) = FactLog::open(copy(world.region.disk()), region::prefix(&world.federation))?;
-        let (helper_log, helper) = FactLog::open(copy(world.helper.disk()), helper::prefix(&world.federation))?;
-        Ok(Self { world, region, region_log, helper, helper_log })
+        let (region_log, region) =
+            FactLog::open(copy(world.region.disk()), region::prefix(&world.federation))?;
+        let (helper_log, helper) =
+            FactLog::open(copy(world.helper.disk()), helper::prefix(&world.federation))?;
+        Ok(Self {
+            world,
+            region,
+            region_log,
+            helper,
+            helper_log,
+        })
     }
 
     fn federation(&self) -> &Federation {
@@ -117,7 +142,10 @@ impl<'a> Books<'a> {
             if let Acknowledged::Opened(round, opening) = seen {
                 let first = opened.get_or_insert((round, opening));
                 if *first != (round, opening) {
-                    failures.push(format!("promise broken: rounds {} and {round} opened, or one twice", first.0));
+                    failures.push(format!(
+                        "promise broken: rounds {} and {round} opened, or one twice",
+                        first.0
+                    ));
                 }
             }
         }
@@ -134,8 +162,12 @@ impl<'a> Books<'a> {
                 &|fact| matches!(fact, Fact::Answered { round: r, unit: u, lines: l } if (r, u, l) == (round, unit, lines)),
             ),
             Acknowledged::Report(unit, round, bytes) => {
-                region(&|fact| matches!(fact, Fact::Stored { round: r, unit: u, .. } if (r, u) == (round, unit)))
-                    && self.region_log.read(&report_key(*round, unit)).is_ok_and(|stored| stored == *bytes)
+                region(
+                    &|fact| matches!(fact, Fact::Stored { round: r, unit: u, .. } if (r, u) == (round, unit)),
+                ) && self
+                    .region_log
+                    .read(&report_key(*round, unit))
+                    .is_ok_and(|stored| stored == *bytes)
             }
             Acknowledged::Pattern(round) => {
                 helper(&|fact| matches!(fact, HelperFact::Holds { document, .. } if document.round == *round))
@@ -157,7 +189,10 @@ impl<'a> Books<'a> {
                 Fact::Chosen { document, .. } => {
                     let units: BTreeSet<Unit> = document.units().into_iter().collect();
                     if units.len() != document.roster.len() {
-                        failures.push(format!("twice: a kommun in the roster of round {}", document.round));
+                        failures.push(format!(
+                            "twice: a kommun in the roster of round {}",
+                            document.round
+                        ));
                     }
                 }
                 Fact::Verified { round, unit } if !verified.insert((*round, unit.clone())) => {
@@ -166,7 +201,10 @@ impl<'a> Books<'a> {
                 _ => {}
             }
         }
-        let closed = self.helper.iter().filter(|fact| matches!(fact, HelperFact::Closed { .. }));
+        let closed = self
+            .helper
+            .iter()
+            .filter(|fact| matches!(fact, HelperFact::Closed { .. }));
         if closed.count() > 1 {
             failures.push("promise broken: the helper closed twice".into());
         }
@@ -174,7 +212,10 @@ impl<'a> Books<'a> {
 
     /// Neither coordinator stores a node's secret or its counts (STAY-1, SAFE-3).
     fn canaries(&self, failures: &mut Failures) {
-        for (party, disk) in [("region", self.world.region.disk()), ("helper", self.world.helper.disk())] {
+        for (party, disk) in [
+            ("region", self.world.region.disk()),
+            ("helper", self.world.helper.disk()),
+        ] {
             let Ok(entries) = copy(disk).scan("") else {
                 failures.push(format!("broken: the {party}'s disk cannot be read"));
                 continue;
@@ -183,14 +224,18 @@ impl<'a> Books<'a> {
                 let counts = postcard::to_allocvec(kommun.counts.to_stored()).unwrap_or_default();
                 let held = |canary: &[u8]| entries.iter().any(|(_, value)| contains(value, canary));
                 if held(&kommun.secret) || held(&counts) {
-                    failures.push(format!("promise broken: the {party}'s store holds a secret or counts of {unit}"));
+                    failures.push(format!(
+                        "promise broken: the {party}'s store holds a secret or counts of {unit}"
+                    ));
                 }
             }
         }
     }
 
     fn ending(&self, failures: &mut Failures) {
-        let Some(desk) = self.world.region.desk() else { return failures.push("stuck: nothing was announced".into()) };
+        let Some(desk) = self.world.region.desk() else {
+            return failures.push("stuck: nothing was announced".into());
+        };
         let document = desk.look(|region| region.document().cloned());
         let known = desk.look(|region| region.known().cloned());
         match (desk.phase(), desk.look(|region| region.failure().cloned())) {
@@ -204,7 +249,9 @@ impl<'a> Books<'a> {
         let roster = document.units();
         for unit in self.world.plan.untouched(&self.federation().collection.units) {
             if !roster.contains(unit) {
-                failures.push(format!("not at all: {unit} was never kept from delivering and is not in the roster"));
+                failures.push(format!(
+                    "not at all: {unit} was never kept from delivering and is not in the roster"
+                ));
             }
         }
         self.shares(document.round, &roster, failures);
@@ -221,7 +268,12 @@ impl<'a> Books<'a> {
     /// A round without a publication: only for a reason the plan gives.
     fn failed(&self, failure: &Failure, failures: &mut Failures) {
         let collection = &self.federation().collection;
-        let left: BTreeSet<_> = self.world.plan.untouched(&collection.units).map(Unit::kommun).collect();
+        let left: BTreeSet<_> = self
+            .world
+            .plan
+            .untouched(&collection.units)
+            .map(Unit::kommun)
+            .collect();
         let expected = match failure {
             Failure::RosterTooSmall { .. } => left.len() < collection.minimum_roster(),
             Failure::Unit(unit) => self.world.plan.lies(unit),

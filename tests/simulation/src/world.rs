@@ -42,7 +42,12 @@ enum Body {
 }
 
 enum What {
-    Deliver { from: PartyId, to: PartyId, call: u64, body: Body },
+    Deliver {
+        from: PartyId,
+        to: PartyId,
+        call: u64,
+        body: Body,
+    },
     Wake(PartyId),
     Start(PartyId),
     Begin(Fault),
@@ -153,9 +158,16 @@ impl World {
                 return;
             }
             if self.now > PATIENCE_OF_JUDGE {
-                let waiting = self.nodes.iter().filter(|(_, node)| !node.is_over()).map(|(unit, _)| unit.to_string());
+                let waiting = self
+                    .nodes
+                    .iter()
+                    .filter(|(_, node)| !node.is_over())
+                    .map(|(unit, _)| unit.to_string());
                 let waiting: Vec<String> = waiting.collect();
-                let stuck = format!("stuck: the region is at {:?}; still waiting: {waiting:?}", self.region.phase());
+                let stuck = format!(
+                    "stuck: the region is at {:?}; still waiting: {waiting:?}",
+                    self.region.phase()
+                );
                 return self.record.failures.push(stuck);
             }
         }
@@ -223,7 +235,10 @@ impl World {
     }
 
     fn work(&mut self, party: &PartyId) {
-        let waiting = self.calls.get(party).is_some_and(|call| self.now - call.at < PATIENCE);
+        let waiting = self
+            .calls
+            .get(party)
+            .is_some_and(|call| self.now - call.at < PATIENCE);
         if waiting || !self.is_up(party) {
             return;
         }
@@ -242,9 +257,20 @@ impl World {
     }
 
     fn ask(&mut self, from: &PartyId, request: Request) {
-        let to = if *from == PartyId::Region { PartyId::Helper } else { PartyId::Region };
+        let to = if *from == PartyId::Region {
+            PartyId::Helper
+        } else {
+            PartyId::Region
+        };
         let number = self.decided;
-        self.calls.insert(from.clone(), Call { number, at: self.now, request: request.clone() });
+        self.calls.insert(
+            from.clone(),
+            Call {
+                number,
+                at: self.now,
+                request: request.clone(),
+            },
+        );
         let request = self.tampered(from, request);
         self.send(from.clone(), to, number, Body::Request(request));
     }
@@ -256,7 +282,11 @@ impl World {
         let times = if self.chance(self.plan.doubled) { 2 } else { 1 };
         for _ in 0..times {
             let slow = self.chance(self.plan.slow);
-            let delay = if slow { self.between(PATIENCE, 4 * PATIENCE) } else { self.between(1, 60) };
+            let delay = if slow {
+                self.between(PATIENCE, 4 * PATIENCE)
+            } else {
+                self.between(1, 60)
+            };
             let (from, to, body) = (from.clone(), to.clone(), body.clone());
             self.after(delay, What::Deliver { from, to, call, body });
         }
@@ -287,7 +317,10 @@ impl World {
         };
         match answered {
             Ok(reply) => {
-                self.record.trace(self.now, format_args!("{from} → {to}: {} → {}", request.name(), reply.name()));
+                self.record.trace(
+                    self.now,
+                    format_args!("{from} → {to}: {} → {}", request.name(), reply.name()),
+                );
                 self.record.acknowledge(&from, &request, &reply);
                 if !self.loses_reply(&from, &request) {
                     self.send(to.clone(), from, call, Body::Reply(reply));
@@ -299,7 +332,9 @@ impl World {
     }
 
     fn hear(&mut self, party: PartyId, call: u64, reply: Reply) {
-        let Some(asked) = self.calls.remove(&party) else { return };
+        let Some(asked) = self.calls.remove(&party) else {
+            return;
+        };
         if asked.number != call {
             self.calls.insert(party, asked);
             return;
@@ -312,12 +347,16 @@ impl World {
             }
             PartyId::Region => self.region.take_reply(reply.clone(), now),
             PartyId::Helper => Ok(()),
-            PartyId::Node(unit) => {
-                self.nodes.get_mut(unit).map_or(Ok(()), |node| node.take_reply(&asked.request, reply.clone()))
-            }
+            PartyId::Node(unit) => self
+                .nodes
+                .get_mut(unit)
+                .map_or(Ok(()), |node| node.take_reply(&asked.request, reply.clone())),
         };
         // Without news a party looks again when it next wakes, as after a pause.
-        let news = !matches!(reply, Reply::Refused(_) | Reply::Unavailable | Reply::Pattern(None, _));
+        let news = !matches!(
+            reply,
+            Reply::Refused(_) | Reply::Unavailable | Reply::Pattern(None, _)
+        );
         match taken {
             Ok(()) if news => self.work(&party),
             Ok(()) => {}
@@ -328,7 +367,8 @@ impl World {
     /// Whether the plan loses this reply; each such fault once.
     fn loses_reply(&mut self, to: &PartyId, request: &Request) -> bool {
         let found = self.plan.faults.iter().enumerate().position(|(at, fault)| {
-            let this = matches!(fault, Fault::LostReply { to: t, request: r } if t == to && *r == request.name());
+            let this =
+                matches!(fault, Fault::LostReply { to: t, request: r } if t == to && *r == request.name());
             this && !self.spent.contains(&at)
         });
         found.is_some_and(|at| self.spent.insert(at))
@@ -336,11 +376,26 @@ impl World {
 
     /// The request as the plan lets it leave: a report may be changed.
     fn tampered(&mut self, from: &PartyId, request: Request) -> Request {
-        let (PartyId::Node(unit), Request::Submit { round, mut bytes, mut signature }) = (from, request.clone()) else {
+        let (
+            PartyId::Node(unit),
+            Request::Submit {
+                round,
+                mut bytes,
+                mut signature,
+            },
+        ) = (from, request.clone())
+        else {
             return request;
         };
         for (at, fault) in self.plan.faults.iter().enumerate() {
-            let Fault::Tampered { unit: other, place, by_node } = fault else { continue };
+            let Fault::Tampered {
+                unit: other,
+                place,
+                by_node,
+            } = fault
+            else {
+                continue;
+            };
             if other != unit || (!by_node && !self.spent.insert(at)) {
                 continue;
             }
@@ -351,6 +406,10 @@ impl World {
                 signature = self.federation.kommun(unit).key.sign(&signed).to_vec();
             }
         }
-        Request::Submit { round, bytes, signature }
+        Request::Submit {
+            round,
+            bytes,
+            signature,
+        }
     }
 }

@@ -10,7 +10,8 @@ const SEED: u64 = 1;
 /// Plays a plan with these faults; it must end as the quiet one does.
 fn recovers(federation: &std::sync::Arc<Federation>, quiet: &Outcome, faults: Vec<Fault>) {
     let plan = Plan::only(SEED, faults);
-    let outcome = play(federation, &plan).unwrap_or_else(|failures| panic!("{:?}: {failures:#?}", plan.faults));
+    let outcome =
+        play(federation, &plan).unwrap_or_else(|failures| panic!("{:?}: {failures:#?}", plan.faults));
     assert_eq!(outcome.roster, quiet.roster, "{:?}", plan.faults);
     assert_eq!(outcome.figures, quiet.figures, "{:?}", plan.faults);
 }
@@ -22,10 +23,21 @@ fn crash_everywhere(party: impl Fn(&Federation) -> PartyId, at_least: u64) {
     assert!(quiet.figures.is_some());
     let party = party(&federation);
     let writes = quiet.writes[&party];
-    assert!(writes >= at_least, "{party} writes only {writes} times in a round");
+    assert!(
+        writes >= at_least,
+        "{party} writes only {writes} times in a round"
+    );
     for commit in 1..=writes {
         for after in [false, true] {
-            recovers(&federation, &quiet, vec![Fault::Crash { party: party.clone(), commit, after }]);
+            recovers(
+                &federation,
+                &quiet,
+                vec![Fault::Crash {
+                    party: party.clone(),
+                    commit,
+                    after,
+                }],
+            );
         }
     }
 }
@@ -63,7 +75,11 @@ fn everybody_crashes_once_and_the_round_ends_the_same() {
     for commit in 1..=9 {
         let parties = [PartyId::Region, PartyId::Helper].into_iter();
         let parties = parties.chain(federation.collection.units.iter().cloned().map(PartyId::Node));
-        let crash = |party| Fault::Crash { party, commit, after: commit % 2 == 0 };
+        let crash = |party| Fault::Crash {
+            party,
+            commit,
+            after: commit % 2 == 0,
+        };
         recovers(&federation, &quiet, parties.map(crash).collect());
     }
 }
@@ -73,7 +89,11 @@ fn a_crash_at_every_start_after_a_crash_is_survived() {
     let federation = Federation::new(3).unwrap();
     let quiet = play(&federation, &Plan::quiet(SEED)).unwrap();
     for party in [PartyId::Region, PartyId::Helper, node(3)(&federation)] {
-        let crash = |commit| Fault::Crash { party: party.clone(), commit, after: commit % 3 == 0 };
+        let crash = |commit| Fault::Crash {
+            party: party.clone(),
+            commit,
+            after: commit % 3 == 0,
+        };
         recovers(&federation, &quiet, (1..=40).map(crash).collect());
     }
 }
@@ -83,7 +103,14 @@ fn any_one_reply_may_be_lost() {
     let federation = Federation::new(3).unwrap();
     let quiet = play(&federation, &Plan::quiet(SEED)).unwrap();
     for request in ["PutCollection", "PutPattern", "Verify", "Close"] {
-        recovers(&federation, &quiet, vec![Fault::LostReply { to: PartyId::Region, request }]);
+        recovers(
+            &federation,
+            &quiet,
+            vec![Fault::LostReply {
+                to: PartyId::Region,
+                request,
+            }],
+        );
     }
     for unit in &federation.collection.units {
         for request in ["Collections", "Declare", "Pattern", "Answer", "Submit"] {

@@ -15,8 +15,15 @@ fn a_quiet_schedule_publishes_every_kommun() {
     let outcome = play(&federation, &Plan::quiet(1)).unwrap();
     assert_eq!(outcome.roster, federation.collection.units);
     let figures = outcome.figures.unwrap();
-    let withheld = figures.per_unit.iter().flat_map(|cells| cells.values()).filter(|mark| mark.shown().is_none());
-    assert!(withheld.count() > 0, "a federation without small cells tests nothing");
+    let withheld = figures
+        .per_unit
+        .iter()
+        .flat_map(|cells| cells.values())
+        .filter(|mark| mark.shown().is_none());
+    assert!(
+        withheld.count() > 0,
+        "a federation without small cells tests nothing"
+    );
 }
 
 #[test]
@@ -43,14 +50,19 @@ fn every_random_schedule_keeps_every_promise_and_equal_rosters_give_equal_figure
                 (Some(_), true) => whole += 1,
                 (Some(_), false) => smaller += 1,
             }
-            let known = released.entry(outcome.roster.clone()).or_insert_with(|| outcome.clone());
+            let known = released
+                .entry(outcome.roster.clone())
+                .or_insert_with(|| outcome.clone());
             if known.released() != outcome.released() {
                 failed.push((federation.seed, seed, vec!["not the same".into()]));
             }
         }
     }
     assert!(failed.is_empty(), "federation, seed, failures: {failed:#?}");
-    assert!(whole > 100 && smaller > 10, "the schedules are too kind or too cruel: {whole} whole, {smaller} smaller");
+    assert!(
+        whole > 100 && smaller > 10,
+        "the schedules are too kind or too cruel: {whole} whole, {smaller} smaller"
+    );
     assert!(uncertified < 10, "{uncertified} rounds ended at the audit");
 }
 

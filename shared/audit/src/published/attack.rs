@@ -239,7 +239,11 @@ impl Work<'_> {
             findings.push(Finding {
                 cell: *cell,
                 outcome,
-                relations: if computable { block.relations.clone() } else { Vec::new() },
+                relations: if computable {
+                    block.relations.clone()
+                } else {
+                    Vec::new()
+                },
             });
         }
         // the ends of all cells come before the holes of any: they say what is safe
@@ -258,14 +262,22 @@ impl Work<'_> {
             holes: Vec::new(),
         };
         let found = engine.interval(target);
-        match (found.lower.and_then(whole), found.upper.map(|upper| upper.map(whole))) {
+        match (
+            found.lower.and_then(whole),
+            found.upper.map(|upper| upper.map(whole)),
+        ) {
             (Some(lower), Some(Some(Some(upper)))) => interval(lower, Some(upper)),
             (Some(lower), Some(None)) => interval(lower, None),
             _ => {
                 let (low, high) = engine.outer(target);
-                let meaning = self.publication.cells[cell].withheld().map(|(_, meaning)| meaning);
+                let meaning = self.publication.cells[cell]
+                    .withheld()
+                    .map(|(_, meaning)| meaning);
                 Outcome::NotCertified {
-                    lower: low.and_then(whole).or(meaning.map(|meaning| meaning.lower)).unwrap_or(0),
+                    lower: low
+                        .and_then(whole)
+                        .or(meaning.map(|meaning| meaning.lower))
+                        .unwrap_or(0),
                     upper: high.and_then(whole),
                 }
             }
@@ -278,7 +290,11 @@ impl Work<'_> {
             let view = derive::view(self.publication, self.rows, &block.cells, relations);
             is_empty(&view, block.cells.len(), share, self.abort)
         };
-        let mut kept = if rules_out(&first) { first } else { block.relations.clone() };
+        let mut kept = if rules_out(&first) {
+            first
+        } else {
+            block.relations.clone()
+        };
         let (mut at, mut tests) = (0, 0);
         while at < kept.len() && tests < MOST_TESTS {
             tests += 1;

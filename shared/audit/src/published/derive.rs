@@ -85,7 +85,11 @@ pub(super) struct Block {
 pub(super) fn blocks(publication: &Publication, rows: &[Vec<Linear>]) -> Vec<Block> {
     let mut leader: Vec<CellIndex> = (0..publication.cells.len()).collect();
     let unknowns = |relation: &Vec<Linear>| {
-        let mut cells: Vec<CellIndex> = relation.iter().flat_map(|row| &row.terms).map(|(cell, _)| *cell).collect();
+        let mut cells: Vec<CellIndex> = relation
+            .iter()
+            .flat_map(|row| &row.terms)
+            .map(|(cell, _)| *cell)
+            .collect();
         cells.sort_unstable();
         cells.dedup();
         cells
@@ -131,7 +135,12 @@ fn find(leader: &mut [CellIndex], at: CellIndex) -> CellIndex {
 
 /// The view of a block's cells under some of its relations: variable and target `i` are cell `i` of the list, the
 /// target after them is their sum. Sources are positions in `relations`.
-pub(super) fn view(publication: &Publication, rows: &[Vec<Linear>], cells: &[CellIndex], relations: &[RelationIndex]) -> View {
+pub(super) fn view(
+    publication: &Publication,
+    rows: &[Vec<Linear>],
+    cells: &[CellIndex],
+    relations: &[RelationIndex],
+) -> View {
     let mut view = View::default();
     for cell in cells {
         let meaning = publication.cells[*cell].withheld().map(|(_, meaning)| meaning);

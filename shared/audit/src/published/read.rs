@@ -15,8 +15,8 @@ use std::collections::hash_map::Entry;
 use csv::StringRecord;
 
 use super::{
-    Cell, CellIndex, Figure, Kind, MAX_BYTES, MAX_CELLS, MAX_FILES, MAX_TERMS, Marks, Publication, PublishedError,
-    Relation, count,
+    Cell, CellIndex, Figure, Kind, MAX_BYTES, MAX_CELLS, MAX_FILES, MAX_TERMS, Marks, Publication,
+    PublishedError, Relation, count,
 };
 
 const TABLE: &str = "table;row;column;subcolumn;value;mark";
@@ -87,7 +87,11 @@ impl Order {
         let fresh = self.columns.len() as u32;
         let column = *self.columns.entry((at, column.to_owned())).or_insert(fresh);
         let fresh = self.rows.len() as u32;
-        (at, column, *self.rows.entry((at, row.to_owned())).or_insert(fresh))
+        (
+            at,
+            column,
+            *self.rows.entry((at, row.to_owned())).or_insert(fresh),
+        )
     }
 }
 
@@ -107,7 +111,12 @@ impl Reader<'_> {
             if self.publication.cells.len() >= MAX_CELLS {
                 return Err(limit(name, "cells", MAX_CELLS));
             }
-            let key: Key = (text(&record, 0), text(&record, 1), text(&record, 2), text(&record, 3));
+            let key: Key = (
+                text(&record, 0),
+                text(&record, 1),
+                text(&record, 2),
+                text(&record, 3),
+            );
             let figure = self.figure(name, row, &text(&record, 4), &text(&record, 5))?;
             for (at, column) in [(&key.0, "table"), (&key.1, "row"), (&key.2, "column")] {
                 if at.is_empty() {
@@ -147,7 +156,12 @@ impl Reader<'_> {
 
     fn figure(&self, name: &str, row: usize, value: &str, mark: &str) -> Result<Figure, PublishedError> {
         match (value.is_empty(), mark.is_empty()) {
-            (true, true) => Err(field(name, row, "value", "a value, or a mark that says why there is none")),
+            (true, true) => Err(field(
+                name,
+                row,
+                "value",
+                "a value, or a mark that says why there is none",
+            )),
             (false, false) => Err(field(name, row, "mark", "no mark, since there is a value")),
             (false, true) => Ok(count(value).map_or(Figure::NoCount, Figure::Shown)),
             (true, false) => Ok(match self.marks.meaning(mark) {
@@ -197,7 +211,11 @@ impl Reader<'_> {
                 });
             }
             relation.terms.push(term);
-            let cells = if first == row { vec![total, term] } else { vec![term] };
+            let cells = if first == row {
+                vec![total, term]
+            } else {
+                vec![term]
+            };
             for cell in cells {
                 self.is_count(cell, file.0, row)?;
             }
@@ -216,14 +234,28 @@ impl Reader<'_> {
     }
 
     /// The cell that three fields from `at` on name.
-    fn cell(&self, name: &str, row: usize, record: &StringRecord, at: usize) -> Result<CellIndex, PublishedError> {
-        let key: Key = (text(record, 0), text(record, at), text(record, at + 1), text(record, at + 2));
+    fn cell(
+        &self,
+        name: &str,
+        row: usize,
+        record: &StringRecord,
+        at: usize,
+    ) -> Result<CellIndex, PublishedError> {
+        let key: Key = (
+            text(record, 0),
+            text(record, at),
+            text(record, at + 1),
+            text(record, at + 2),
+        );
         let column = if at == 2 { "total_row" } else { "term_row" };
-        self.index.get(&key).copied().ok_or_else(|| PublishedError::NoCell {
-            file: name.into(),
-            row,
-            column,
-        })
+        self.index
+            .get(&key)
+            .copied()
+            .ok_or_else(|| PublishedError::NoCell {
+                file: name.into(),
+                row,
+                column,
+            })
     }
 
     fn is_count(&self, cell: CellIndex, by: &str, by_row: usize) -> Result<(), PublishedError> {
@@ -277,7 +309,8 @@ fn records((name, bytes): File, header: &'static str) -> Result<Vec<(usize, Stri
     let expected: Vec<&str> = header.split(';').collect();
     let mut rows = Vec::new();
     for (at, record) in reader.records().enumerate() {
-        let line = |position: Option<&csv::Position>| position.map_or(at + 1, |position| line_of(bytes, position));
+        let line =
+            |position: Option<&csv::Position>| position.map_or(at + 1, |position| line_of(bytes, position));
         let record = record.map_err(|error| PublishedError::Encoding {
             file: name.into(),
             row: line(error.position()),
@@ -309,8 +342,14 @@ fn records((name, bytes): File, header: &'static str) -> Result<Vec<(usize, Stri
 
 /// The line a record stands on: the reader's position is before the blank lines that it skips.
 fn line_of(bytes: &[u8], position: &csv::Position) -> usize {
-    let start = usize::try_from(position.byte()).unwrap_or(bytes.len()).min(bytes.len());
-    let blank = bytes[start..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
+    let start = usize::try_from(position.byte())
+        .unwrap_or(bytes.len())
+        .min(bytes.len());
+    let blank = bytes[start..]
+        .iter()
+        .take_while(|byte| matches!(byte, b'\r' | b'\n'));
     let lines = blank.filter(|byte| **byte == b'\n').count();
-    usize::try_from(position.line()).unwrap_or(usize::MAX).saturating_add(lines)
+    usize::try_from(position.line())
+        .unwrap_or(usize::MAX)
+        .saturating_add(lines)
 }

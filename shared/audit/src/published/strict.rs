@@ -22,8 +22,8 @@ use tables::unit::{Omrade, Unit};
 
 use super::read::{File, Order};
 use super::{
-    Cell, CellIndex, Figure, Kind, MAX_BYTES, MAX_CELLS, MAX_FILES, MAX_TERMS, MAX_VALUE, Meaning, Publication,
-    PublishedError, Relation,
+    Cell, CellIndex, Figure, Kind, MAX_BYTES, MAX_CELLS, MAX_FILES, MAX_TERMS, MAX_VALUE, Meaning,
+    Publication, PublishedError, Relation,
 };
 
 /// The mark of a withheld cell.
@@ -138,7 +138,12 @@ fn sheet(
         let key = (row.omrade.clone(), row.codes.clone(), row.tid, matt);
         sheet.index.insert(key, publication.cells.len());
         sheet.measures.insert(matt);
-        for (codes, code) in sheet.codes.iter_mut().zip(&row.codes).filter(|(_, code)| *code != TOT) {
+        for (codes, code) in sheet
+            .codes
+            .iter_mut()
+            .zip(&row.codes)
+            .filter(|(_, code)| *code != TOT)
+        {
             codes.insert(code.clone());
         }
         publication.cells.push(cell);
@@ -154,7 +159,10 @@ fn figure(row: &StrictRow) -> Option<Figure> {
         }
         (None, Status::Withheld) => Some(Figure::Withheld {
             mark: WITHHELD.into(),
-            meaning: Meaning { lower: 1, upper: None },
+            meaning: Meaning {
+                lower: 1,
+                upper: None,
+            },
         }),
         (None, _) => Some(Figure::NoCount),
     }
@@ -163,7 +171,9 @@ fn figure(row: &StrictRow) -> Option<Figure> {
 /// `aktualiseringstyp=anmalan 2024`; totals are left out, other measures than events are named.
 fn heading(dimensions: &[String], row: &StrictRow) -> String {
     let named = dimensions.iter().zip(&row.codes).filter(|(_, code)| *code != TOT);
-    let mut parts: Vec<String> = named.map(|(dimension, code)| format!("{dimension}={code}")).collect();
+    let mut parts: Vec<String> = named
+        .map(|(dimension, code)| format!("{dimension}={code}"))
+        .collect();
     if parts.is_empty() {
         parts.push(TOT.into());
     }
@@ -194,26 +204,53 @@ fn margin(codes: &[String]) -> u64 {
 }
 
 /// `TOT` over the dimensions that the file breaks it down by.
-fn margins(sheet: &Sheet, options: &StrictOptions, publication: &mut Publication) -> Result<(), PublishedError> {
+fn margins(
+    sheet: &Sheet,
+    options: &StrictOptions,
+    publication: &mut Publication,
+) -> Result<(), PublishedError> {
     let masks: BTreeSet<u64> = sheet.index.keys().map(|(_, codes, _, _)| margin(codes)).collect();
     let mut terms = 0;
     for (key, total) in sorted(&sheet.index) {
         let own = margin(&key.1);
         let below = |mask: &u64| *mask != own && mask & own == *mask;
         let inside: Vec<u64> = masks.iter().copied().filter(below).collect();
-        let nearest = inside.iter().filter(|mask| !inside.iter().any(|other| other != *mask && other & **mask == **mask));
+        let nearest = inside.iter().filter(|mask| {
+            !inside
+                .iter()
+                .any(|other| other != *mask && other & **mask == **mask)
+        });
         for mask in nearest.filter(|_| key.3 != BORTFALL) {
-            let over: Vec<usize> = (0..key.1.len()).filter(|at| (own & !mask) >> at & 1 == 1).collect();
-            let Some(parts) = parts(sheet, key, &over) else { continue };
+            let over: Vec<usize> = (0..key.1.len())
+                .filter(|at| (own & !mask) >> at & 1 == 1)
+                .collect();
+            let Some(parts) = parts(sheet, key, &over) else {
+                continue;
+            };
             terms += parts.len();
             if terms > MAX_TERMS {
                 return Err(limit(&sheet.name, "terms of relations", MAX_TERMS));
             }
-            let names: Vec<&str> = over.iter().map(|at| sheet.table.dimensions[*at].as_str()).collect();
-            let overlap = names.iter().any(|name| options.not_sums.iter().any(|other| other == name));
-            let kind = if key.3 == PERSONS || overlap { Kind::NotASum } else { Kind::Sum };
+            let names: Vec<&str> = over
+                .iter()
+                .map(|at| sheet.table.dimensions[*at].as_str())
+                .collect();
+            let overlap = names
+                .iter()
+                .any(|name| options.not_sums.iter().any(|other| other == name));
+            let kind = if key.3 == PERSONS || overlap {
+                Kind::NotASum
+            } else {
+                Kind::Sum
+            };
             let cell = &publication.cells[*total];
-            let name = format!("{} {} {} över {}", cell.table, cell.row, cell.column, names.join(" × "));
+            let name = format!(
+                "{} {} {} över {}",
+                cell.table,
+                cell.row,
+                cell.column,
+                names.join(" × ")
+            );
             relate(publication, name, kind, *total, parts);
         }
     }
@@ -248,7 +285,16 @@ fn parts(sheet: &Sheet, key: &Key, over: &[usize]) -> Option<Vec<CellIndex>> {
 /// Totals over areas: the parts of each area that the file lists.
 fn area_parts(sheet: &Sheet) -> BTreeMap<Omrade, Vec<Omrade>> {
     let areas: BTreeSet<&Omrade> = sheet.index.keys().map(|(area, ..)| area).collect();
-    let units: Vec<&Unit> = areas.iter().filter_map(|area| if let Omrade::Unit(unit) = area { Some(unit) } else { None }).collect();
+    let units: Vec<&Unit> = areas
+        .iter()
+        .filter_map(|area| {
+            if let Omrade::Unit(unit) = area {
+                Some(unit)
+            } else {
+                None
+            }
+        })
+        .collect();
     let whole = |unit: &Unit| Unit::whole(unit.kommun());
     let mut parts: BTreeMap<Omrade, Vec<Omrade>> = BTreeMap::new();
     let has_county = areas.iter().any(|area| matches!(area, Omrade::County(_)));
@@ -257,7 +303,10 @@ fn area_parts(sheet: &Sheet) -> BTreeMap<Omrade, Vec<Omrade>> {
         if part != top && areas.contains(&top) {
             parts.entry(top).or_default().push(part);
         } else {
-            parts.entry(Omrade::County(unit.county())).or_default().push(part.clone());
+            parts
+                .entry(Omrade::County(unit.county()))
+                .or_default()
+                .push(part.clone());
             if !has_county {
                 parts.entry(Omrade::Riket).or_default().push(part);
             }
@@ -273,17 +322,31 @@ fn area_parts(sheet: &Sheet) -> BTreeMap<Omrade, Vec<Omrade>> {
 fn areas(sheet: &Sheet, publication: &mut Publication) -> Result<(), PublishedError> {
     let all = area_parts(sheet);
     let mut terms = 0;
-    for (key, total) in sorted(&sheet.index).into_iter().filter(|(key, _)| key.3 != BORTFALL) {
+    for (key, total) in sorted(&sheet.index)
+        .into_iter()
+        .filter(|(key, _)| key.3 != BORTFALL)
+    {
         let Some(parts) = all.get(&key.0) else { continue };
-        let cell = |area: &Omrade| sheet.index.get(&(area.clone(), key.1.clone(), key.2, key.3)).copied();
+        let cell = |area: &Omrade| {
+            sheet
+                .index
+                .get(&(area.clone(), key.1.clone(), key.2, key.3))
+                .copied()
+        };
         let delivered = |cell: &CellIndex| publication.cells[*cell].figure != Figure::NoCount;
-        let Some(cells) = parts.iter().map(cell).collect::<Option<Vec<_>>>() else { continue };
+        let Some(cells) = parts.iter().map(cell).collect::<Option<Vec<_>>>() else {
+            continue;
+        };
         let cells: Vec<CellIndex> = cells.into_iter().filter(delivered).collect();
         terms += cells.len();
         if terms > MAX_TERMS {
             return Err(limit(&sheet.name, "terms of relations", MAX_TERMS));
         }
-        let kind = if key.3 == PERSONS { Kind::NotASum } else { Kind::Sum };
+        let kind = if key.3 == PERSONS {
+            Kind::NotASum
+        } else {
+            Kind::Sum
+        };
         let own = &publication.cells[*total];
         let name = format!("{} {} {} över områden", own.table, own.row, own.column);
         relate(publication, name, kind, *total, cells);
@@ -293,7 +356,10 @@ fn areas(sheet: &Sheet, publication: &mut Publication) -> Result<(), PublishedEr
 
 /// Persons are no more than events.
 fn persons(sheet: &Sheet, publication: &mut Publication) {
-    for (key, persons) in sorted(&sheet.index).into_iter().filter(|(key, _)| key.3 == PERSONS) {
+    for (key, persons) in sorted(&sheet.index)
+        .into_iter()
+        .filter(|(key, _)| key.3 == PERSONS)
+    {
         let events = (key.0.clone(), key.1.clone(), key.2, EVENTS);
         if let Some(events) = sheet.index.get(&events) {
             let cell = &publication.cells[*persons];
@@ -308,17 +374,31 @@ fn unusable(sheet: &Sheet, publication: &mut Publication) {
     let withheld = |cell: &CellIndex| publication.cells[*cell].withheld().is_some();
     let mut changes = 0;
     for row in sheet.table.rows.iter().filter(|row| row.varde.is_some()) {
-        let from = row.matt.strip_prefix("forandring_").and_then(|from| from.parse::<Period>().ok());
+        let from = row
+            .matt
+            .strip_prefix("forandring_")
+            .and_then(|from| from.parse::<Period>().ok());
         let Some(from) = from else { continue };
-        let at = |tid| sheet.measures.iter().filter_map(move |matt| {
-            sheet.index.get(&(row.omrade.clone(), row.codes.clone(), tid, *matt)).copied()
-        });
+        let at = |tid| {
+            sheet.measures.iter().filter_map(move |matt| {
+                sheet
+                    .index
+                    .get(&(row.omrade.clone(), row.codes.clone(), tid, *matt))
+                    .copied()
+            })
+        };
         changes += usize::from(at(from).chain(at(row.tid)).any(|cell| withheld(&cell)));
     }
-    let has_groups = sheet.index.keys().any(|(area, ..)| matches!(area, Omrade::Group(_)));
+    let has_groups = sheet
+        .index
+        .keys()
+        .any(|(area, ..)| matches!(area, Omrade::Group(_)));
     let has_withheld = sheet.index.values().any(withheld);
     if changes > 0 {
-        publication.unused.push(format!("{}: {changes} visade förändringar av undertryckta antal", sheet.name));
+        publication.unused.push(format!(
+            "{}: {changes} visade förändringar av undertryckta antal",
+            sheet.name
+        ));
     }
     if has_groups && has_withheld {
         let text = "kommungrupper: filen säger inte vilka kommuner de består av";

@@ -198,7 +198,13 @@ mod tests {
         let (book, token) = book();
         let refused = book.redeem(&token.claim(CSR), b"the region's own request", &[1; 32], at());
         assert_eq!(refused, Err(InviteError::Unknown));
-        assert!(!token.claim(CSR).to_bytes().windows(32).any(|part| part == token.as_bytes()));
+        assert!(
+            !token
+                .claim(CSR)
+                .to_bytes()
+                .windows(32)
+                .any(|part| part == token.as_bytes())
+        );
     }
 
     fn book() -> (InviteBook, Token) {
@@ -217,7 +223,8 @@ mod tests {
         let (mut book, token) = book();
         let issue = Redemption::Issue(identity("urn:samman:node:2180"));
         assert_eq!(redeem(&book, &token, &[1; 32], at()), Ok(issue));
-        book.record(&token.claim(CSR), [1; 32], b"certificate".to_vec()).unwrap();
+        book.record(&token.claim(CSR), [1; 32], b"certificate".to_vec())
+            .unwrap();
         let repeat = Ok(Redemption::Repeat(b"certificate".to_vec()));
         assert_eq!(redeem(&book, &token, &[1; 32], at()), repeat);
         assert_eq!(redeem(&book, &token, &[1; 32], at() + days(30)), repeat);
@@ -226,14 +233,16 @@ mod tests {
             book.record(&token.claim(CSR), [2; 32], b"other".to_vec()),
             Err(InviteError::AlreadyRecorded)
         );
-        assert_eq!(book.record(&token.claim(CSR), [1; 32], b"certificate".to_vec()), Ok(()));
+        assert_eq!(
+            book.record(&token.claim(CSR), [1; 32], b"certificate".to_vec()),
+            Ok(())
+        );
     }
 
     #[test]
     fn an_unknown_or_expired_invite_is_refused_with_the_same_words() {
         let (book, token) = book();
-        let unknown = redeem(&book, &Token::generate().unwrap(), &[1; 32], at())
-            .unwrap_err();
+        let unknown = redeem(&book, &Token::generate().unwrap(), &[1; 32], at()).unwrap_err();
         let expired = redeem(&book, &token, &[1; 32], at() + days(14)).unwrap_err();
         assert_eq!((unknown, expired), (InviteError::Unknown, InviteError::Expired));
         assert_eq!(unknown.for_peer(), expired.for_peer());

@@ -120,7 +120,11 @@ impl PeerCertificate {
     /// certificate goes on.
     pub fn key_id(&self) -> [u8; 32] {
         use sha2::{Digest, Sha256};
-        Sha256::new().chain_update(b"samman/v1 key\0").chain_update(self.public_key).finalize().into()
+        Sha256::new()
+            .chain_update(b"samman/v1 key\0")
+            .chain_update(self.public_key)
+            .finalize()
+            .into()
     }
 
     /// Whether `now` lies in the validity, both ends included (RFC 5280, 4.1.2.5).

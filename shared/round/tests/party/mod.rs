@@ -733,20 +733,20 @@ impl Federation {
         Ok(())
     }
 
-    pub fn to_declared(mut self) -> Self {
+    pub fn until_declared(mut self) -> Self {
         self.at_region(region::Event::Announce).unwrap();
         self.units().iter().for_each(|unit| self.declare(unit));
         self
     }
 
-    pub fn to_chosen(self) -> Self {
-        let mut this = self.to_declared();
+    pub fn until_chosen(self) -> Self {
+        let mut this = self.until_declared();
         this.choose();
         this
     }
 
-    pub fn to_final(self) -> Self {
-        let mut this = self.to_chosen();
+    pub fn until_final(self) -> Self {
+        let mut this = self.until_chosen();
         this.finalise();
         this
     }
@@ -758,8 +758,8 @@ impl Federation {
         self.hold();
     }
 
-    pub fn to_submitted(self) -> Self {
-        let mut this = self.to_final();
+    pub fn until_submitted(self) -> Self {
+        let mut this = self.until_final();
         this.submit_all();
         this
     }

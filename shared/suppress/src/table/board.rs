@@ -7,7 +7,7 @@ use super::search::{Avoid, Query};
 use super::shape::Shape;
 use super::target::{DOWN, INSIDER, SLOTS, Target, UP, targets};
 use super::witness::Witness;
-use super::{Mark, Options, Protected, Summary};
+use super::{Effort, Mark, Options, Protected, Summary};
 
 /// Price of one cell; sizes are added below it.
 pub const UNIT: u64 = 1 << 24;
@@ -16,7 +16,7 @@ const MOST_SIZE: u64 = (1 << 16) - 1;
 /// Price of the grand total, in cells.
 pub const GRAND: u64 = 1 << 24;
 /// Price of a unit's total or of a total over units of one code, in cells.
-const UNIT_TOTAL: u64 = 2;
+const UNIT_TOTAL: u64 = 1;
 
 /// Marks and witnesses.
 pub struct Board {
@@ -43,6 +43,7 @@ pub struct Board {
     place: Vec<u32>,
     /// What slots held before each change since the last decision.
     pub journal: Vec<(u32, Option<Witness>)>,
+    pub effort: Effort,
     /// Varies the windows of linear models.
     pub round: u64,
     summary: Summary,
@@ -60,7 +61,9 @@ impl Board {
                 _ => Mark::Published,
             })
             .collect();
-        let cost = (0..shape.len()).map(|cell| price(&shape, cell, values[cell as usize])).collect();
+        let cost = (0..shape.len())
+            .map(|cell| price(&shape, cell, values[cell as usize]))
+            .collect();
         let cells = values.len();
         let found = targets(&shape, &values, min_count, options.insider);
         let summary = Summary {
@@ -90,6 +93,7 @@ impl Board {
             secondary: Vec::new(),
             place: vec![0; cells],
             journal: Vec::new(),
+            effort: options.effort,
             round: 0,
             summary,
         }
@@ -168,7 +172,9 @@ impl Board {
             .into_iter()
             .filter_map(|slot| self.slots[target * SLOTS + slot].as_ref())
             .map(|witness| witness.units(&self.shape));
-        let Some(mut common) = sets.next() else { return Vec::new() };
+        let Some(mut common) = sets.next() else {
+            return Vec::new();
+        };
         sets.for_each(|set| common.retain(|unit| set.contains(unit)));
         common
     }
@@ -185,7 +191,10 @@ impl Board {
                 let common = self.common_units(target);
                 !common.is_empty()
                     && has.is_none_or(|witness| {
-                        witness.units(&self.shape).iter().any(|unit| common.contains(unit))
+                        witness
+                            .units(&self.shape)
+                            .iter()
+                            .any(|unit| common.contains(unit))
                     })
             }
         }
@@ -228,7 +237,10 @@ impl Board {
         let secondary = &self.secondary;
         let summary = Summary {
             secondary: secondary.len(),
-            secondary_finest: secondary.iter().filter(|cell| self.shape.totals(**cell) == 0).count(),
+            secondary_finest: secondary
+                .iter()
+                .filter(|cell| self.shape.totals(**cell) == 0)
+                .count(),
             grand_total: self.marks.last() == Some(&Mark::Secondary),
             work: self.work,
             ..self.summary

@@ -45,6 +45,11 @@ pub fn prune(board: &mut Board, chain: usize) {
 }
 
 impl Board {
+    /// Links of chains: none where linear models find more.
+    pub fn chain(&self) -> usize {
+        usize::from(!self.linear_fits())
+    }
+
     /// Fills an open slot; `false` when nothing was found within the limits. With [`ANY`] it always is.
     pub fn fill(&mut self, slot: u32, limits: Limits) -> bool {
         if !self.open(slot) {
@@ -71,7 +76,9 @@ impl Board {
         let found = best.as_ref().map_or(u64::MAX, |(price, _)| *price);
         if found >= UNIT && self.linear_fits() {
             for query in self.queries(slot) {
-                let Some(steps) = self.linear(&query, limits.price <= UNIT, self.round) else { continue };
+                let Some(steps) = self.linear(&query, limits.price <= UNIT, self.round) else {
+                    continue;
+                };
                 let price = self.price_of(query.cell, &steps);
                 if price < limits.price && best.as_ref().is_none_or(|(found, _)| price < *found) {
                     best = Some((price, steps));
@@ -95,10 +102,15 @@ impl Board {
     /// A margin that no single part can carry: one step at a time, each a possible table.
     fn in_single_steps(&mut self, slot: u32) -> Option<Vec<Step>> {
         let query = self.queries(slot).into_iter().next()?;
-        let single = super::search::Query { amount: 1, ..query.clone() };
+        let single = super::search::Query {
+            amount: 1,
+            ..query.clone()
+        };
         let mut steps = Vec::new();
         for _ in 0..query.amount {
-            let Some((_, found)) = self.find(&single, ANY) else { break };
+            let Some((_, found)) = self.find(&single, ANY) else {
+                break;
+            };
             found.iter().for_each(|step| self.apply(step, 1));
             steps.extend(found);
         }
@@ -136,7 +148,9 @@ impl Board {
     /// journal is to be undone.
     fn replace(&mut self, slot: u32, limits: Limits) -> bool {
         // What this witness withholds stays withheld while the search runs.
-        let Some(old) = self.slots[slot as usize].take() else { return true };
+        let Some(old) = self.slots[slot as usize].take() else {
+            return true;
+        };
         let (cell, open) = (old.cell, self.open(slot));
         let best = if open { self.search(slot, limits) } else { None };
         self.slots[slot as usize] = Some(old);

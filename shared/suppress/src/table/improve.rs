@@ -10,9 +10,11 @@ use super::target::{INSIDER, SLOTS};
 use super::{Effort, Mark};
 
 /// Corner checks of the short search.
-const FAST: u64 = 0;
+const FAST: u64 = 15_000_000;
 /// Corner checks of the long search.
 const HIGH: u64 = 600_000_000;
+/// Most secondary cells with which a search is made.
+const MOST_SECONDARY: usize = 500;
 /// Corner checks of one repair.
 const REPAIR: u64 = 5_000;
 
@@ -36,11 +38,14 @@ pub fn improve(board: &mut Board, effort: Effort) {
         Effort::Fast => FAST,
         Effort::High => HIGH,
     };
-    let (start, mut dice) = (board.work, Dice(1));
-    prune(board, 1);
+    prune(board, board.chain());
     board.journal.clear();
-    while !board.secondary.is_empty() && board.work - start < budget {
+    // An attempt looks at every secondary cell; with too many it costs more than it gains.
+    let few = board.secondary.len() <= MOST_SECONDARY;
+    let (start, mut dice) = (board.work, Dice(1));
+    while few && !board.secondary.is_empty() && board.work - start < budget {
         let before = board.objective;
+        board.round = dice.roll();
         if !attempt(board, &mut dice) || board.objective > before {
             board.undo(0);
         }
@@ -73,7 +78,7 @@ fn attempt(board: &mut Board, dice: &mut Dice) -> bool {
     board.noise = None;
     board.marks[first as usize] = Mark::Published;
     if done {
-        prune(board, 1);
+        prune(board, board.chain());
     }
     done
 }
@@ -85,14 +90,19 @@ fn repair(board: &mut Board, targets: &[usize]) -> bool {
         work: REPAIR,
     };
     let all = |board: &mut Board, kind: usize| {
-        targets.iter().all(|target| board.fill((target * SLOTS + kind) as u32, limits))
+        targets
+            .iter()
+            .all(|target| board.fill((target * SLOTS + kind) as u32, limits))
     };
     let done = (0..INSIDER).all(|kind| all(board, kind));
-    targets.iter().map(|target| (target * SLOTS + INSIDER) as u32).for_each(|slot| {
-        if board.idle(slot) {
-            board.clear(slot);
-        }
-    });
+    targets
+        .iter()
+        .map(|target| (target * SLOTS + INSIDER) as u32)
+        .for_each(|slot| {
+            if board.idle(slot) {
+                board.clear(slot);
+            }
+        });
     done && all(board, INSIDER)
 }
 

@@ -130,7 +130,9 @@ impl Reached {
                 steps: witness.steps[..count].to_vec(),
             };
             let change = part.changes(shape);
-            let Some(total) = change.iter().find(|(at, _)| *at == cell).map(|(_, by)| *by) else { continue };
+            let Some(total) = change.iter().find(|(at, _)| *at == cell).map(|(_, by)| *by) else {
+                continue;
+            };
             if holds(protected, &change).is_none() {
                 if count == witness.steps.len() {
                     return Err(Unproven::Witness(cell));
@@ -144,7 +146,11 @@ impl Reached {
                 self.values.extend(between);
             }
             let units = change.iter().map(|(at, _)| shape.code(*at, 0));
-            self.units.push(units.filter(|unit| *unit != own && *unit != shape.total_code(0)).collect());
+            self.units.push(
+                units
+                    .filter(|unit| *unit != own && *unit != shape.total_code(0))
+                    .collect(),
+            );
         }
         Ok(())
     }
@@ -169,12 +175,18 @@ fn holds(protected: &Protected, change: &[(u32, i32)]) -> Option<()> {
             .iter()
             .map(|(cell, by)| {
                 let code = shape.code(*cell, dimension);
-                let sign = if code == shape.total_code(dimension) { -1 } else { 1 };
+                let sign = if code == shape.total_code(dimension) {
+                    -1
+                } else {
+                    1
+                };
                 (cell - code * shape.stride(dimension), sign * by)
             })
             .collect();
         lines.sort_unstable_by_key(|(line, _)| *line);
-        lines.chunk_by(|a, b| a.0 == b.0).all(|line| line.iter().map(|(_, by)| by).sum::<i32>() == 0)
+        lines
+            .chunk_by(|a, b| a.0 == b.0)
+            .all(|line| line.iter().map(|(_, by)| by).sum::<i32>() == 0)
     });
     (fits && even).then_some(())
 }

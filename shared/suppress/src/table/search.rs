@@ -82,7 +82,7 @@ impl Board {
             chain: false,
         };
         self.dive(&mut dive, 0, 0, None);
-        if limits.chain > 0 && dive.best >= UNIT {
+        if limits.chain > 0 && (dive.found.is_none() || dive.best >= UNIT) {
             dive.chain = true;
             dive.start = self.work;
             self.dive(&mut dive, 0, 0, None);
@@ -101,7 +101,16 @@ impl Board {
         let dimension = dive.order[level];
         let mut choices = std::mem::take(&mut dive.choices[level]);
         choices.clear();
-        self.choices(dive, dimension, Choice { cost, defect, code: 0 }, &mut choices);
+        self.choices(
+            dive,
+            dimension,
+            Choice {
+                cost,
+                defect,
+                code: 0,
+            },
+            &mut choices,
+        );
         choices.sort_unstable_by_key(|choice| (choice.cost, choice.defect.is_some(), choice.code));
         let corners = dive.corners.len();
         for choice in &choices {
@@ -122,7 +131,8 @@ impl Board {
 
     fn exhausted(&self, dive: &Dive<'_>) -> bool {
         // The grand total is not for want of patience.
-        (dive.best < GRAND * UNIT || dive.limits.price != u64::MAX) && self.work - dive.start > dive.limits.work
+        (dive.best < GRAND * UNIT || dive.limits.price != u64::MAX)
+            && self.work - dive.start > dive.limits.work
     }
 
     /// Every code of a dimension with which the product stays possible and cheap enough.
@@ -158,7 +168,10 @@ impl Board {
     fn move_to(&self, cell: u32, dimension: usize, code: u32) -> (u32, i8) {
         let (own, total) = (self.shape.code(cell, dimension), self.shape.total_code(dimension));
         let flip = if (own == total) == (code == total) { -1 } else { 1 };
-        (code.wrapping_sub(own).wrapping_mul(self.shape.stride(dimension)), flip)
+        (
+            code.wrapping_sub(own).wrapping_mul(self.shape.stride(dimension)),
+            flip,
+        )
     }
 
     /// What a corner costs; `None` when it cannot move that way.

@@ -112,7 +112,9 @@ impl Shape {
 
     /// In how many dimensions a cell is a total.
     pub fn totals(&self, cell: u32) -> usize {
-        (0..self.dimensions()).filter(|at| self.is_total(cell, *at)).count()
+        (0..self.dimensions())
+            .filter(|at| self.is_total(cell, *at))
+            .count()
     }
 
     /// Finest cells.

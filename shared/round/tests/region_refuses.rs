@@ -250,7 +250,7 @@ fn answer(round: &Federation, code: &str, lines: Vec<Vec<u32>>) -> Event {
 
 #[test]
 fn an_answer_to_another_pattern_is_refused() {
-    let mut round = Federation::new(World::new()).to_chosen();
+    let mut round = Federation::new(World::new()).until_chosen();
     let event = Event::Answer {
         unit: unit(SMALL),
         pattern: [0; 32],
@@ -273,7 +273,7 @@ fn an_answer_from_outside_the_roster_is_refused() {
 
 #[test]
 fn an_answer_with_cells_that_do_not_exist_is_refused() {
-    let mut round = Federation::new(World::new()).to_chosen();
+    let mut round = Federation::new(World::new()).until_chosen();
     for lines in [
         vec![vec![u32::MAX]],
         vec![vec![0], vec![round.world.system.unit_atoms as u32]],
@@ -287,7 +287,7 @@ fn an_answer_with_cells_that_do_not_exist_is_refused() {
 
 #[test]
 fn a_second_different_answer_is_refused_and_the_same_is_no_news() {
-    let mut round = Federation::new(World::new()).to_chosen();
+    let mut round = Federation::new(World::new()).until_chosen();
     let first = answer(&round, SMALL, vec![vec![0, 1]]);
     round.at_region(first.clone()).unwrap();
     round.at_region(first).unwrap();
@@ -297,7 +297,7 @@ fn a_second_different_answer_is_refused_and_the_same_is_no_news() {
 
 #[test]
 fn an_answer_to_the_final_pattern_is_refused() {
-    let mut round = Federation::new(World::new()).to_final();
+    let mut round = Federation::new(World::new()).until_final();
     let event = answer(&round, SMALL, Vec::new());
     assert_eq!(refused(&mut round, event), Refusal::Phase("past requests"));
 }
@@ -305,7 +305,7 @@ fn an_answer_to_the_final_pattern_is_refused() {
 /// SAFE-1: a kommun that asks for everything, zeros included, makes no pattern that another one must refuse.
 #[test]
 fn a_kommun_that_asks_for_every_line_breaks_nobodys_pattern() {
-    let mut round = Federation::new(World::new()).to_chosen();
+    let mut round = Federation::new(World::new()).until_chosen();
     let all: Vec<u32> = (0..round.world.system.unit_atoms as u32).collect();
     let mut lines: Vec<Vec<u32>> = all.iter().map(|atom| vec![*atom]).collect();
     lines.extend([all, Vec::new(), vec![0, 0, 0]]);
@@ -323,7 +323,7 @@ fn a_kommun_that_asks_for_every_line_breaks_nobodys_pattern() {
 
 #[test]
 fn the_final_pattern_waits_for_all_answers_and_the_deadline_ends_the_waiting() {
-    let mut round = Federation::new(World::new()).to_chosen();
+    let mut round = Federation::new(World::new()).until_chosen();
     assert!(round.region.duties(START).is_empty());
     assert_eq!(
         refused(&mut round, Event::Finalise),
@@ -357,7 +357,7 @@ fn submitting(round: &Federation, code: &str, content: u8) -> Event {
 
 #[test]
 fn a_report_with_another_certificate_is_refused() {
-    let mut round = Federation::new(World::new()).to_final();
+    let mut round = Federation::new(World::new()).until_final();
     let mut event = submitting(&round, SMALL, 1);
     let Event::Submit { certificate, .. } = &mut event else {
         unreachable!()
@@ -369,14 +369,14 @@ fn a_report_with_another_certificate_is_refused() {
 /// DOOR-1.
 #[test]
 fn a_report_from_outside_the_roster_is_refused() {
-    let mut round = Federation::new(World::new()).to_final();
+    let mut round = Federation::new(World::new()).until_final();
     let event = submitting(&round, "2182", 1);
     assert_eq!(refused(&mut round, event), Refusal::NotInRoster);
 }
 
 #[test]
 fn a_report_of_another_round_or_to_a_preliminary_pattern_is_refused() {
-    let mut round = Federation::new(World::new()).to_chosen();
+    let mut round = Federation::new(World::new()).until_chosen();
     let early = submitting(&round, SMALL, 1);
     assert_eq!(refused(&mut round, early), Refusal::Phase("not taking reports"));
     round.finalise();
@@ -389,7 +389,7 @@ fn a_report_of_another_round_or_to_a_preliminary_pattern_is_refused() {
 /// KEEP-1: the region keeps the hash of the first and refuses a second, before and after it is verified.
 #[test]
 fn a_second_different_report_is_refused_and_the_same_is_no_news() {
-    let mut round = Federation::new(World::new()).to_final();
+    let mut round = Federation::new(World::new()).until_final();
     round.submit(&unit(SMALL));
     let second = submitting(&round, SMALL, 1);
     assert_eq!(refused(&mut round, second.clone()), Refusal::Second);
@@ -404,7 +404,7 @@ fn a_second_different_report_is_refused_and_the_same_is_no_news() {
 
 #[test]
 fn a_report_at_or_after_the_deadline_is_refused() {
-    let mut round = Federation::new(World::new()).to_final();
+    let mut round = Federation::new(World::new()).until_final();
     round.now = deadline(&round) - 1;
     let in_time = submitting(&round, SMALL, 1);
     round.at_region(in_time).unwrap();
@@ -415,7 +415,7 @@ fn a_report_at_or_after_the_deadline_is_refused() {
 
 #[test]
 fn a_report_after_the_round_failed_is_refused() {
-    let mut round = Federation::new(World::new()).to_final();
+    let mut round = Federation::new(World::new()).until_final();
     round.at_region(Event::Fail(Failure::Audit)).unwrap();
     let late = submitting(&round, SMALL, 1);
     assert!(matches!(refused(&mut round, late), Refusal::Phase(_)));
@@ -423,7 +423,7 @@ fn a_report_after_the_round_failed_is_refused() {
 
 #[test]
 fn a_verdict_on_a_report_that_never_came_is_refused_and_a_verdict_stands() {
-    let mut round = Federation::new(World::new()).to_final();
+    let mut round = Federation::new(World::new()).until_final();
     let verdict = |accepted| Event::Checked {
         round: 1,
         unit: unit(SMALL),
@@ -446,7 +446,7 @@ fn a_verdict_on_a_report_that_never_came_is_refused_and_a_verdict_stands() {
 
 /// Everyone submits but these, and the deadline passes.
 fn without(absent: &[&str]) -> Federation {
-    let mut round = Federation::new(World::new()).to_final();
+    let mut round = Federation::new(World::new()).until_final();
     for unit in but(&round, absent) {
         round.submit(&unit);
         round.check(&unit);
@@ -548,7 +548,7 @@ fn a_roster_that_shrinks_to_the_minimum_goes_on() {
 /// A rejected report is a report not submitted; nobody waits for the deadline when all are judged.
 #[test]
 fn a_kommun_whose_report_is_rejected_is_left_out_at_once() {
-    let mut round = Federation::new(World::new()).to_final();
+    let mut round = Federation::new(World::new()).until_final();
     for unit in but(&round, &[SMALL]) {
         round.submit(&unit);
         round.check(&unit);
@@ -605,7 +605,7 @@ fn a_node_left_out_of_the_roster_is_not_shown_a_pattern_it_could_take() {
 /// SAFE-3: nothing is known before everyone is verified.
 #[test]
 fn opening_before_the_round_is_complete_is_refused() {
-    let mut round = Federation::new(World::new()).to_final();
+    let mut round = Federation::new(World::new()).until_final();
     let opened = Event::Opened {
         round: 1,
         sums: Default::default(),
@@ -616,7 +616,7 @@ fn opening_before_the_round_is_complete_is_refused() {
 
 #[test]
 fn publishing_before_anything_was_opened_is_refused() {
-    for mut round in [announced(), Federation::new(World::new()).to_submitted()] {
+    for mut round in [announced(), Federation::new(World::new()).until_submitted()] {
         assert!(matches!(
             refused(&mut round, Event::Published([1; 32])),
             Refusal::Phase(_)
@@ -627,7 +627,7 @@ fn publishing_before_anything_was_opened_is_refused() {
 
 #[test]
 fn a_round_that_is_over_stays_over() {
-    let mut published = Federation::new(World::new()).to_submitted();
+    let mut published = Federation::new(World::new()).until_submitted();
     published.close().unwrap();
     let (sums, readable) = published.open();
     published

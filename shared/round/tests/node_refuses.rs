@@ -494,7 +494,7 @@ struct Honest {
 
 /// The final pattern of an honest round, with every sum closed so that each test has one fault only.
 fn honest() -> Honest {
-    let round = Federation::new(World::new()).to_final();
+    let round = Federation::new(World::new()).until_final();
     let (mut document, mut pattern) = (round.document(), round.region.pattern().unwrap().clone());
     document.closed.extend(std::mem::take(&mut document.open));
     pattern.closed = document.closed.clone();
