@@ -346,6 +346,8 @@ fn assert_sound(node: &Node, facts: &[node::Fact]) {
             node::Fact::Accepted(document) => {
                 let key = (document.round, document.stage == Stage::Final);
                 assert!(!refused.contains(&document.round), "accepted after a refusal");
+                let asked = !key.1 || accepted.contains_key(&(document.round, false));
+                assert!(asked, "a final pattern without its requests");
                 assert!(
                     accepted.insert(key, (**document).clone()).is_none(),
                     "two patterns of one stage"

@@ -29,6 +29,7 @@ fn fault_of(world: &World, document: &PatternDocument) -> PatternFault {
 }
 
 fn accept(node: &mut Node, shown: Shown, ledger: &Ledger) {
+    asked(node, &shown.document);
     let facts = node.handle(Event::Pattern(Box::new(shown)), ledger).unwrap();
     assert!(
         matches!(facts.first(), Some(Fact::Accepted(_))),
@@ -54,6 +55,28 @@ fn a_bare_pattern_over_everyone_is_accepted_by_a_kommun_without_small_cells() {
         &Ledger::default(),
     );
     assert_eq!(node.duty(), Duty::MakeReport);
+}
+
+/// SAFE-3: a region that skips the requests would learn more of thin lines than they allow.
+#[test]
+fn a_final_pattern_is_not_taken_before_the_node_was_asked_for_requests() {
+    let world = World::new();
+    let mut node = plain(&world);
+    let early = Err(Refusal::Phase("not asked for requests yet"));
+    assert_eq!(look(&node, &world.bare(&UNITS)), early);
+    assert_eq!(node.duty(), Duty::AskPattern);
+    accept(
+        &mut node,
+        shown_bare(&world.bare(&UNITS), &unit(PLAIN)),
+        &Ledger::default(),
+    );
+    let mut second = world.bare(&UNITS);
+    second.round = 2;
+    assert_eq!(
+        look(&node, &second),
+        early,
+        "the requests of one round are not those of the next"
+    );
 }
 
 // The roster.
@@ -839,6 +862,7 @@ fn after_opening(next: &[&str]) -> Result<(), PatternFault> {
     let (again, _) = second.hiding(next, next);
     let mut node = plain(&second);
     let shown = shown_bare(&again, &unit(PLAIN));
+    asked(&mut node, &again);
     match &node
         .handle(Event::Pattern(Box::new(shown.clone())), &ledger)
         .unwrap()[..]

@@ -310,6 +310,7 @@ fn a_kommun_that_asks_for_every_line_breaks_nobodys_pattern() {
     let mut lines: Vec<Vec<u32>> = all.iter().map(|atom| vec![*atom]).collect();
     lines.extend([all, Vec::new(), vec![0, 0, 0]]);
     for greedy in [ZERO, SMALL] {
+        round.show(&unit(greedy));
         let event = answer(&round, greedy, lines.clone());
         round.at_region(event).unwrap();
     }

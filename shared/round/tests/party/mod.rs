@@ -454,9 +454,24 @@ pub fn shown_bare(document: &PatternDocument, unit: &Unit) -> Shown {
     shown(document, &pattern, unit)
 }
 
+/// Phase 3b of a document's round as if it had passed: a node takes no final pattern before it was asked for requests.
+pub fn asked(node: &mut Node, document: &PatternDocument) {
+    if document.stage == Stage::Preliminary {
+        return;
+    }
+    let round = document.round;
+    let mut before = document.clone();
+    before.stage = Stage::Preliminary;
+    let lines = Vec::new();
+    node.apply(node::Fact::Accepted(Box::new(before)));
+    node.apply(node::Fact::Answered { round, lines });
+    node.apply(node::Fact::AnswerTaken { round });
+}
+
 /// Shows a node something; the fault it finds, with everything a refusal must mean.
 pub fn fault(node: &mut Node, shown: Shown, ledger: &Ledger) -> PatternFault {
     let round = shown.document.round;
+    asked(node, &shown.document);
     let facts = node
         .handle(node::Event::Pattern(Box::new(shown.clone())), ledger)
         .unwrap();

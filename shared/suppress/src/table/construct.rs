@@ -2,7 +2,7 @@
 
 use super::Mark;
 use super::board::{Board, UNIT};
-use super::search::Limits;
+use super::search::{Limits, Query};
 use super::target::{INSIDER, SLOTS};
 use super::witness::{Step, Witness};
 
@@ -21,11 +21,25 @@ pub fn construct(board: &mut Board) {
     let mut order: Vec<usize> = (0..board.targets.len()).collect();
     // Margins last: what the finest cells withhold serves most of them.
     order.sort_by_key(|at| (board.shape.totals(board.targets[*at].cell), *at));
-    for kind in 0..SLOTS {
-        for target in &order {
-            board.fill((target * SLOTS + kind) as u32, ANY);
-            board.journal.clear();
-        }
+    let slots: Vec<u32> = (0..SLOTS)
+        .flat_map(|kind| order.iter().map(move |target| (target * SLOTS + kind) as u32))
+        .collect();
+    // Once withheld the grand total would serve everyone: it is out of reach until all else has failed.
+    let grand = board.shape.len() as usize - 1;
+    let mark = std::mem::replace(&mut board.marks[grand], Mark::Zero);
+    let without = |chain, work| Limits {
+        price: u64::MAX - 1,
+        chain,
+        work,
+    };
+    for slot in &slots {
+        let _ = board.fill(*slot, without(0, WORK)) || board.fill(*slot, without(2, 20 * WORK));
+        board.journal.clear();
+    }
+    board.marks[grand] = mark;
+    for slot in &slots {
+        board.fill(*slot, ANY);
+        board.journal.clear();
     }
     prune(board, 0);
 }
@@ -57,8 +71,8 @@ impl Board {
         }
         self.clear(slot);
         let mut best = self.search(slot, limits);
-        if best.is_none() && limits.price == u64::MAX {
-            best = self.in_single_steps(slot);
+        if best.is_none() && limits.price >= u64::MAX - 1 {
+            best = self.in_single_steps(slot, limits);
         }
         let Some(steps) = best else { return false };
         let cell = self.targets[slot as usize / SLOTS].cell;
@@ -99,23 +113,26 @@ impl Board {
         changed.filter(published).map(|cell| self.noisy_price(cell)).sum()
     }
 
-    /// A margin that no single part can carry: one step at a time, each a possible table.
-    fn in_single_steps(&mut self, slot: u32) -> Option<Vec<Step>> {
+    /// Where no movement in equal shares is found: one step at a time, each a possible table, none with a cell that
+    /// the whole does not change.
+    fn in_single_steps(&mut self, slot: u32, limits: Limits) -> Option<Vec<Step>> {
         let query = self.queries(slot).into_iter().next()?;
-        let single = super::search::Query {
+        let single = Query {
             amount: 1,
             ..query.clone()
         };
-        let mut steps = Vec::new();
+        let (mut steps, mut ends) = (Vec::new(), Vec::new());
         for _ in 0..query.amount {
-            let Some((_, found)) = self.find(&single, ANY) else {
+            let Some((_, found)) = self.find(&single, limits) else {
                 break;
             };
             found.iter().for_each(|step| self.apply(step, 1));
             steps.extend(found);
+            ends.push(steps.len());
         }
         steps.iter().for_each(|step| self.apply(step, -1));
-        (steps.len() == query.amount as usize).then_some(steps)
+        let whole = ends.len() == query.amount as usize;
+        (whole && ends.iter().all(|end| self.within(&steps[..*end], &steps))).then_some(steps)
     }
 
     /// Publishes a secondary cell if every witness that changes it can be replaced within what is withheld;

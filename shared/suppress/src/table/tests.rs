@@ -235,7 +235,7 @@ fn counts(cells: usize) -> impl Strategy<Value = Vec<u32>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(16))]
 
     #[test]
     fn no_reader_and_no_insider_narrows_a_table_of_two_dimensions(finest in counts(9), insider: bool) {
