@@ -2,7 +2,7 @@
 //!
 //! Readable cells and opened sums become figures; the county stage withholds totals; the audit certifies; only its
 //! `Release` is written. Findings that name totals lead to withholding more and another audit, at most
-//! [`ATTEMPTS`] times; then nothing is written (`20-disclosure`, Two stages).
+//! `ATTEMPTS` times; then nothing is written (`20-disclosure`, Two stages).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
 //! Does what a collection's machine says is due, again and again until the round is over.
 //!
 //! Duties are computed from stored facts, so a duty that a crash interrupted is simply due again; each is idempotent at
-//! the other end. A duty that fails is logged and tried again after a pause that grows to [`LONGEST_PAUSE`].
+//! the other end. A duty that fails is logged and tried again after a pause that grows to `LONGEST_PAUSE`.
 
 use std::sync::Arc;
 use std::time::Duration;
