@@ -52,7 +52,7 @@ pub fn fold_case(text: &str) -> String {
     lower.trim_matches(is_edge).to_string()
 }
 
-/// [`fold_case`] without accents: `ANSÖKAN` and `Ansokan` meet, and so do `å` and `ä`; see [`same_but_for_accents`].
+/// [`fold_case`] without accents: `ANSÖKAN` and `Ansokan` meet, and so do `å` and `ä`; see `same_but_for_accents`.
 pub fn fold_accents(text: &str) -> String {
     let bare: String = fold_case(text).nfd().filter(|c| !is_combining_mark(*c)).collect();
     bare.trim_matches(is_edge).to_string()

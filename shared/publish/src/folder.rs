@@ -113,7 +113,7 @@ pub fn complete(
 /// Puts files into the new folder `folder`, all of them or none; returns their paths.
 ///
 /// # Errors
-/// [`WriteError`], as [`write`].
+/// [`WriteError`], as [`write()`].
 pub fn put(folder: &Path, files: &[Part]) -> Result<Vec<PathBuf>, WriteError> {
     let (parent, name) = match (folder.parent(), folder.file_name()) {
         (Some(parent), Some(name)) if parent.as_os_str().is_empty() => (Path::new("."), name),

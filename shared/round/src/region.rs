@@ -19,8 +19,11 @@ use tables::unit::{KommunKod, Unit};
 use crate::document::{CollectionRef, Declaration, PatternDocument, RosterEntry, Stage, Tier, witness_root};
 use crate::refusal::Refusal;
 
+mod current;
 mod quiet;
 mod words;
+
+use current::{Round, Stored};
 
 pub use words::{Duty, Event, Fact, Failure, Phase};
 
@@ -32,22 +35,6 @@ struct Declared {
     certificate: [u8; 32],
     der: Vec<u8>,
     statuses: Vec<FineStatus>,
-}
-
-#[derive(Debug, Clone)]
-struct Round {
-    document: PatternDocument,
-    pattern: Pattern,
-    verify_key: [u8; 32],
-    answers: BTreeMap<Unit, Vec<Vec<u32>>>,
-    helper_holds: bool,
-    reports: BTreeMap<Unit, Stored>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Stored {
-    content: [u8; 32],
-    verdict: Option<bool>,
 }
 
 /// Opened sums and readable cells of a closed round: what the coordinator knows beside statuses.
@@ -607,47 +594,4 @@ fn next_verify_key(key: &[u8; 32], round: u32) -> [u8; 32] {
         .chain_update(b"samman/v1 next verify key\0")
         .chain_update(key);
     hash.chain_update(round.to_be_bytes()).finalize().into()
-}
-
-impl Round {
-    fn judge(&mut self, unit: &Unit, accepted: bool) {
-        if let Some(stored) = self.reports.get_mut(unit) {
-            stored.verdict = Some(accepted);
-        }
-    }
-
-    fn is_complete(&self) -> bool {
-        let verified = |entry: &RosterEntry| {
-            self.reports
-                .get(&entry.unit)
-                .is_some_and(|stored| stored.verdict == Some(true))
-        };
-        self.helper_holds && self.document.roster.iter().all(verified)
-    }
-
-    fn pattern_duties(&self, now: i64) -> Option<Duty> {
-        if self.answers.len() == self.document.roster.len() {
-            Some(Duty::Finalise)
-        } else {
-            (now >= self.document.submit_until).then_some(Duty::DropMissing)
-        }
-    }
-
-    fn submit_duties(&self, now: i64) -> Vec<Duty> {
-        if !self.helper_holds {
-            return vec![Duty::HandPattern];
-        }
-        let waiting = self.reports.iter().filter(|(_, stored)| stored.verdict.is_none());
-        let mut duties: Vec<Duty> = waiting.map(|(unit, _)| Duty::Check(unit.clone())).collect();
-        let judged = self
-            .reports
-            .values()
-            .filter(|stored| stored.verdict.is_some())
-            .count();
-        let everyone_judged = judged == self.document.roster.len();
-        if duties.is_empty() && (everyone_judged || now >= self.document.submit_until) {
-            duties.push(Duty::DropMissing);
-        }
-        duties
-    }
 }

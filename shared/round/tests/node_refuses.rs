@@ -320,9 +320,13 @@ fn an_older_round_after_a_newer_one_is_refused() {
     back.stage = Stage::Preliminary;
     assert_eq!(
         look(&node, &back),
-        Err(Refusal::Phase("further on")),
-        "nor back to requests"
+        Ok(Vec::new()),
+        "the known requests are no news"
     );
+    assert_eq!(node.duty(), Duty::MakeReport);
+    back.submit_until += 1;
+    let found = fault(&mut node, shown_bare(&back, &unit(PLAIN)), &Ledger::default());
+    assert_eq!(found, PatternFault::Another, "nor back to other requests");
 }
 
 /// KEEP-1: the stored report is the only one ever sent.

@@ -27,7 +27,7 @@ pub enum Command {
 /// How a table is to be protected.
 #[derive(Debug, Clone, clap::Args)]
 pub struct ProtectArguments {
-    /// Tabellen: omrade,<dimensioner>,tid,matt,varde[,status]
+    /// Tabellen: `omrade,<dimensioner>,tid,matt,varde[,status]`
     #[arg(value_name = "IN.csv")]
     pub input: PathBuf,
     /// Minsta antal som visas

@@ -232,7 +232,7 @@ fn through_different_kommuner(units: &[Unit], unit: usize, witnesses: &[&Witness
 fn is_unit_step(witness: &Witness) -> bool {
     let places: BTreeSet<_> = witness.steps.iter().map(|step| (step.0, step.1)).collect();
     places.len() == witness.steps.len()
-        && witness.steps.iter().all(|step| step.2.abs() == 1)
+        && witness.steps.iter().all(|step| step.2 == 1 || step.2 == -1)
         && witness.steps.contains(&(witness.unit, witness.atom, 1))
 }
 

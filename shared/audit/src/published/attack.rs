@@ -31,7 +31,7 @@ pub enum Outcome {
         lower: u64,
         /// Largest value; `None` when there is no end.
         upper: Option<u64>,
-        /// Values between that cannot be. Looked for among the first [`MOST_HOLES`] values only.
+        /// Values between that cannot be. Looked for among the first `MOST_HOLES` values only.
         holes: Vec<u64>,
     },
     /// Not settled within the budget; the ends are the widest it can be.

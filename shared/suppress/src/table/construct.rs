@@ -26,7 +26,10 @@ pub fn construct(board: &mut Board) {
         .collect();
     // Once withheld the grand total would serve everyone: it is out of reach until all else has failed.
     let grand = board.shape.len() as usize - 1;
-    let mark = std::mem::replace(&mut board.marks[grand], Mark::Zero);
+    let mark = board.marks[grand];
+    if mark == Mark::Published {
+        board.marks[grand] = Mark::Zero;
+    }
     let without = |chain, work| Limits {
         price: u64::MAX - 1,
         chain,
