@@ -101,20 +101,13 @@ pub fn socket(data: &Path) -> PathBuf {
 /// [`AdminError`].
 pub async fn ask(data: &Path, question: &Question) -> Result<Reply, AdminError> {
     let path = socket(data);
-    let away = |source| AdminError::Away {
-        path: path.clone(),
-        source,
-    };
+    let away = |source| AdminError::Away { path: path.clone(), source };
     let mut stream = UnixStream::connect(&path).await.map_err(away)?;
     let mut line = serde_json::to_vec(question).map_err(|_| AdminError::Reply)?;
     line.push(b'\n');
     stream.write_all(&line).await.map_err(away)?;
     let mut reply = Vec::new();
-    BufReader::new(stream)
-        .take(MAX_LINE)
-        .read_until(b'\n', &mut reply)
-        .await
-        .map_err(away)?;
+    BufReader::new(stream).take(MAX_LINE).read_until(b'\n', &mut reply).await.map_err(away)?;
     serde_json::from_slice(&reply).map_err(|_| AdminError::Reply)
 }
 
@@ -139,10 +132,7 @@ where
 {
     let (read, mut write) = stream.into_split();
     let mut line = Vec::new();
-    BufReader::new(read)
-        .take(MAX_LINE)
-        .read_until(b'\n', &mut line)
-        .await?;
+    BufReader::new(read).take(MAX_LINE).read_until(b'\n', &mut line).await?;
     let reply = match serde_json::from_slice(&line) {
         Ok(question) => answer(question).await,
         Err(_) => Reply::Refused("the question cannot be read".into()),

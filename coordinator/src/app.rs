@@ -23,11 +23,7 @@ use crate::config::{Config, Tier};
 use crate::{national, region};
 
 #[derive(Parser)]
-#[command(
-    name = "coordinator",
-    about = "Samman: samordnare (region eller nationell)",
-    version
-)]
+#[command(name = "coordinator", about = "Samman: samordnare (region eller nationell)", version)]
 struct Arguments {
     /// Konfigurationsfil.
     #[arg(long)]
@@ -110,19 +106,8 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
     match arguments.command {
         Command::Run => run(config).await,
         Command::Enrol { invite } => enrol(&config, &invite).await,
-        Command::Invite {
-            identity,
-            server,
-            address,
-            enrolment_address,
-            out,
-        } => {
-            let question = Question::Invite {
-                identity,
-                server,
-                address,
-                enrolment_address,
-            };
+        Command::Invite { identity, server, address, enrolment_address, out } => {
+            let question = Question::Invite { identity, server, address, enrolment_address };
             match admin::ask(&config.data, &question).await? {
                 Reply::Invite(text) => {
                     daemon::config::write_private(&out, &text).context(format!("{}", out.display()))
@@ -171,11 +156,9 @@ async fn run(config: Config) -> anyhow::Result<()> {
     tokio::spawn(trigger.stop_on_signal());
     match config.tier.clone() {
         Tier::National => national::run(config, stop).await,
-        Tier::Region {
-            county,
-            national,
-            publications,
-        } => region::run(config, county, national, publications, stop).await,
+        Tier::Region { county, national, publications } => {
+            region::run(config, county, national, publications, stop).await
+        }
     }
 }
 
@@ -185,22 +168,11 @@ async fn enrol(config: &Config, invite: &std::path::Path) -> anyhow::Result<()> 
     let wallet = Wallet::new(config.data.join("identitet"));
     let tls = Arc::new(ClientTls::enrolment(invite.root_sha256));
     let address = invite.enrolment_address.clone();
-    let channel = connect(
-        Target {
-            address,
-            proxy: None,
-            expected: invite.server.clone(),
-        },
-        tls,
-    )
-    .await?;
+    let channel = connect(Target { address, proxy: None, expected: invite.server.clone() }, tls).await?;
     let key = wallet.key()?;
     let csr = request(&key)?;
     let claim = invite.token.claim(&csr).to_bytes().to_vec();
-    let message = v1::EnrolRequest {
-        claim,
-        certificate_signing_request: csr,
-    };
+    let message = v1::EnrolRequest { claim, certificate_signing_request: csr };
     let reply = EnrolmentClient::new(channel)
         .enrol(message)
         .await

@@ -53,33 +53,19 @@ pub async fn run(config: Config, stop: Shutdown) -> anyhow::Result<()> {
     let credentials = Arc::new(credentials);
     let gate = Arc::new(Gate::new(credentials.root_der(), crl));
     issuer.attach(gate.clone());
-    let upstream = Arc::new(Upstream::Own {
-        desk: issuer.clone(),
-        gate: gate.clone(),
-    });
+    let upstream = Arc::new(Upstream::Own { desk: issuer.clone(), gate: gate.clone() });
     let signer = Arc::new(Signer::new(credentials.clone()));
     let keys = helper_keys(store.as_ref())?;
     let key = signer.sign(SigningContext::HelperKey, keys.public().to_bytes().to_vec());
     let desk = Arc::new(Desk::open(store.clone(), keys, Codebook::vuxna()?)?);
-    let helper = HelperService {
-        desk,
-        gate: gate.clone(),
-        signer,
-        key,
-    };
-    let service = IssuerService {
-        upstream: upstream.clone(),
-        gate: gate.clone(),
-    };
+    let helper = HelperService { desk, gate: gate.clone(), signer, key };
+    let service = IssuerService { upstream: upstream.clone(), gate: gate.clone() };
     let routes = tonic::service::Routes::new(v1::helper_server::HelperServer::new(helper))
         .add_service(v1::issuer_server::IssuerServer::new(service));
-    let strangers = tonic::service::Routes::new(v1::enrolment_server::EnrolmentServer::new(
-        EnrolmentService(upstream),
-    ));
+    let strangers =
+        tonic::service::Routes::new(v1::enrolment_server::EnrolmentServer::new(EnrolmentService(upstream)));
     let listener = TcpListener::bind(&config.listen).await.context("lyssna")?;
-    let enrolment = TcpListener::bind(&config.enrolment)
-        .await
-        .context("inskrivning")?;
+    let enrolment = TcpListener::bind(&config.enrolment).await.context("inskrivning")?;
     let mutual = Arc::new(ServerTls::mutual(credentials.clone(), gate)?);
     let open = Arc::new(ServerTls::enrolment(credentials)?);
     let operator = operator_socket(&config)?;
@@ -164,12 +150,7 @@ fn answer(issuer: &IssuerDesk, question: Question) -> Reply {
     let now = Timestamp::now();
     let refused = |error: &dyn std::fmt::Display| Reply::Refused(error.to_string());
     match question {
-        Question::Invite {
-            identity,
-            server,
-            address,
-            enrolment_address,
-        } => {
+        Question::Invite { identity, server, address, enrolment_address } => {
             let (identity, server) = match (identity.parse(), server.parse()) {
                 (Ok(identity), Ok(server)) => (identity, server),
                 (Err(error), _) | (_, Err(error)) => return refused(&error),
@@ -180,9 +161,8 @@ fn answer(issuer: &IssuerDesk, question: Question) -> Reply {
             }
         }
         Question::Revoke { identity } => {
-            let revoked = identity
-                .parse()
-                .map_err(|error: daemon::identity::IdentityError| error.to_string());
+            let revoked =
+                identity.parse().map_err(|error: daemon::identity::IdentityError| error.to_string());
             match revoked.and_then(|identity| issuer.revoke(&identity, now).map_err(|e| e.to_string())) {
                 Ok(()) => Reply::Done,
                 Err(error) => Reply::Refused(error),

@@ -95,25 +95,14 @@ pub async fn run(
     let gate = Arc::new(Gate::new(credentials.root_der(), crl));
     let tls = Arc::new(ClientTls::mutual(credentials.clone(), Some(gate.clone())));
     let expected = Identity::new(Role::National, "00")?;
-    let channel = connect_lazy(
-        Target {
-            address: national,
-            proxy: None,
-            expected,
-        },
-        tls.clone(),
-    )?;
-    let upstream = Arc::new(Upstream::National {
-        channel: channel.clone(),
-        root: credentials.root_der().to_vec(),
-    });
+    let channel = connect_lazy(Target { address: national, proxy: None, expected }, tls.clone())?;
+    let upstream =
+        Arc::new(Upstream::National { channel: channel.clone(), root: credentials.root_der().to_vec() });
     let signer = Arc::new(Signer::new(credentials.clone()));
     let server = Arc::new(ServerTls::mutual(credentials.clone(), gate.clone())?);
     let open = Arc::new(ServerTls::enrolment(credentials.clone())?);
     let listener = TcpListener::bind(&config.listen).await.context("lyssna")?;
-    let enrolment = TcpListener::bind(&config.enrolment)
-        .await
-        .context("inskrivning")?;
+    let enrolment = TcpListener::bind(&config.enrolment).await.context("inskrivning")?;
     tokio::spawn(keep_current(
         wallet,
         upstream.clone(),
@@ -123,11 +112,8 @@ pub async fn run(
     ));
     let helper = Arc::new(meet(channel, &signer, &gate, &stop).await?);
     let codebook = Codebook::vuxna()?;
-    let releaser = Arc::new(Releaser {
-        folder: publications,
-        codebook: codebook.clone(),
-        signer: signer.clone(),
-    });
+    let releaser =
+        Arc::new(Releaser { folder: publications, codebook: codebook.clone(), signer: signer.clone() });
     let key = pattern_key(&config.data)?;
     let collections = Collections::default();
     let running = Arc::new(Running {
@@ -143,17 +129,11 @@ pub async fn run(
         runtime: tokio::runtime::Handle::current(),
     });
     running.reopen()?;
-    let service = RegionService {
-        collections,
-        gate,
-        signer,
-        upstream: upstream.clone(),
-        in_flight: Arc::default(),
-    };
+    let service =
+        RegionService { collections, gate, signer, upstream: upstream.clone(), in_flight: Arc::default() };
     let routes = tonic::service::Routes::new(v1::region_server::RegionServer::new(service));
-    let strangers = tonic::service::Routes::new(v1::enrolment_server::EnrolmentServer::new(
-        EnrolmentService(upstream),
-    ));
+    let strangers =
+        tonic::service::Routes::new(v1::enrolment_server::EnrolmentServer::new(EnrolmentService(upstream)));
     let answering = running.clone();
     let answer = move |question| {
         let running = answering.clone();
@@ -230,15 +210,10 @@ async fn renew(wallet: &Wallet, upstream: &Upstream) -> anyhow::Result<()> {
         return Ok(());
     }
     let csr = request(credentials.key())?;
-    let certificate = upstream
-        .renew(credentials.certificate_der().to_vec(), csr)
-        .await?;
+    let certificate = upstream.renew(credentials.certificate_der().to_vec(), csr).await?;
     let renewed: Credentials = accept_renewal(&credentials, wallet.key()?, &certificate, now)?;
     wallet.store(renewed.certificate_der(), renewed.root_der(), crl.der())?;
-    tracing::info!(
-        days = renewed.about().days_left(now),
-        "the certificate was renewed; restart to use it"
-    );
+    tracing::info!(days = renewed.about().days_left(now), "the certificate was renewed; restart to use it");
     Ok(())
 }
 
@@ -251,25 +226,16 @@ fn pattern_key(data: &std::path::Path) -> anyhow::Result<PatternKey> {
         getrandom::fill(&mut bytes)
             .map_err(|_| anyhow::anyhow!("no randomness from the operating system"))?;
         let partial = data.join("monsternyckel.partial");
-        let mut file = std::fs::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&partial)?;
+        let mut file =
+            std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial)?;
         file.write_all(hex::encode(bytes).as_bytes())?;
         file.sync_all()?;
         std::fs::rename(&partial, &path)?;
         std::fs::File::open(data)?.sync_all()?;
     }
     let text = std::fs::read_to_string(&path).context(format!("{}", path.display()))?;
-    let bytes: Option<[u8; 32]> = hex::decode(text.trim())
-        .ok()
-        .and_then(|bytes| bytes.try_into().ok());
-    Ok(PatternKey::new(&bytes.context(format!(
-        "{}: 64 hexadecimal digits are expected",
-        path.display()
-    ))?))
+    let bytes: Option<[u8; 32]> = hex::decode(text.trim()).ok().and_then(|bytes| bytes.try_into().ok());
+    Ok(PatternKey::new(&bytes.context(format!("{}: 64 hexadecimal digits are expected", path.display()))?))
 }
 
 impl Running {
@@ -303,11 +269,7 @@ impl Running {
                 bail!("{id} version {version} was announced with other content; raise version");
             }
             let lives = announced.desk.phase() != Phase::Failed;
-            if lives
-                && announced
-                    .desk
-                    .look(|region| region.collection().overlaps(&collection))
-            {
+            if lives && announced.desk.look(|region| region.collection().overlaps(&collection)) {
                 bail!(
                     "{} version {} counts records of the same days; two publications over the same records can be \
                      subtracted from one another, and joint control of them is not here yet",
@@ -328,46 +290,20 @@ impl Running {
         let collection = Arc::new(Collection::from_toml(text, &self.codebook)?);
         let system = Arc::new(System::new(&collection, &self.codebook)?);
         let parameters = round::shares::parameters(&system)?;
-        Ok(Built {
-            collection,
-            system,
-            parameters,
-        })
+        Ok(Built { collection, system, parameters })
     }
 
     fn start(&self, built: Built, text: &str) -> anyhow::Result<()> {
-        let Built {
-            collection,
-            system,
-            parameters,
-        } = built;
+        let Built { collection, system, parameters } = built;
         let prefix = format!("region/case/{}", hex::encode(collection.hash));
         let (log, facts) = FactLog::open(self.store.clone(), prefix)?;
         let reference = CollectionRef::of(&collection);
-        let desk = Desk::new(
-            Region::new(collection, system, self.key.clone()),
-            log,
-            facts,
-            parameters,
-        );
+        let desk = Desk::new(Region::new(collection, system, self.key.clone()), log, facts, parameters);
         desk.take(Event::Announce, Timestamp::now().as_second(), Vec::new())?;
-        let collection = self
-            .signer
-            .sign(SigningContext::Collection, text.as_bytes().to_vec());
-        let announced = Arc::new(Announced {
-            desk,
-            collection,
-            helper_key: self.helper.key().clone(),
-        });
-        self.collections
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(reference, announced.clone());
-        let engine = Engine {
-            announced,
-            helper: self.helper.clone(),
-            releaser: self.releaser.clone(),
-        };
+        let collection = self.signer.sign(SigningContext::Collection, text.as_bytes().to_vec());
+        let announced = Arc::new(Announced { desk, collection, helper_key: self.helper.key().clone() });
+        self.collections.write().unwrap_or_else(PoisonError::into_inner).insert(reference, announced.clone());
+        let engine = Engine { announced, helper: self.helper.clone(), releaser: self.releaser.clone() };
         self.runtime.spawn(engine.run(self.stop.clone()));
         Ok(())
     }
@@ -413,18 +349,10 @@ fn withheld(region: &Region) -> Vec<String> {
         return Vec::new();
     };
     let label = |cell: &usize| region.system().cells[*cell].label.clone();
-    let units = document
-        .roster
-        .iter()
-        .zip(&document.withheld)
-        .flat_map(|(entry, cells)| {
-            cells
-                .iter()
-                .map(move |cell| format!("{} {}", entry.unit, label(cell)))
+    let units =
+        document.roster.iter().zip(&document.withheld).flat_map(|(entry, cells)| {
+            cells.iter().map(move |cell| format!("{} {}", entry.unit, label(cell)))
         });
-    let closed = document
-        .closed
-        .iter()
-        .map(|cell| format!("{} {}", region.collection().county, label(cell)));
+    let closed = document.closed.iter().map(|cell| format!("{} {}", region.collection().county, label(cell)));
     units.chain(closed).collect()
 }

@@ -21,10 +21,6 @@ impl Signer {
     /// The bytes with signature and certificate.
     pub fn sign(&self, context: SigningContext, bytes: Vec<u8>) -> Signed {
         let signature = self.0.key().sign(&context.frame(&bytes)).to_vec();
-        Signed {
-            bytes,
-            signature,
-            certificate: self.0.certificate_der().to_vec(),
-        }
+        Signed { bytes, signature, certificate: self.0.certificate_der().to_vec() }
     }
 }

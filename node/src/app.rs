@@ -68,11 +68,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(code);
         }
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-    {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("{error}");
@@ -113,11 +109,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
 async fn enrol(config: &Config, invite: &std::path::Path) -> anyhow::Result<()> {
     let invite = InviteFile::read(invite)?;
     if invite.identity.unit() != config.unit.to_string() {
-        bail!(
-            "inbjudan gäller {}, men enhet = \"{}\"",
-            invite.identity,
-            config.unit
-        );
+        bail!("inbjudan gäller {}, men enhet = \"{}\"", invite.identity, config.unit);
     }
     let wallet = Wallet::new(config.place("identitet"));
     let journal = Journal::open(&config.place("journal"))?;
@@ -134,25 +126,16 @@ fn check(config: &Config) -> anyhow::Result<()> {
     let codebook = Codebook::vuxna()?;
     let today = Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
     let harmonised = intake::read(config, &codebook, today)?;
-    intake::describe(&harmonised.report, &codebook)
-        .iter()
-        .for_each(|line| println!("{line}"));
+    intake::describe(&harmonised.report, &codebook).iter().for_each(|line| println!("{line}"));
     if !harmonised.unmapped.is_empty() {
         let path = config.place("granska.toml");
         std::fs::create_dir_all(&config.data)?;
         intake::write_review(&path, &harmonised).context("granska.toml")?;
-        println!(
-            "Etiketter som inte kunde tolkas står i {} (lämnar inte kommunen).",
-            path.display()
-        );
+        println!("Etiketter som inte kunde tolkas står i {} (lämnar inte kommunen).", path.display());
     }
     match harmonised.report.refused.total {
         0 => Ok(()),
-        rows => Err(ReadError::Rows {
-            path: config.extract.clone(),
-            rows,
-        }
-        .into()),
+        rows => Err(ReadError::Rows { path: config.extract.clone(), rows }.into()),
     }
 }
 
@@ -182,13 +165,7 @@ fn log(config: &Config, verify: bool) -> anyhow::Result<()> {
     }
     for entry in &reading.entries {
         let at = Timestamp::from_second(entry.at)?;
-        println!(
-            "{:>6}  {at}  {}  {}  {} byte",
-            entry.number,
-            entry.to,
-            entry.method,
-            entry.body.len()
-        );
+        println!("{:>6}  {at}  {}  {}  {} byte", entry.number, entry.to, entry.method, entry.body.len());
     }
     Ok(())
 }

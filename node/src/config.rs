@@ -67,10 +67,7 @@ impl Config {
     pub fn read(file: &Path) -> Result<Self, ConfigError> {
         let mut config = daemon::config::read::<RawConfig, Self>(file)?;
         let folder = file.parent().unwrap_or(Path::new(""));
-        for path in [&mut config.data, &mut config.extract]
-            .into_iter()
-            .chain(&mut config.codes)
-        {
+        for path in [&mut config.data, &mut config.extract].into_iter().chain(&mut config.codes) {
             *path = folder.join(&*path);
         }
         Ok(config)
@@ -87,20 +84,14 @@ impl TryFrom<RawConfig> for Config {
 
     fn try_from(raw: RawConfig) -> Result<Self, FieldError> {
         let unit = raw.enhet.parse().map_err(|_| {
-            FieldError::new(
-                "enhet",
-                "a kommunkod such as \"2180\", or with a sub-unit \"2180-03\"",
-            )
+            FieldError::new("enhet", "a kommunkod such as \"2180\", or with a sub-unit \"2180-03\"")
         })?;
         if !raw.region.contains(':') {
             return Err(FieldError::new("region", "host:port"));
         }
         let own = raw.min_count.unwrap_or(MinCount::LEAST);
         let min_count = MinCount::new(own).map_err(|_| {
-            FieldError::new(
-                "min_count",
-                "4 to 100; a kommun may raise the threshold, never lower it",
-            )
+            FieldError::new("min_count", "4 to 100; a kommun may raise the threshold, never lower it")
         })?;
         Ok(Self {
             unit,

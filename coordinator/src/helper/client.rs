@@ -60,10 +60,7 @@ pub struct Closed {
 impl Closed {
     /// Without the signature, once that is checked.
     pub fn opening(&self) -> crate::rounds::close::Opening<'_> {
-        crate::rounds::close::Opening {
-            shares: &self.shares,
-            readable_keys: &self.readable_keys,
-        }
+        crate::rounds::close::Opening { shares: &self.shares, readable_keys: &self.readable_keys }
     }
 }
 
@@ -92,13 +89,7 @@ impl HelperClient {
         let bytes: [u8; 32] = bytes.try_into().map_err(|_| HelperError::Answer("key"))?;
         let public = HelperPublicKey::from_bytes(&bytes).map_err(|_| HelperError::Answer("key"))?;
         let key_id = public.id();
-        Ok(Self {
-            stub,
-            signer,
-            gate,
-            key,
-            key_id,
-        })
+        Ok(Self { stub, signer, gate, key, key_id })
     }
 
     /// The helper's signed key, for nodes.
@@ -117,10 +108,7 @@ impl HelperClient {
     /// [`HelperError`].
     pub async fn put_collection(&self, collection: &Signed) -> Result<(), HelperError> {
         let collection = Some(wire::signed_message(collection));
-        self.stub
-            .clone()
-            .put_collection(v1::PutCollectionRequest { collection })
-            .await?;
+        self.stub.clone().put_collection(v1::PutCollectionRequest { collection }).await?;
         Ok(())
     }
 
@@ -175,12 +163,7 @@ impl HelperClient {
                 bytes: piece.bytes.to_vec(),
             })
             .collect();
-        let reply = self
-            .stub
-            .clone()
-            .verify(tokio_stream::iter(messages))
-            .await?
-            .into_inner();
+        let reply = self.stub.clone().verify(tokio_stream::iter(messages)).await?.into_inner();
         Ok(reply.accepted.then_some(reply.answer))
     }
 
@@ -197,11 +180,7 @@ impl HelperClient {
         };
         let reply = self.stub.clone().close(request).await?.into_inner();
         let unreadable = |_| HelperError::Answer("a key or signature");
-        let keys = reply
-            .readable_keys
-            .iter()
-            .map(|key| wire::array("key", key))
-            .collect::<Result<_, _>>();
+        let keys = reply.readable_keys.iter().map(|key| wire::array("key", key)).collect::<Result<_, _>>();
         Ok(Closed {
             shares: reply.shares,
             readable_keys: keys.map_err(unreadable)?,
@@ -219,10 +198,6 @@ impl HelperClient {
             .countersignature
             .open(&chain, SigningContext::Opening, "national", "00")
             .map_err(|_| HelperError::Answer("the countersignature"))?;
-        if signed == digest {
-            Ok(())
-        } else {
-            Err(HelperError::Answer("the countersigned sums"))
-        }
+        if signed == digest { Ok(()) } else { Err(HelperError::Answer("the countersigned sums")) }
     }
 }

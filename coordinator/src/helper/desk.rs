@@ -81,9 +81,7 @@ impl Desk {
     pub fn open(store: Arc<dyn Store>, keys: HelperKeyPair, codebook: Codebook) -> Result<Self, DeskError> {
         let (ledger_log, entries) = FactLog::<LedgerEntry>::open(store.clone(), "helper/ledger")?;
         let mut ledger = Ledger::default();
-        entries
-            .into_iter()
-            .for_each(|entry| ledger.enter(entry.definition, entry.line));
+        entries.into_iter().for_each(|entry| ledger.enter(entry.definition, entry.line));
         let desk = Self {
             store: store.clone(),
             keys,
@@ -111,12 +109,7 @@ impl Desk {
             return Err(Refusal::OtherBinding("county").into());
         }
         let reference = CollectionRef::of(&collection);
-        if self
-            .cases
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .contains_key(&reference)
-        {
+        if self.cases.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&reference) {
             return Ok(());
         }
         let key = format!("helper/collection/{}", hex::encode(collection.hash));
@@ -141,14 +134,7 @@ impl Desk {
         let mut helper = Helper::new(collection.clone(), system, parameters, self.keys.clone());
         facts.into_iter().for_each(|fact| helper.apply(fact));
         let mut cases = self.cases.lock().unwrap_or_else(PoisonError::into_inner);
-        cases.insert(
-            reference,
-            Case {
-                helper,
-                collection,
-                log,
-            },
-        );
+        cases.insert(reference, Case { helper, collection, log });
         Ok(())
     }
 
@@ -159,9 +145,7 @@ impl Desk {
         work: impl FnOnce(&mut Case) -> Result<T, DeskError>,
     ) -> Result<T, DeskError> {
         let mut cases = self.cases.lock().unwrap_or_else(PoisonError::into_inner);
-        let case = cases
-            .get_mut(reference)
-            .ok_or(Refusal::OtherBinding("collection"))?;
+        let case = cases.get_mut(reference).ok_or(Refusal::OtherBinding("collection"))?;
         if case.collection.county.to_string() != county {
             return Err(Refusal::OtherBinding("county").into());
         }
@@ -216,11 +200,7 @@ impl Desk {
                 && case.helper.is_closed()
                 && case.collection.overlaps(&asked.collection)
         });
-        if taken {
-            Err(Refusal::Ledger.into())
-        } else {
-            Ok(())
-        }
+        if taken { Err(Refusal::Ledger.into()) } else { Ok(()) }
     }
 
     /// Closes a round: opens the pattern's list once, and gives the same again when asked again.
@@ -247,9 +227,7 @@ impl Desk {
             let entries: Vec<LedgerEntry> = lines.iter().map(entry).collect();
             if !entries.is_empty() {
                 self.ledger_log.append(&entries, Vec::new())?;
-                lines
-                    .into_iter()
-                    .for_each(|(definition, line)| ledger.enter(definition, line));
+                lines.into_iter().for_each(|(definition, line)| ledger.enter(definition, line));
             }
             drop(ledger);
             let (opening, beside) = case.open(round)?;
@@ -271,10 +249,7 @@ impl Case {
 
     /// The opened shares and keys of a complete round, and the aggregate shares to keep for the national round.
     fn open(&self, round: u32) -> Result<(Opening, Beside), DeskError> {
-        let document = self
-            .helper
-            .document(round)
-            .ok_or(DeskError::Share("no pattern"))?;
+        let document = self.helper.document(round).ok_or(DeskError::Share("no pattern"))?;
         let parameters = self.helper.parameters();
         let mut whole = AggregateShare::new(parameters, Side::Helper);
         let mut groups = BTreeMap::<String, AggregateShare>::new();
@@ -302,14 +277,7 @@ impl Case {
             (format!("aggregate/{round}/G:{group}"), sum.encode(parameters))
         };
         beside.extend(groups.into_iter().map(group));
-        Ok((
-            Opening {
-                shares,
-                readable_keys,
-                digest,
-            },
-            beside,
-        ))
+        Ok((Opening { shares, readable_keys, digest }, beside))
     }
 }
 

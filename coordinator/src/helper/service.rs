@@ -64,8 +64,7 @@ async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, DeskError> + Send + 'static,
 ) -> Result<T, Status> {
     let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|_| Status::internal("the work ended early"))?
-        .map_err(status_of)
+    done.map_err(|_| Status::internal("the work ended early"))?.map_err(status_of)
 }
 
 #[tonic::async_trait]
@@ -75,9 +74,7 @@ impl v1::helper_server::Helper for HelperService {
         request: Request<v1::GetKeyRequest>,
     ) -> Result<Response<v1::GetKeyReply>, Status> {
         self.county(&request)?;
-        Ok(Response::new(v1::GetKeyReply {
-            key: Some(wire::signed_message(&self.key)),
-        }))
+        Ok(Response::new(v1::GetKeyReply { key: Some(wire::signed_message(&self.key)) }))
     }
 
     async fn put_collection(
@@ -106,17 +103,11 @@ impl v1::helper_server::Helper for HelperService {
         let signed = wire::signed("pattern", message.pattern).map_err(malformed)?;
         let chain = self.chain();
         let refused = |refusal: Refusal| Status::permission_denied(refusal.to_string());
-        let bytes = signed
-            .open(&chain, SigningContext::Pattern, "region", &county)
-            .map_err(refused)?;
+        let bytes = signed.open(&chain, SigningContext::Pattern, "region", &county).map_err(refused)?;
         let document = PatternDocument::decode(bytes)
             .ok_or_else(|| Status::invalid_argument("the pattern cannot be read"))?;
         let verify_key = wire::array("verify_key", &message.verify_key).map_err(malformed)?;
-        let handed = HandedPattern {
-            document,
-            verify_key,
-            certificates: message.certificates,
-        };
+        let handed = HandedPattern { document, verify_key, certificates: message.certificates };
         let desk = self.desk.clone();
         blocking(move || desk.hold(handed, &county, &chain)).await?;
         Ok(Response::new(v1::Acknowledgement {}))
@@ -128,16 +119,10 @@ impl v1::helper_server::Helper for HelperService {
     ) -> Result<Response<v1::VerifyReply>, Status> {
         let county = self.county(&request)?;
         let mut stream = request.into_inner();
-        let first = stream
-            .message()
-            .await?
-            .ok_or_else(|| Status::invalid_argument("an empty report"))?;
+        let first = stream.message().await?.ok_or_else(|| Status::invalid_argument("an empty report"))?;
         let heading = wire::present("heading", first.heading.clone()).map_err(malformed)?;
         let reference = wire::collection_ref(heading.collection).map_err(malformed)?;
-        let unit = heading
-            .unit
-            .parse()
-            .map_err(|_| Status::invalid_argument("no unit"))?;
+        let unit = heading.unit.parse().map_err(|_| Status::invalid_argument("no unit"))?;
         let signature = wire::array("signature", &heading.signature).map_err(malformed)?;
         let mut reassembler = Reassembler::new(MAX_BODY);
         let mut next = Some(first);
@@ -146,9 +131,7 @@ impl v1::helper_server::Helper for HelperService {
             taken.map_err(|error| Status::invalid_argument(error.to_string()))?;
             next = stream.message().await?;
         }
-        let body = reassembler
-            .finish()
-            .map_err(|error| Status::invalid_argument(error.to_string()))?;
+        let body = reassembler.finish().map_err(|error| Status::invalid_argument(error.to_string()))?;
         let (round, split) = (heading.round, heading.part_bytes as usize);
         let read = move |helper: &round::helper::Helper| {
             let limit = Report::max_bytes(helper.parameters());
@@ -158,13 +141,7 @@ impl v1::helper_server::Helper for HelperService {
                 .ok_or(Refusal::Malformed("length of the helper's part"))?;
             let part = HelperPart::decode(helper.parameters(), part)
                 .map_err(|_| Refusal::Malformed("the helper's part"))?;
-            Ok(HandedReport {
-                round,
-                unit,
-                part,
-                message: message.to_vec(),
-                signature,
-            })
+            Ok(HandedReport { round, unit, part, message: message.to_vec(), signature })
         };
         let desk = self.desk.clone();
         let work = move || match desk.verify(&reference, &county, read) {
@@ -175,10 +152,7 @@ impl v1::helper_server::Helper for HelperService {
         };
         let answer = blocking(work).await?;
         let accepted = answer.is_some();
-        Ok(Response::new(v1::VerifyReply {
-            accepted,
-            answer: answer.unwrap_or_default(),
-        }))
+        Ok(Response::new(v1::VerifyReply { accepted, answer: answer.unwrap_or_default() }))
     }
 
     async fn close(&self, request: Request<v1::CloseRequest>) -> Result<Response<v1::CloseReply>, Status> {
@@ -186,11 +160,7 @@ impl v1::helper_server::Helper for HelperService {
         let message = request.into_inner();
         let reference = wire::collection_ref(message.collection).map_err(malformed)?;
         let pattern = wire::array("pattern", &message.pattern).map_err(malformed)?;
-        let units = message
-            .roster
-            .iter()
-            .map(|unit| unit.parse())
-            .collect::<Result<Vec<_>, _>>();
+        let units = message.roster.iter().map(|unit| unit.parse()).collect::<Result<Vec<_>, _>>();
         let roster = units.map_err(|_| Status::invalid_argument("the roster names no unit"))?;
         let desk = self.desk.clone();
         let round = message.round;

@@ -76,17 +76,8 @@ impl IssuerDesk {
             None => Books::default(),
             Some(bytes) => postcard::from_bytes(&bytes).map_err(|_| IssuerError::Books)?,
         };
-        let known = publish::names::kommuner()
-            .keys()
-            .map(|kommun| (kommun.to_string(), ()))
-            .collect();
-        Ok(Self {
-            root,
-            store,
-            books: Mutex::new(books),
-            known,
-            gate: Mutex::new(None),
-        })
+        let known = publish::names::kommuner().keys().map(|kommun| (kommun.to_string(), ())).collect();
+        Ok(Self { root, store, books: Mutex::new(books), known, gate: Mutex::new(None) })
     }
 
     /// The root.
@@ -121,15 +112,7 @@ impl IssuerDesk {
         })?;
         let (address, enrolment_address) = addresses;
         let root_sha256 = self.root.fingerprint();
-        Ok(InviteFile {
-            identity,
-            server,
-            address,
-            enrolment_address,
-            root_sha256,
-            token,
-            expires,
-        })
+        Ok(InviteFile { identity, server, address, enrolment_address, root_sha256, token, expires })
     }
 
     /// Redeems an invite: the certificate, stored before it is returned. What the identity held before is withdrawn:
@@ -139,11 +122,7 @@ impl IssuerDesk {
     /// [`IssuerError`].
     pub fn enrol(&self, claim: &Claim, csr: &[u8], now: Timestamp) -> Result<Vec<u8>, IssuerError> {
         let known = |identity: &Identity| self.is_known(identity);
-        let issuer = Issuer {
-            root: &self.root,
-            days: CERTIFICATE_DAYS,
-            known: &known,
-        };
+        let issuer = Issuer { root: &self.root, days: CERTIFICATE_DAYS, known: &known };
         let (certificate, withdrawn) = self.change(|books| {
             let certificate = issuer.enrol(&mut books.invites, claim, csr, now)?;
             let withdrawn = books.supersede(&certificate, now)?;
@@ -182,11 +161,7 @@ impl IssuerDesk {
         let roles = [Role::Node, Role::Region, Role::National, Role::Third];
         let admitted = gate.admit_der(certificate, &roles, now)?;
         let known = |identity: &Identity| self.is_known(identity) || identity.role() == Role::National;
-        let issuer = Issuer {
-            root: &self.root,
-            days: CERTIFICATE_DAYS,
-            known: &known,
-        };
+        let issuer = Issuer { root: &self.root, days: CERTIFICATE_DAYS, known: &known };
         self.change(|books| {
             let renewed = issuer.renew(&admitted, csr, now)?;
             books.note(&renewed)?;
@@ -205,9 +180,7 @@ impl IssuerDesk {
             if serials.is_empty() && !invited {
                 return Err(IssuerError::NotIssued(identity.clone()));
             }
-            serials
-                .into_iter()
-                .for_each(|serial| books.revocations.revoke(serial, now));
+            serials.into_iter().for_each(|serial| books.revocations.revoke(serial, now));
             Ok(())
         })?;
         self.list(now).map(drop)
@@ -229,10 +202,7 @@ impl IssuerDesk {
         let exists = |kommun: &str| self.known.contains_key(kommun);
         match identity.role() {
             Role::Node => identity.kommun().is_some_and(exists),
-            Role::Region | Role::Third => self
-                .known
-                .keys()
-                .any(|kommun| kommun.starts_with(identity.unit())),
+            Role::Region | Role::Third => self.known.keys().any(|kommun| kommun.starts_with(identity.unit())),
             Role::National => false,
         }
     }
@@ -263,9 +233,7 @@ impl Books {
             .filter(|serial| *serial != peer.serial && !self.revocations.is_revoked(serial))
             .collect();
         let any = !older.is_empty();
-        older
-            .into_iter()
-            .for_each(|serial| self.revocations.revoke(serial, now));
+        older.into_iter().for_each(|serial| self.revocations.revoke(serial, now));
         Ok(any)
     }
 

@@ -32,12 +32,7 @@ pub struct IssuerService {
 
 impl IssuerService {
     fn region<T>(&self, request: &Request<T>) -> Result<Arc<PeerCertificate>, Status> {
-        authenticate(
-            request,
-            &self.gate,
-            &[Role::Region, Role::Third],
-            Timestamp::now(),
-        )
+        authenticate(request, &self.gate, &[Role::Region, Role::Third], Timestamp::now())
     }
 }
 
@@ -61,16 +56,10 @@ impl v1::issuer_server::Issuer for IssuerService {
         if !own && !in_county {
             return Err(Status::permission_denied("a region renews for its own county"));
         }
-        let certificate = self
-            .upstream
-            .renew(message.certificate, message.certificate_signing_request)
-            .await?;
+        let certificate =
+            self.upstream.renew(message.certificate, message.certificate_signing_request).await?;
         let (root, revocation_list) = (self.gate.root_der().to_vec(), self.gate.crl().der().to_vec());
-        Ok(Response::new(v1::EnrolReply {
-            certificate,
-            root,
-            revocation_list,
-        }))
+        Ok(Response::new(v1::EnrolReply { certificate, root, revocation_list }))
     }
 
     async fn revocations(

@@ -49,10 +49,9 @@ impl Upstream {
     /// A status for the peer.
     pub async fn enrol(&self, request: v1::EnrolRequest) -> Result<v1::EnrolReply, Status> {
         match self {
-            Self::National { channel, .. } => Ok(IssuerClient::new(channel.clone())
-                .issue(request)
-                .await?
-                .into_inner()),
+            Self::National { channel, .. } => {
+                Ok(IssuerClient::new(channel.clone()).issue(request).await?.into_inner())
+            }
             Self::Own { desk, gate } => {
                 let claim = Claim::from_bytes(&request.claim)
                     .map_err(|_| Status::permission_denied("the invite is not honoured"))?;
@@ -60,11 +59,7 @@ impl Upstream {
                 let enrolled = desk.enrol(&claim, &request.certificate_signing_request, now);
                 let certificate = enrolled.map_err(|error| refused(&error))?;
                 let root = desk.root().certificate_der().to_vec();
-                Ok(v1::EnrolReply {
-                    certificate,
-                    root,
-                    revocation_list: gate.crl().der().to_vec(),
-                })
+                Ok(v1::EnrolReply { certificate, root, revocation_list: gate.crl().der().to_vec() })
             }
         }
     }
@@ -76,15 +71,8 @@ impl Upstream {
     pub async fn renew(&self, certificate: Vec<u8>, csr: Vec<u8>) -> Result<Vec<u8>, Status> {
         match self {
             Self::National { channel, .. } => {
-                let request = v1::RenewRequest {
-                    certificate,
-                    certificate_signing_request: csr,
-                };
-                Ok(IssuerClient::new(channel.clone())
-                    .renew(request)
-                    .await?
-                    .into_inner()
-                    .certificate)
+                let request = v1::RenewRequest { certificate, certificate_signing_request: csr };
+                Ok(IssuerClient::new(channel.clone()).renew(request).await?.into_inner().certificate)
             }
             Self::Own { desk, gate } => {
                 let renewed = desk.renew(gate, &certificate, &csr, Timestamp::now());
@@ -100,9 +88,7 @@ impl Upstream {
     pub async fn revocations(&self) -> Result<Vec<u8>, Status> {
         match self {
             Self::National { channel, .. } => {
-                let reply = IssuerClient::new(channel.clone())
-                    .revocations(v1::RevocationsRequest {})
-                    .await?;
+                let reply = IssuerClient::new(channel.clone()).revocations(v1::RevocationsRequest {}).await?;
                 Ok(reply.into_inner().revocation_list)
             }
             Self::Own { gate, .. } => Ok(gate.crl().der().to_vec()),

@@ -91,18 +91,10 @@ pub struct Certified {
 pub fn certified(desk: &Desk) -> Result<Certified, ReleaseError> {
     let material = desk.look(material)?;
     let (system, collection) = desk.look(|region| (region.system().clone(), region.collection().clone()));
-    let totals = shares::totals(
-        &system,
-        &material.document,
-        &material.known.sums,
-        &material.known.readable,
-    );
+    let totals = shares::totals(&system, &material.document, &material.known.sums, &material.known.readable);
     let figures = figures(&system, &material, &totals);
     let release = certify(&system, &collection, &material, &figures, &totals)?;
-    Ok(Certified {
-        release,
-        opened_at: material.known.at,
-    })
+    Ok(Certified { release, opened_at: material.known.at })
 }
 
 /// Audits and writes; the SHA-256 of the manifest.
@@ -128,9 +120,7 @@ pub fn release(desk: &Desk, releaser: &Releaser) -> Result<[u8; 32], ReleaseErro
         system: &system,
         figures: release.figures(),
     };
-    let publication = Publication::new(source, &names, date)
-        .map_err(WriteError::from)?
-        .audited(&release);
+    let publication = Publication::new(source, &names, date).map_err(WriteError::from)?.audited(&release);
     let folder = releaser
         .folder
         .join("region")
@@ -141,19 +131,12 @@ pub fn release(desk: &Desk, releaser: &Releaser) -> Result<[u8; 32], ReleaseErro
         return Ok(manifest);
     }
     let sign = |manifest: &[u8]| {
-        let signed = releaser
-            .signer
-            .sign(sharing::signing::SigningContext::Manifest, manifest.to_vec());
-        publish::Signature {
-            signature: signed.signature,
-            certificate: signed.certificate,
-        }
+        let signed = releaser.signer.sign(sharing::signing::SigningContext::Manifest, manifest.to_vec());
+        publish::Signature { signature: signed.signature, certificate: signed.certificate }
     };
     let parent = folder.parent().unwrap_or(&releaser.folder);
-    std::fs::create_dir_all(parent).map_err(|source| ReleaseError::Folder {
-        path: parent.to_path_buf(),
-        source,
-    })?;
+    std::fs::create_dir_all(parent)
+        .map_err(|source| ReleaseError::Folder { path: parent.to_path_buf(), source })?;
     publish::write(&folder, &publication, &release, &sign)?;
     written_before(&folder, &collection.hash)?.ok_or(ReleaseError::Foreign(folder))
 }
@@ -161,11 +144,8 @@ pub fn release(desk: &Desk, releaser: &Releaser) -> Result<[u8; 32], ReleaseErro
 fn material(region: &Region) -> Result<Material, ReleaseError> {
     let document = region.document().ok_or(ReleaseError::State("a pattern"))?.clone();
     let by_unit = region.statuses();
-    let statuses = document
-        .roster
-        .iter()
-        .map(|entry| by_unit.get(&entry.unit).cloned())
-        .collect::<Option<_>>();
+    let statuses =
+        document.roster.iter().map(|entry| by_unit.get(&entry.unit).cloned()).collect::<Option<_>>();
     Ok(Material {
         document,
         pattern: region.pattern().ok_or(ReleaseError::State("witnesses"))?.clone(),
@@ -177,24 +157,10 @@ fn material(region: &Region) -> Result<Material, ReleaseError> {
 /// Marks before the county stage: readable cells and known totals shown, everything else withheld.
 fn figures(system: &System, material: &Material, totals: &BTreeMap<CellIndex, u64>) -> Figures {
     let of_unit = |readable: &BTreeMap<CellIndex, u64>| -> BTreeMap<CellIndex, Mark> {
-        let mark = |cell| {
-            (
-                cell,
-                readable
-                    .get(&cell)
-                    .map_or(Mark::Withheld, |value| Mark::Shown(*value)),
-            )
-        };
+        let mark = |cell| (cell, readable.get(&cell).map_or(Mark::Withheld, |value| Mark::Shown(*value)));
         system.per_unit().map(mark).collect()
     };
-    let total = |cell| {
-        (
-            cell,
-            totals
-                .get(&cell)
-                .map_or(Mark::Withheld, |value| Mark::Shown(*value)),
-        )
-    };
+    let total = |cell| (cell, totals.get(&cell).map_or(Mark::Withheld, |value| Mark::Shown(*value)));
     Figures {
         units: material.document.units(),
         per_unit: material.known.readable.iter().map(of_unit).collect(),
@@ -235,10 +201,7 @@ fn certify(
             Ok(release) => return Ok(release),
             Err(findings) => findings,
         };
-        let (lines, cells) = (
-            lines_to_withhold(&findings),
-            totals_to_withhold(system, &marked, &findings),
-        );
+        let (lines, cells) = (lines_to_withhold(&findings), totals_to_withhold(system, &marked, &findings));
         last = sentence(&findings);
         tracing::warn!(%findings, lines = lines.len(), totals = cells.len(), "the audit asks for more withheld");
         let before = low.len() + more.len();
@@ -263,22 +226,12 @@ fn lines_to_withhold(findings: &Findings) -> BTreeSet<u32> {
 /// For each finding the shown total that takes part and holds least.
 fn totals_to_withhold(system: &System, figures: &Figures, findings: &Findings) -> BTreeSet<CellIndex> {
     let shown = |cell: &CellIndex| {
-        let value = figures
-            .totals
-            .get(cell)
-            .and_then(|mark| mark.shown())
-            .filter(|value| *value > 0)?;
+        let value = figures.totals.get(cell).and_then(|mark| mark.shown()).filter(|value| *value > 0)?;
         system.cells[*cell].is_count.then_some((value, *cell))
     };
     let least = |finding: &audit::Finding| {
-        let totals = finding
-            .withhold
-            .iter()
-            .filter(|candidate| candidate.unit.is_none());
-        totals
-            .filter_map(|candidate| shown(&candidate.cell))
-            .min()
-            .map(|(_, cell)| cell)
+        let totals = finding.withhold.iter().filter(|candidate| candidate.unit.is_none());
+        totals.filter_map(|candidate| shown(&candidate.cell)).min().map(|(_, cell)| cell)
     };
     findings.list().iter().filter_map(least).collect()
 }
@@ -294,17 +247,9 @@ fn sentence(findings: &Findings) -> String {
 /// The manifest's hash if this publication stands there already: a crash came between its name and our fact.
 fn written_before(folder: &std::path::Path, collection: &[u8; 32]) -> Result<Option<[u8; 32]>, ReleaseError> {
     let Ok(manifest) = std::fs::read(folder.join("manifest.json")) else {
-        return if folder.exists() {
-            Err(ReleaseError::Foreign(folder.into()))
-        } else {
-            Ok(None)
-        };
+        return if folder.exists() { Err(ReleaseError::Foreign(folder.into())) } else { Ok(None) };
     };
     let ours = serde_json::from_slice::<serde_json::Value>(&manifest)
         .is_ok_and(|value| value["collection_sha256"] == hex::encode(collection).as_str());
-    if ours {
-        Ok(Some(Sha256::digest(&manifest).into()))
-    } else {
-        Err(ReleaseError::Foreign(folder.into()))
-    }
+    if ours { Ok(Some(Sha256::digest(&manifest).into())) } else { Err(ReleaseError::Foreign(folder.into())) }
 }

@@ -49,9 +49,7 @@ pub enum CloseError {
 /// [`CloseError`]; nothing is stored then, and closing again gives the same.
 pub async fn close(announced: &Announced, helper: &HelperClient) -> Result<(), CloseError> {
     let desk = &announced.desk;
-    let document = desk
-        .look(|region| region.document().cloned())
-        .ok_or(CloseError::Shares("no pattern"))?;
+    let document = desk.look(|region| region.document().cloned()).ok_or(CloseError::Shares("no pattern"))?;
     let closed = match helper.close(&document).await {
         Ok(closed) => closed,
         Err(HelperError::Refused(reason)) => return fail(desk, Failure::Helper(reason)),
@@ -60,9 +58,7 @@ pub async fn close(announced: &Announced, helper: &HelperClient) -> Result<(), C
     helper.check_countersignature(&closed, &opening_digest(&document, &closed.shares))?;
     let announced_desk = desk.clone();
     let work = move || take_opening(&announced_desk, &document, &closed.opening(), now());
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|_| CloseError::Shares("the work ended early"))?
+    tokio::task::spawn_blocking(work).await.map_err(|_| CloseError::Shares("the work ended early"))?
 }
 
 /// What a helper opened.
@@ -86,11 +82,7 @@ pub fn take_opening(
     let aggregates = aggregate(desk, document)?;
     let sums = open_sums(desk, document, &aggregates.whole, opening)?;
     let event = match unseal(desk, document, opening)? {
-        Ok(readable) => Event::Opened {
-            round: document.round,
-            sums,
-            readable,
-        },
+        Ok(readable) => Event::Opened { round: document.round, sums, readable },
         Err(unit) => {
             tracing::error!(%unit, "readable cells contradict the unit's statuses");
             Event::Fail(Failure::Unit(unit))
@@ -134,10 +126,7 @@ fn aggregate(desk: &Desk, document: &PatternDocument) -> Result<Aggregates, Clos
     }
     let mut beside = vec![(aggregate_key(document.round, "alla"), whole.encode(parameters))];
     let group = |(group, sum): (String, AggregateShare)| {
-        (
-            aggregate_key(document.round, &format!("G:{group}")),
-            sum.encode(parameters),
-        )
+        (aggregate_key(document.round, &format!("G:{group}")), sum.encode(parameters))
     };
     beside.extend(groups.into_iter().map(group));
     Ok(Aggregates { whole, beside })
@@ -149,13 +138,8 @@ fn open_sums(
     aggregate: &AggregateShare,
     closed: &Opening<'_>,
 ) -> Result<BTreeMap<CellIndex, u64>, CloseError> {
-    let (system, collection, statuses) = desk.look(|region| {
-        (
-            region.system().clone(),
-            region.collection().clone(),
-            region.statuses(),
-        )
-    });
+    let (system, collection, statuses) =
+        desk.look(|region| (region.system().clone(), region.collection().clone(), region.statuses()));
     let combinations =
         shares::combinations(&system, document).ok_or(CloseError::Shares("a sum of no entry"))?;
     if closed.shares.len() != combinations.len() {
@@ -169,10 +153,7 @@ fn open_sums(
     for ((cell, own), theirs) in document.open.iter().zip(&own).zip(closed.shares) {
         let theirs = OpenedShare::decode(theirs).map_err(|_| CloseError::Opening("their form"))?;
         let shared = open(own, &theirs).map_err(|_| CloseError::Opening("their sum"))?;
-        sums.insert(
-            *cell,
-            shared + shares::offset(&system, *cell, &statuses, &roster, collection.min_count),
-        );
+        sums.insert(*cell, shared + shares::offset(&system, *cell, &statuses, &roster, collection.min_count));
     }
     Ok(sums)
 }
@@ -181,13 +162,8 @@ type Unsealed = Result<Vec<BTreeMap<CellIndex, u64>>, Unit>;
 
 /// The readable cells of every unit, or the unit whose cells are not what it declared.
 fn unseal(desk: &Desk, document: &PatternDocument, closed: &Opening<'_>) -> Result<Unsealed, CloseError> {
-    let (system, statuses, threshold) = desk.look(|region| {
-        (
-            region.system().clone(),
-            region.statuses(),
-            region.collection().min_count,
-        )
-    });
+    let (system, statuses, threshold) =
+        desk.look(|region| (region.system().clone(), region.statuses(), region.collection().min_count));
     if closed.readable_keys.len() != document.roster.len() {
         return Err(CloseError::Opening("the number of keys"));
     }
@@ -219,11 +195,7 @@ fn agrees(
 ) -> bool {
     cells.iter().all(|(cell, value)| {
         let atoms = system.cells[*cell].unit_atoms.as_deref().unwrap_or_default();
-        let least = |atom: &u32| {
-            statuses
-                .get(*atom as usize)
-                .map_or(0, |s| u64::from(s.least(threshold)))
-        };
+        let least = |atom: &u32| statuses.get(*atom as usize).map_or(0, |s| u64::from(s.least(threshold)));
         let least: u64 = atoms.iter().map(least).sum();
         (least == 0) == (*value == 0) && least <= *value && *value <= u64::from(u32::MAX)
     })

@@ -41,12 +41,7 @@ impl Desk {
     ) -> Arc<Self> {
         facts.into_iter().for_each(|fact| region.apply(fact));
         let (changed, _) = watch::channel(0);
-        Arc::new(Self {
-            region: Mutex::new(region),
-            log,
-            parameters,
-            changed,
-        })
+        Arc::new(Self { region: Mutex::new(region), log, parameters, changed })
     }
 
     /// Looks at the machine.

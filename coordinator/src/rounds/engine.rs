@@ -114,11 +114,7 @@ impl Engine {
                 let mut verify_key = [0; 32];
                 getrandom::fill(&mut verify_key).map_err(|_| DutyError::Randomness)?;
                 let helper_key_id = self.helper.key_id();
-                self.compute(Event::Choose {
-                    verify_key,
-                    helper_key_id,
-                })
-                .await
+                self.compute(Event::Choose { verify_key, helper_key_id }).await
             }
             Duty::Finalise => self.compute(Event::Finalise).await,
             Duty::DropMissing => self.compute(Event::DropMissing).await,
@@ -127,9 +123,7 @@ impl Engine {
                 Ok(desk.take(Event::HelperHolds(round), now(), Vec::new())?)
             }
             Duty::Check(unit) => self.check(unit).await,
-            Duty::Close => close::close(&self.announced, &self.helper)
-                .await
-                .map_err(DutyError::from),
+            Duty::Close => close::close(&self.announced, &self.helper).await.map_err(DutyError::from),
             Duty::Certify => self.certify().await,
         }
     }
@@ -149,9 +143,7 @@ impl Engine {
         let document = document.ok_or(DutyError::State("a pattern"))?;
         let verify_key = verify_key.ok_or(DutyError::State("a verify key"))?;
         self.helper.put_collection(&self.announced.collection).await?;
-        self.helper
-            .put_pattern(&document, verify_key, certificates)
-            .await?;
+        self.helper.put_pattern(&document, verify_key, certificates).await?;
         Ok(document.round)
     }
 
@@ -166,9 +158,7 @@ impl Engine {
         let signature = desk.read(&signature_key(round, &unit))?;
         let binding = round::helper::binding(&document, place);
         let verifier = RegionVerifier::new(desk.parameters().clone(), &binding, key);
-        let verdict = self
-            .exchange(desk, &verifier, &unit, round, &bytes, signature)
-            .await?;
+        let verdict = self.exchange(desk, &verifier, &unit, round, &bytes, signature).await?;
         let (accepted, beside) = match verdict {
             Some(share) => (true, vec![(share_key(round, &unit), share)]),
             None => (false, Vec::new()),
@@ -176,15 +166,7 @@ impl Engine {
         if !accepted {
             tracing::warn!(%unit, "a report was rejected");
         }
-        Ok(desk.take(
-            Event::Checked {
-                round,
-                unit,
-                accepted,
-            },
-            now(),
-            beside,
-        )?)
+        Ok(desk.take(Event::Checked { round, unit, accepted }, now(), beside)?)
     }
 
     /// The one round trip of verification; the region's encoded share, or nothing if the report does not count.
@@ -205,11 +187,7 @@ impl Engine {
         };
         let part = report.helper_part().encode(desk.parameters());
         let reference = desk.look(|region| round::document::CollectionRef::of(region.collection()));
-        let answer = match self
-            .helper
-            .verify(&reference, round, unit, signature, part, message)
-            .await
-        {
+        let answer = match self.helper.verify(&reference, round, unit, signature, part, message).await {
             Ok(Some(answer)) => answer,
             Ok(None) => return Ok(None),
             Err(HelperError::Refused(reason)) => {
@@ -218,10 +196,7 @@ impl Engine {
             }
             Err(error) => return Err(error.into()),
         };
-        Ok(verifier
-            .finish(state, &answer)
-            .ok()
-            .map(|share| share.encode(desk.parameters())))
+        Ok(verifier.finish(state, &answer).ok().map(|share| share.encode(desk.parameters())))
     }
 
     async fn certify(&self) -> Result<(), DutyError> {

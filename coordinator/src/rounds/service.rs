@@ -61,28 +61,16 @@ struct InFlight {
 
 impl InFlight {
     fn enter(units: &Arc<Mutex<BTreeSet<Unit>>>, unit: &Unit) -> Result<Self, Status> {
-        if !units
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(unit.clone())
-        {
-            return Err(Status::resource_exhausted(
-                "a report of this unit is being received already",
-            ));
+        if !units.lock().unwrap_or_else(PoisonError::into_inner).insert(unit.clone()) {
+            return Err(Status::resource_exhausted("a report of this unit is being received already"));
         }
-        Ok(Self {
-            units: units.clone(),
-            unit: unit.clone(),
-        })
+        Ok(Self { units: units.clone(), unit: unit.clone() })
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.units
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&self.unit);
+        self.units.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.unit);
     }
 }
 
@@ -94,40 +82,25 @@ struct Asking {
 impl RegionService {
     fn asking<T>(&self, request: &Request<T>) -> Result<Asking, Status> {
         let peer = authenticate(request, &self.gate, &[Role::Node], Timestamp::now())?;
-        let unit = peer
-            .identity
-            .unit()
-            .parse()
-            .map_err(|_| Status::permission_denied("no unit"))?;
+        let unit = peer.identity.unit().parse().map_err(|_| Status::permission_denied("no unit"))?;
         Ok(Asking { unit, peer })
     }
 
     fn find(&self, message: Option<v1::CollectionRef>) -> Result<Arc<Announced>, Status> {
         let reference = wire::collection_ref(message).map_err(malformed)?;
         let collections = self.collections.read().unwrap_or_else(PoisonError::into_inner);
-        collections
-            .get(&reference)
-            .cloned()
-            .ok_or_else(|| Status::not_found("no such collection"))
+        collections.get(&reference).cloned().ok_or_else(|| Status::not_found("no such collection"))
     }
 
     async fn pattern_for(&self, announced: &Announced, unit: &Unit) -> v1::GetPatternReply {
-        let none = v1::GetPatternReply {
-            pattern: None,
-            witnesses: Vec::new(),
-            proof: Vec::new(),
-        };
+        let none = v1::GetPatternReply { pattern: None, witnesses: Vec::new(), proof: Vec::new() };
         let found = announced.desk.look(|region| own_pattern(region, unit));
         let Some((bytes, witnesses, proof)) = found else {
             return none;
         };
         let pattern = self.signer.sign(sharing::signing::SigningContext::Pattern, bytes);
         let pattern = Some(wire::signed_message(&pattern));
-        v1::GetPatternReply {
-            pattern,
-            witnesses,
-            proof: wire::proof_message(&proof),
-        }
+        v1::GetPatternReply { pattern, witnesses, proof: wire::proof_message(&proof) }
     }
 }
 
@@ -174,9 +147,7 @@ impl v1::region_server::Region for RegionService {
         let asking = self.asking(&request)?;
         let collections = self.collections.read().unwrap_or_else(PoisonError::into_inner);
         let invited = collections.values().filter(|announced| {
-            announced
-                .desk
-                .look(|region| region.collection().units.contains(&asking.unit))
+            announced.desk.look(|region| region.collection().units.contains(&asking.unit))
         });
         let collections = invited
             .map(|announced| v1::Announced {
@@ -200,11 +171,7 @@ impl v1::region_server::Region for RegionService {
             unit: asking.unit,
             certificate: asking.peer.key_id(),
             der: asking.peer.der.clone(),
-            declaration: Declaration {
-                collection,
-                tier: Tier::Region,
-                statuses,
-            },
+            declaration: Declaration { collection, tier: Tier::Region, statuses },
         };
         announced.desk.take(event, now(), Vec::new()).map_err(status_of)?;
         Ok(Response::new(v1::Acknowledgement {}))
@@ -223,17 +190,11 @@ impl v1::region_server::Region for RegionService {
         loop {
             changes.borrow_and_update();
             let reply = self.pattern_for(&announced, &asking.unit).await;
-            let hash = announced
-                .desk
-                .look(|region| region.document().map(|document| document.hash().to_vec()));
+            let hash =
+                announced.desk.look(|region| region.document().map(|document| document.hash().to_vec()));
             let news = reply.pattern.is_some() && hash.is_some_and(|hash| hash != known);
             let over = announced.desk.phase().is_over();
-            if news
-                || over
-                || tokio::time::timeout_at(deadline, changes.changed())
-                    .await
-                    .is_err()
-            {
+            if news || over || tokio::time::timeout_at(deadline, changes.changed()).await.is_err() {
                 return Ok(Response::new(reply));
             }
             // The certificate is judged again: it may have been revoked while the question waited (DOOR-1).
@@ -250,11 +211,7 @@ impl v1::region_server::Region for RegionService {
         let message = request.into_inner();
         let announced = self.find(message.collection)?;
         let pattern = wire::array("pattern", &message.pattern).map_err(malformed)?;
-        let event = Event::Answer {
-            unit: asking.unit,
-            pattern,
-            lines: wire::lines(message.lines),
-        };
+        let event = Event::Answer { unit: asking.unit, pattern, lines: wire::lines(message.lines) };
         announced.desk.take(event, now(), Vec::new()).map_err(status_of)?;
         Ok(Response::new(v1::Acknowledgement {}))
     }
@@ -265,10 +222,7 @@ impl v1::region_server::Region for RegionService {
     ) -> Result<Response<v1::Acknowledgement>, Status> {
         let asking = self.asking(&request)?;
         let mut stream = request.into_inner();
-        let first = stream
-            .message()
-            .await?
-            .ok_or_else(|| Status::invalid_argument("an empty report"))?;
+        let first = stream.message().await?.ok_or_else(|| Status::invalid_argument("an empty report"))?;
         let heading = wire::present("heading", first.heading.clone()).map_err(malformed)?;
         let announced = self.find(heading.collection.clone())?;
         let parameters = announced.desk.parameters().clone();
@@ -278,9 +232,7 @@ impl v1::region_server::Region for RegionService {
             })
         });
         if !expected {
-            return Err(Status::failed_precondition(
-                "no report of this unit is expected in this round",
-            ));
+            return Err(Status::failed_precondition("no report of this unit is expected in this round"));
         }
         let _alone = InFlight::enter(&self.in_flight, &asking.unit)?;
         let mut reassembler = Reassembler::new(Report::max_bytes(&parameters));
@@ -293,29 +245,18 @@ impl v1::region_server::Region for RegionService {
                 .map_err(|refusal| Status::unauthenticated(refusal.to_string()))?;
             next = stream.message().await?;
         }
-        let bytes = reassembler
-            .finish()
-            .map_err(|error| Status::invalid_argument(error.to_string()))?;
+        let bytes = reassembler.finish().map_err(|error| Status::invalid_argument(error.to_string()))?;
         let report =
             Report::decode(&parameters, &bytes).map_err(|_| Status::invalid_argument("no report"))?;
         let signature: [u8; 64] = wire::array("signature", &heading.signature).map_err(malformed)?;
         let (round, unit) = (heading.round, asking.unit);
-        let beside = vec![
-            (report_key(round, &unit), bytes),
-            (signature_key(round, &unit), signature.to_vec()),
-        ];
+        let beside =
+            vec![(report_key(round, &unit), bytes), (signature_key(round, &unit), signature.to_vec())];
         let content = report.content_hash().0;
-        let event = Event::Submit {
-            unit,
-            certificate: asking.peer.key_id(),
-            round,
-            content,
-        };
+        let event = Event::Submit { unit, certificate: asking.peer.key_id(), round, content };
         let desk = announced.desk.clone();
         let stored = tokio::task::spawn_blocking(move || desk.take(event, now(), beside)).await;
-        stored
-            .map_err(|_| Status::internal("storing ended early"))?
-            .map_err(status_of)?;
+        stored.map_err(|_| Status::internal("storing ended early"))?.map_err(status_of)?;
         Ok(Response::new(v1::Acknowledgement {}))
     }
 
@@ -350,10 +291,7 @@ pub fn progress(region: &Region) -> v1::GetProgressReply {
     let text = |unit: &Unit| unit.to_string();
     v1::GetProgressReply {
         phase: format!("{:?}", region.phase()).to_lowercase(),
-        round: region
-            .document()
-            .map(|document| document.round)
-            .unwrap_or_default(),
+        round: region.document().map(|document| document.round).unwrap_or_default(),
         declared: region.declared().map(text).collect(),
         verified: region.verified().into_iter().map(text).collect(),
         failure: region.failure().map(ToString::to_string).unwrap_or_default(),

@@ -37,33 +37,19 @@ impl Marks {
         let kod = rows.kommunkod;
         let mut places = Vec::new();
         for (at, event) in rows.events.iter().enumerate() {
-            let missing = applicable(event.typ)
-                .iter()
-                .filter(|v| event.value(**v).is_none());
+            let missing = applicable(event.typ).iter().filter(|v| event.value(**v).is_none());
             places.extend(missing.map(|v| (at, *v)));
         }
         let mut chosen: Vec<(usize, Variable)> = places.into_iter().step_by(2).collect();
         let lack = FEWEST_LABELS.saturating_sub(chosen.len());
         let spare = |e: &Event| e.beslut.is_none() && e.typ.is_some_and(|t| t != Aktualiseringstyp::Anmalan);
-        let extra = rows
-            .events
-            .iter()
-            .enumerate()
-            .filter(|(_, e)| spare(e))
-            .take(lack);
+        let extra = rows.events.iter().enumerate().filter(|(_, e)| spare(e)).take(lack);
         chosen.extend(extra.map(|(at, _)| (at, Variable::Beslut)));
         let labels = chosen.into_iter().enumerate();
-        let texts = (0..rows.events.len())
-            .skip(3)
-            .step_by(FREE_TEXT_EVERY)
-            .enumerate();
+        let texts = (0..rows.events.len()).skip(3).step_by(FREE_TEXT_EVERY).enumerate();
         Self {
-            free_text: texts
-                .map(|(n, at)| (at, format!("KANARIE-FRITEXT-{kod}-{}", n + 1)))
-                .collect(),
-            labels: labels
-                .map(|(n, place)| (place, format!("KANARIE-ETIKETT-{kod}-{}", n + 1)))
-                .collect(),
+            free_text: texts.map(|(n, at)| (at, format!("KANARIE-FRITEXT-{kod}-{}", n + 1))).collect(),
+            labels: labels.map(|(n, place)| (place, format!("KANARIE-ETIKETT-{kod}-{}", n + 1))).collect(),
         }
     }
 }
@@ -72,11 +58,7 @@ impl Marks {
 #[must_use]
 pub fn canaries(rows: &KommunRows) -> Vec<String> {
     let marks = Marks::of(rows);
-    let mut all: Vec<String> = marks
-        .free_text
-        .into_values()
-        .chain(marks.labels.into_values())
-        .collect();
+    let mut all: Vec<String> = marks.free_text.into_values().chain(marks.labels.into_values()).collect();
     all.sort();
     all
 }
@@ -91,12 +73,7 @@ pub fn personnummer(rows: &KommunRows) -> Vec<String> {
         match &event.person {
             PersonRef::Test(number) => {
                 let bare = number.ten().trim_start_matches('0').to_owned();
-                all.extend([
-                    number.twelve(),
-                    number.twelve_dashed(),
-                    number.ten(),
-                    number.ten_dashed(),
-                ]);
+                all.extend([number.twelve(), number.twelve_dashed(), number.ten(), number.ten_dashed()]);
                 all.extend((bare.len() >= 8).then_some(bare));
             }
             PersonRef::Reserve(number) => {

@@ -108,26 +108,10 @@ codes! {
 /// Spellings of the print that are not the text of a code (`ERRATA.md`, section 6).
 const PRINTED_OTHERWISE: &[(Variable, &str, &str)] = &[
     (Variable::Aktualiseringstyp, "Överföring", "overflyttning"),
-    (
-        Variable::OrsakAnsokan,
-        "Hedersrealterat våld och förtryck",
-        "heder",
-    ),
-    (
-        Variable::OrsakAnmalan,
-        "Hedersrealterat våld och förtryck",
-        "heder",
-    ),
-    (
-        Variable::Anmalare,
-        "Övrig hälso- och sjukvård",
-        "ovrig_halso_sjukvard",
-    ),
-    (
-        Variable::Anmalare,
-        "Socialtpsykiatri (kommunal)",
-        "socialpsykiatrin",
-    ),
+    (Variable::OrsakAnsokan, "Hedersrealterat våld och förtryck", "heder"),
+    (Variable::OrsakAnmalan, "Hedersrealterat våld och förtryck", "heder"),
+    (Variable::Anmalare, "Övrig hälso- och sjukvård", "ovrig_halso_sjukvard"),
+    (Variable::Anmalare, "Socialtpsykiatri (kommunal)", "socialpsykiatrin"),
 ];
 
 /// A variable of the codebook.
@@ -188,16 +172,9 @@ impl Variable {
     /// The code a label of the printed tables stands for; `None` when the print has no such label.
     #[must_use]
     pub fn code_of_printed(self, label: &str) -> Option<&'static str> {
-        let texts = self
-            .codes()
-            .into_iter()
-            .find(|(_, text)| *text == label)
-            .map(|(id, _)| id);
+        let texts = self.codes().into_iter().find(|(_, text)| *text == label).map(|(id, _)| id);
         texts.or_else(|| {
-            PRINTED_OTHERWISE
-                .iter()
-                .find(|(v, l, _)| *v == self && *l == label)
-                .map(|(_, _, id)| *id)
+            PRINTED_OTHERWISE.iter().find(|(v, l, _)| *v == self && *l == label).map(|(_, _, id)| *id)
         })
     }
 }
@@ -215,10 +192,7 @@ mod tests {
 
     #[test]
     fn a_misprinted_label_still_has_its_code_and_an_unknown_one_has_none() {
-        assert_eq!(
-            Variable::Aktualiseringstyp.code_of_printed("Överföring"),
-            Some("overflyttning")
-        );
+        assert_eq!(Variable::Aktualiseringstyp.code_of_printed("Överföring"), Some("overflyttning"));
         assert_eq!(
             Variable::OrsakAnmalan.code_of_printed("Hedersrealterat våld och förtryck"),
             Some("heder")

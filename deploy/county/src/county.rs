@@ -31,46 +31,16 @@ pub struct Kommun {
 
 /// The ten kommuner, by kommunkod.
 pub const KOMMUNER: [Kommun; 10] = [
-    Kommun {
-        kod: "2101",
-        namn: "Ockelbo",
-    },
-    Kommun {
-        kod: "2104",
-        namn: "Hofors",
-    },
-    Kommun {
-        kod: "2121",
-        namn: "Ovanåker",
-    },
-    Kommun {
-        kod: "2132",
-        namn: "Nordanstig",
-    },
-    Kommun {
-        kod: "2161",
-        namn: "Ljusdal",
-    },
-    Kommun {
-        kod: "2180",
-        namn: "Gävle",
-    },
-    Kommun {
-        kod: "2181",
-        namn: "Sandviken",
-    },
-    Kommun {
-        kod: "2182",
-        namn: "Söderhamn",
-    },
-    Kommun {
-        kod: "2183",
-        namn: "Bollnäs",
-    },
-    Kommun {
-        kod: "2184",
-        namn: "Hudiksvall",
-    },
+    Kommun { kod: "2101", namn: "Ockelbo" },
+    Kommun { kod: "2104", namn: "Hofors" },
+    Kommun { kod: "2121", namn: "Ovanåker" },
+    Kommun { kod: "2132", namn: "Nordanstig" },
+    Kommun { kod: "2161", namn: "Ljusdal" },
+    Kommun { kod: "2180", namn: "Gävle" },
+    Kommun { kod: "2181", namn: "Sandviken" },
+    Kommun { kod: "2182", namn: "Söderhamn" },
+    Kommun { kod: "2183", namn: "Bollnäs" },
+    Kommun { kod: "2184", namn: "Hudiksvall" },
 ];
 
 /// One aktualisering. `None` is a value that is missing or does not apply.
@@ -135,9 +105,7 @@ impl Event {
             Variable::Kon,
             Variable::Aldersgrupp,
         ];
-        ALL.into_iter()
-            .find(|v| v.id() == variable)
-            .and_then(|v| self.value(v))
+        ALL.into_iter().find(|v| v.id() == variable).and_then(|v| self.value(v))
     }
 }
 
@@ -257,32 +225,16 @@ mod tests {
     #[test]
     fn the_small_cells_of_the_reading_are_there() {
         let county = County::generate(1).unwrap();
-        let typ = |kod: &str, year, typ| {
-            rows(&county, kod, year)
-                .iter()
-                .filter(|e| e.typ == Some(typ))
-                .count()
-        };
+        let typ =
+            |kod: &str, year, typ| rows(&county, kod, year).iter().filter(|e| e.typ == Some(typ)).count();
         assert_eq!(typ("2181", 2024, Aktualiseringstyp::Forfragan), 1);
         assert_eq!(typ("2101", 2024, Aktualiseringstyp::Yttrande), 2);
         let rest = |year| {
-            let direct = [
-                Some(Aktualiseringstyp::Ansokan),
-                Some(Aktualiseringstyp::Anmalan),
-                None,
-            ];
-            rows(&county, "2132", year)
-                .iter()
-                .filter(|e| !direct.contains(&e.typ))
-                .count()
+            let direct = [Some(Aktualiseringstyp::Ansokan), Some(Aktualiseringstyp::Anmalan), None];
+            rows(&county, "2132", year).iter().filter(|e| !direct.contains(&e.typ)).count()
         };
         assert_eq!((rest(2022), rest(2023)), (1, 3));
-        let unknown = |kod: &str| {
-            rows(&county, kod, 2024)
-                .iter()
-                .filter(|e| e.typ.is_none())
-                .count()
-        };
+        let unknown = |kod: &str| rows(&county, kod, 2024).iter().filter(|e| e.typ.is_none()).count();
         assert_eq!((unknown("2101"), unknown("2182"), unknown("2180")), (2, 4, 0));
     }
 
@@ -301,11 +253,7 @@ mod tests {
         let mut home: HashMap<String, &str> = HashMap::new();
         for event in county.kommuner().iter().flat_map(|k| &k.events) {
             assert!((18..=48).contains(&event.alder));
-            let young = if event.alder <= 24 {
-                Aldersgrupp::U24
-            } else {
-                Aldersgrupp::O25
-            };
+            let young = if event.alder <= 24 { Aldersgrupp::U24 } else { Aldersgrupp::O25 };
             assert_eq!(event.aldersgrupp, young);
             let PersonRef::Test(number) = &event.person else {
                 continue;
@@ -318,10 +266,7 @@ mod tests {
             assert!((1976..=2013).contains(&year));
             let date = event.date.strftime("%m%d").to_string();
             let had_birthday = date.as_str() >= &birth[4..];
-            assert_eq!(
-                i16::from(event.alder),
-                event.date.year() - year - i16::from(!had_birthday)
-            );
+            assert_eq!(i16::from(event.alder), event.date.year() - year - i16::from(!had_birthday));
             assert_eq!(*home.entry(twelve).or_insert(event.kommun), event.kommun);
         }
     }
@@ -329,43 +274,25 @@ mod tests {
     /// Luhn over ten digits, written apart from the generator's.
     fn luhn_holds(ten: &str) -> bool {
         let digits = ten.bytes().map(|b| u32::from(b - b'0'));
-        let sum: u32 = digits
-            .enumerate()
-            .map(|(i, d)| if i % 2 == 0 { d * 2 / 10 + d * 2 % 10 } else { d })
-            .sum();
+        let sum: u32 =
+            digits.enumerate().map(|(i, d)| if i % 2 == 0 { d * 2 / 10 + d * 2 % 10 } else { d }).sum();
         ten.len() == 10 && sum.is_multiple_of(10)
     }
 
     #[test]
     fn a_person_comes_back_about_as_often_as_people_do_and_a_few_rows_have_no_number() {
         let county = County::generate(5).unwrap();
-        let year: Vec<_> = county
-            .kommuner()
-            .iter()
-            .flat_map(|k| &k.events)
-            .filter(|e| e.year == 2024)
-            .collect();
+        let year: Vec<_> =
+            county.kommuner().iter().flat_map(|k| &k.events).filter(|e| e.year == 2024).collect();
         let numbered: Vec<String> = year
             .iter()
-            .filter_map(|e| {
-                if let PersonRef::Test(n) = &e.person {
-                    Some(n.twelve())
-                } else {
-                    None
-                }
-            })
+            .filter_map(|e| if let PersonRef::Test(n) = &e.person { Some(n.twelve()) } else { None })
             .collect();
         let persons: HashSet<_> = numbered.iter().collect();
         let mean = numbered.len() as f64 / persons.len() as f64;
         assert!((1.4..1.8).contains(&mean), "{mean}");
-        let most = persons
-            .iter()
-            .map(|p| numbered.iter().filter(|n| n == p).count())
-            .max();
-        assert!(
-            most.is_some_and(|n| n <= 40),
-            "nobody is in the figures every week: {most:?}"
-        );
+        let most = persons.iter().map(|p| numbered.iter().filter(|n| n == p).count()).max();
+        assert!(most.is_some_and(|n| n <= 40), "nobody is in the figures every week: {most:?}");
         let share = 1.0 - numbered.len() as f64 / year.len() as f64;
         assert!((0.01..0.06).contains(&share), "{share}");
         assert!(year.iter().any(|e| matches!(e.person, PersonRef::Reserve(_))));
@@ -377,12 +304,7 @@ mod tests {
         for kommun in County::generate(6).unwrap().kommuner() {
             let numbers: HashSet<_> = kommun.events.iter().map(|e| &e.nr).collect();
             assert_eq!(numbers.len(), kommun.events.len());
-            assert!(
-                kommun
-                    .events
-                    .iter()
-                    .all(|e| e.date.year().unsigned_abs() == e.year)
-            );
+            assert!(kommun.events.iter().all(|e| e.date.year().unsigned_abs() == e.year));
             assert!(kommun.events.is_sorted_by_key(|e| e.date));
         }
     }

@@ -24,22 +24,15 @@ pub(crate) fn deal<T: Copy>(
     dice: &mut Dice,
 ) -> Result<Vec<(usize, T)>, FitError> {
     // Rows of one county: far below 2^32.
-    let sizes: Vec<u32> = groups
-        .iter()
-        .map(|g| u32::try_from(g.len()).unwrap_or(u32::MAX))
-        .collect();
-    let weights: Vec<Vec<f64>> = (0..groups.len())
-        .map(|g| (0..hand.values.len()).map(|v| weight(g, v)).collect())
-        .collect();
+    let sizes: Vec<u32> = groups.iter().map(|g| u32::try_from(g.len()).unwrap_or(u32::MAX)).collect();
+    let weights: Vec<Vec<f64>> =
+        (0..groups.len()).map(|g| (0..hand.values.len()).map(|v| weight(g, v)).collect()).collect();
     let table = two_way(&sizes, hand.counts, &weights)?;
     let mut dealt = Vec::new();
     for (group, line) in groups.iter().zip(table) {
         let mut rows = group.clone();
         dice.shuffle(&mut rows);
-        let values = line
-            .iter()
-            .zip(hand.values)
-            .flat_map(|(&n, &v)| std::iter::repeat_n(v, n as usize));
+        let values = line.iter().zip(hand.values).flat_map(|(&n, &v)| std::iter::repeat_n(v, n as usize));
         dealt.extend(rows.into_iter().zip(values));
     }
     Ok(dealt)
@@ -67,24 +60,13 @@ mod tests {
     #[test]
     fn every_row_gets_one_value_and_every_value_its_number_of_rows() {
         let groups = grouped(&(0..100u32).collect::<Vec<_>>(), 3, |n| Some(*n as usize % 3));
-        let hand = Hand {
-            values: &['a', 'b'],
-            counts: &[30, 70],
-        };
-        let dealt = deal(
-            &groups,
-            &hand,
-            |g, v| if g == v { 5.0 } else { 1.0 },
-            &mut Dice::new(1, 1),
-        )
-        .unwrap();
+        let hand = Hand { values: &['a', 'b'], counts: &[30, 70] };
+        let dealt =
+            deal(&groups, &hand, |g, v| if g == v { 5.0 } else { 1.0 }, &mut Dice::new(1, 1)).unwrap();
         assert_eq!(dealt.iter().filter(|(_, v)| *v == 'a').count(), 30);
         let rows: std::collections::BTreeSet<_> = dealt.iter().map(|(r, _)| *r).collect();
         assert_eq!(rows.len(), 100);
         let in_first = dealt.iter().filter(|(r, v)| r % 3 == 0 && *v == 'a').count();
-        assert!(
-            in_first > 15,
-            "the weight draws 'a' to the first group: {in_first}"
-        );
+        assert!(in_first > 15, "the weight draws 'a' to the first group: {in_first}");
     }
 }

@@ -78,10 +78,7 @@ fn sum(counts: &[u32]) -> u64 {
 /// # Errors
 /// [`FitError::Weights`] when a weight is negative or not finite, or all are 0 and `total` is not.
 pub fn apportion(total: u32, weights: &[f64]) -> Result<Vec<u32>, FitError> {
-    let open: Vec<(u32, u32)> = weights
-        .iter()
-        .map(|&w| (0, if w > 0.0 { total } else { 0 }))
-        .collect();
+    let open: Vec<(u32, u32)> = weights.iter().map(|&w| (0, if w > 0.0 { total } else { 0 })).collect();
     apportion_within(total, weights, &open)
 }
 
@@ -91,27 +88,17 @@ pub fn apportion(total: u32, weights: &[f64]) -> Result<Vec<u32>, FitError> {
 /// [`FitError::Bounds`] when the bounds do not allow `total`; [`FitError::Weights`] as in [`apportion`].
 pub fn apportion_within(total: u32, weights: &[f64], bounds: &[(u32, u32)]) -> Result<Vec<u32>, FitError> {
     if weights.len() != bounds.len() || weights.iter().any(|w| !w.is_finite() || *w < 0.0) {
-        return Err(FitError::Weights {
-            rows: 1,
-            columns: bounds.len(),
-        });
+        return Err(FitError::Weights { rows: 1, columns: bounds.len() });
     }
     let low: u64 = bounds.iter().map(|b| u64::from(b.0)).sum();
     let high: u64 = bounds.iter().map(|b| u64::from(b.1)).sum();
     let want = u64::from(total);
     if want < low || want > high || bounds.iter().any(|b| b.0 > b.1) {
-        return Err(FitError::Bounds {
-            total: want,
-            low,
-            high,
-        });
+        return Err(FitError::Bounds { total: want, low, high });
     }
     let scale = scale_within(f64::from(total), weights, bounds);
-    let ideal: Vec<f64> = weights
-        .iter()
-        .zip(bounds)
-        .map(|(w, b)| (w * scale).clamp(f64::from(b.0), f64::from(b.1)))
-        .collect();
+    let ideal: Vec<f64> =
+        weights.iter().zip(bounds).map(|(w, b)| (w * scale).clamp(f64::from(b.0), f64::from(b.1))).collect();
     let parts = ideal.iter().map(|x| (x + NEARLY).floor() as u32).collect();
     Ok(settle(total, parts, &ideal, bounds))
 }
@@ -119,28 +106,16 @@ pub fn apportion_within(total: u32, weights: &[f64], bounds: &[(u32, u32)]) -> R
 /// The factor by which clamped, scaled weights sum to `total`, by bisection; the sum is monotone in it.
 fn scale_within(total: f64, weights: &[f64], bounds: &[(u32, u32)]) -> f64 {
     let at = |scale: f64| -> f64 {
-        weights
-            .iter()
-            .zip(bounds)
-            .map(|(w, b)| (w * scale).clamp(f64::from(b.0), f64::from(b.1)))
-            .sum()
+        weights.iter().zip(bounds).map(|(w, b)| (w * scale).clamp(f64::from(b.0), f64::from(b.1))).sum()
     };
-    let smallest = weights
-        .iter()
-        .copied()
-        .filter(|w| *w > 0.0)
-        .fold(f64::INFINITY, f64::min);
+    let smallest = weights.iter().copied().filter(|w| *w > 0.0).fold(f64::INFINITY, f64::min);
     if !smallest.is_finite() {
         return 0.0;
     }
     let (mut below, mut above) = (0.0_f64, (total + 1.0) / smallest);
     for _ in 0..200 {
         let middle = f64::midpoint(below, above);
-        if at(middle) < total {
-            below = middle
-        } else {
-            above = middle
-        }
+        if at(middle) < total { below = middle } else { above = middle }
     }
     above
 }
@@ -151,19 +126,11 @@ fn settle(total: u32, mut parts: Vec<u32>, ideal: &[f64], bounds: &[(u32, u32)])
     let lack = |parts: &[u32], i: usize| ideal[i] - f64::from(parts[i]);
     while sum(&parts) != u64::from(total) {
         let grow = sum(&parts) < u64::from(total);
-        let open = (0..parts.len()).filter(|&i| {
-            if grow {
-                parts[i] < bounds[i].1
-            } else {
-                parts[i] > bounds[i].0
-            }
-        });
+        let open =
+            (0..parts.len()).filter(|&i| if grow { parts[i] < bounds[i].1 } else { parts[i] > bounds[i].0 });
         let best = open.reduce(|a, b| {
-            let better = if grow {
-                lack(&parts, b) > lack(&parts, a)
-            } else {
-                lack(&parts, b) < lack(&parts, a)
-            };
+            let better =
+                if grow { lack(&parts, b) > lack(&parts, a) } else { lack(&parts, b) < lack(&parts, a) };
             if better { b } else { a }
         });
         match best {
@@ -182,17 +149,11 @@ fn settle(total: u32, mut parts: Vec<u32>, ideal: &[f64], bounds: &[(u32, u32)])
 /// weights leave no solution (with positive weights there always is one).
 pub fn two_way(rows: &[u32], columns: &[u32], weights: &[Vec<f64>]) -> Result<Vec<Vec<u32>>, FitError> {
     if sum(rows) != sum(columns) {
-        return Err(FitError::MarginsDiffer {
-            rows: sum(rows),
-            columns: sum(columns),
-        });
+        return Err(FitError::MarginsDiffer { rows: sum(rows), columns: sum(columns) });
     }
     let shaped = weights.len() == rows.len() && weights.iter().all(|line| line.len() == columns.len());
     if !shaped || weights.iter().flatten().any(|w| !w.is_finite() || *w < 0.0) {
-        return Err(FitError::Weights {
-            rows: rows.len(),
-            columns: columns.len(),
-        });
+        return Err(FitError::Weights { rows: rows.len(), columns: columns.len() });
     }
     let ideal = proportional(rows, columns, weights);
     round_to_margins(rows, columns, &ideal, weights)
@@ -269,13 +230,7 @@ impl Residual {
             }
         }
         let floor = cells.clone();
-        Self {
-            cells,
-            room,
-            floor,
-            row_lack,
-            column_lack,
-        }
+        Self { cells, room, floor, row_lack, column_lack }
     }
 
     fn lack(&self) -> u64 {
@@ -369,9 +324,7 @@ mod tests {
 
     fn margins_of(table: &[Vec<u32>], columns: usize) -> (Vec<u32>, Vec<u32>) {
         let rows = table.iter().map(|line| line.iter().sum()).collect();
-        let cols = (0..columns)
-            .map(|c| table.iter().map(|line| line[c]).sum())
-            .collect();
+        let cols = (0..columns).map(|c| table.iter().map(|line| line[c]).sum()).collect();
         (rows, cols)
     }
 
@@ -392,24 +345,14 @@ mod tests {
     #[test]
     fn bounds_that_cannot_hold_the_total_are_refused() {
         let refused = apportion_within(100, &[1.0, 1.0], &[(0, 10), (0, 10)]);
-        assert!(matches!(
-            refused,
-            Err(FitError::Bounds {
-                total: 100,
-                low: 0,
-                high: 20
-            })
-        ));
+        assert!(matches!(refused, Err(FitError::Bounds { total: 100, low: 0, high: 20 })));
         assert!(matches!(apportion(3, &[0.0, 0.0]), Err(FitError::Bounds { .. })));
     }
 
     #[test]
     fn margins_with_different_sums_are_refused() {
         let refused = two_way(&[1, 2], &[4], &[vec![1.0], vec![1.0]]);
-        assert!(matches!(
-            refused,
-            Err(FitError::MarginsDiffer { rows: 3, columns: 4 })
-        ));
+        assert!(matches!(refused, Err(FitError::MarginsDiffer { rows: 3, columns: 4 })));
     }
 
     #[test]

@@ -21,11 +21,8 @@ const UNKNOWN_TYP: [(&str, u16, u32); 2] = [("2101", 2024, 2), ("2182", 2024, 4)
 const DRIFT: f64 = 0.15;
 
 /// The types printed together as the rest of T01 in the years before 2024.
-pub(crate) const OTHER_TYPES: [Aktualiseringstyp; 3] = [
-    Aktualiseringstyp::Yttrande,
-    Aktualiseringstyp::Overflyttning,
-    Aktualiseringstyp::Forfragan,
-];
+pub(crate) const OTHER_TYPES: [Aktualiseringstyp; 3] =
+    [Aktualiseringstyp::Yttrande, Aktualiseringstyp::Overflyttning, Aktualiseringstyp::Forfragan];
 
 /// Margins of a year's anmälningar.
 #[derive(Debug, Clone)]
@@ -85,11 +82,7 @@ impl YearMargins {
     /// [`FitError`] when the figures have no solution.
     pub(crate) fn of(reading: &Reading, year: u16, dice: &mut Dice) -> Result<Self, FitError> {
         let this = Year { reading, year };
-        Ok(Self {
-            anmalan: this.anmalan(dice)?,
-            ansokan: this.ansokan(dice)?,
-            other: this.other(dice)?,
-        })
+        Ok(Self { anmalan: this.anmalan(dice)?, ansokan: this.ansokan(dice)?, other: this.other(dice)? })
     }
 }
 
@@ -99,24 +92,17 @@ impl Year<'_> {
     }
 
     fn kommuner(&self, table: &'static str, code: &'static str) -> Result<Vec<u32>, FitError> {
-        let counts = KOMMUNER
-            .iter()
-            .map(|k| self.reading.count((table, k.kod, self.year), &[code]));
+        let counts = KOMMUNER.iter().map(|k| self.reading.count((table, k.kod, self.year), &[code]));
         Ok(counts.collect::<Result<_, _>>()?)
     }
 
     /// The last printed year this one's free variables follow.
     fn model(&self) -> Self {
-        Self {
-            reading: self.reading,
-            year: self.year.max(2023),
-        }
+        Self { reading: self.reading, year: self.year.max(2023) }
     }
 
     fn less(&self, whole: u32, part: u32) -> Result<u32, FitError> {
-        whole
-            .checked_sub(part)
-            .ok_or(FitError::PartExceedsWhole { year: self.year })
+        whole.checked_sub(part).ok_or(FitError::PartExceedsWhole { year: self.year })
     }
 
     /// `counts` scaled to `total`, drifting when the year differs from the one the counts are of.
@@ -128,10 +114,7 @@ impl Year<'_> {
         dice: &mut Dice,
     ) -> Result<Vec<u32>, FitError> {
         let drift = if self.year == printed { 0.0 } else { DRIFT };
-        let weights: Vec<f64> = counts
-            .iter()
-            .map(|&n| f64::from(n) * dice.factor(drift))
-            .collect();
+        let weights: Vec<f64> = counts.iter().map(|&n| f64::from(n) * dice.factor(drift)).collect();
         apportion(total, &weights)
     }
 
@@ -144,14 +127,10 @@ impl Year<'_> {
     ) -> Result<Vec<Vec<u32>>, FitError> {
         let mut lines = Vec::new();
         for orsak in C::ALL {
-            let line = Kon::ALL
-                .iter()
-                .map(|kon| self.county(table, &[typ, orsak.id(), kon.id()]));
+            let line = Kon::ALL.iter().map(|kon| self.county(table, &[typ, orsak.id(), kon.id()]));
             lines.push(line.collect::<Result<Vec<_>, _>>()?);
         }
-        let known: Vec<u32> = (0..Kon::ALL.len())
-            .map(|k| lines.iter().map(|l| l[k]).sum())
-            .collect();
+        let known: Vec<u32> = (0..Kon::ALL.len()).map(|k| lines.iter().map(|l| l[k]).sum()).collect();
         let missing = if self.year == 2024 {
             let of = |kon: &Kon| self.less(self.county("T05", &[typ, kon.id()])?, known[kon.index()]);
             Kon::ALL.iter().map(of).collect::<Result<_, _>>()?
@@ -177,14 +156,8 @@ impl Year<'_> {
 
     /// Age groups: printed for 2024 only (T04).
     fn alder(&self, typ: &'static str, dice: &mut Dice) -> Result<Vec<u32>, FitError> {
-        let printed = Year {
-            reading: self.reading,
-            year: 2024,
-        };
-        let groups = [
-            printed.county("T04", &[typ, "u24"])?,
-            printed.county("T04", &[typ, "o25"])?,
-        ];
+        let printed = Year { reading: self.reading, year: 2024 };
+        let groups = [printed.county("T04", &[typ, "u24"])?, printed.county("T04", &[typ, "o25"])?];
         self.follow(&groups, self.county("T02", &[typ])?, 2024, dice)
     }
 
@@ -192,10 +165,7 @@ impl Year<'_> {
     fn printed_anmalare(&self) -> Result<(Vec<u32>, Vec<u32>), FitError> {
         let (mut missbruk, mut all) = if self.year == 2024 {
             let of = |table, filter: &[&'static str]| {
-                Anmalare::ALL
-                    .iter()
-                    .map(|a| self.county(table, &[filter, &[a.id()]].concat()))
-                    .collect()
+                Anmalare::ALL.iter().map(|a| self.county(table, &[filter, &[a.id()]].concat())).collect()
             };
             let own: Result<Vec<u32>, FitError> = of("T13", &["anmalan", "missbruk"]);
             let all: Result<Vec<u32>, FitError> = of("T06", &["anmalan"]);
@@ -229,22 +199,16 @@ impl Year<'_> {
             lines.push(line);
         }
         let known = total(&lines.iter().map(|l| total(l)).collect::<Vec<_>>());
-        let sums: Vec<f64> = (0..=Beslut::ALL.len())
-            .map(|b| lines.iter().map(|l| f64::from(l[b])).sum())
-            .collect();
-        lines.push(apportion(
-            self.less(self.county("T02", &["anmalan"])?, known)?,
-            &sums,
-        )?);
+        let sums: Vec<f64> =
+            (0..=Beslut::ALL.len()).map(|b| lines.iter().map(|l| f64::from(l[b])).sum()).collect();
+        lines.push(apportion(self.less(self.county("T02", &["anmalan"])?, known)?, &sums)?);
         Ok(lines)
     }
 
     /// Rows of 2024 of other types with orsak Övrigt, by beslut.
     fn other_ovrigt_2024(&self) -> Result<Vec<u32>, FitError> {
-        let all: Vec<u32> = Beslut::ALL
-            .iter()
-            .map(|b| self.county("T14", &["ovrigt", b.id()]))
-            .collect::<Result<_, _>>()?;
+        let all: Vec<u32> =
+            Beslut::ALL.iter().map(|b| self.county("T14", &["ovrigt", b.id()])).collect::<Result<_, _>>()?;
         let of_anmalan = self.less(self.county("T10", &["anmalan", "ovrigt"])?, MISSING_BESLUT_OVRIGT)?;
         let weights: Vec<f64> = all.iter().map(|&n| f64::from(n)).collect();
         apportion(self.less(total(&all), of_anmalan)?, &weights)
@@ -254,18 +218,12 @@ impl Year<'_> {
         let model = self.model();
         let orsak_kon = self.orsak_kon::<OrsakAnmalan>("T11", "anmalan", dice)?;
         let (missbruk, all) = model.printed_anmalare()?;
-        let andra: Vec<u32> = all
-            .iter()
-            .zip(&missbruk)
-            .map(|(a, m)| self.less(*a, *m))
-            .collect::<Result<_, _>>()?;
+        let andra: Vec<u32> =
+            all.iter().zip(&missbruk).map(|(a, m)| self.less(*a, *m)).collect::<Result<_, _>>()?;
         let with_missbruk = total(&orsak_kon[OrsakAnmalan::Missbruk.index()]);
         let without = self.county("T02", &["anmalan"])? - with_missbruk;
         let mut beslut = Vec::new();
-        let printed = Year {
-            reading: self.reading,
-            year: 2024,
-        };
+        let printed = Year { reading: self.reading, year: 2024 };
         for (line, orsak) in printed.beslut_2024()?.iter().zip(&orsak_kon) {
             beslut.push(self.follow(line, total(orsak), 2024, dice)?);
         }
@@ -295,25 +253,17 @@ impl Year<'_> {
     fn other(&self, dice: &mut Dice) -> Result<OtherMargins, FitError> {
         let mut kommun_typ = self.other_types(dice)?;
         for (line, kommun) in kommun_typ.iter_mut().zip(KOMMUNER) {
-            let unknown = UNKNOWN_TYP
-                .iter()
-                .find(|(kod, year, _)| *kod == kommun.kod && *year == self.year);
+            let unknown = UNKNOWN_TYP.iter().find(|(kod, year, _)| *kod == kommun.kod && *year == self.year);
             line.push(unknown.map_or(0, |(_, _, n)| *n));
         }
-        let printed = Year {
-            reading: self.reading,
-            year: 2024,
-        };
+        let printed = Year { reading: self.reading, year: 2024 };
         let ovrigt = printed.other_ovrigt_2024()?;
         let known = |year: &Year<'_>| -> Result<u32, FitError> {
             let counts = OTHER_TYPES.iter().map(|typ| year.county("T02", &[typ.id()]));
             counts.sum::<Result<u32, _>>()
         };
         let scaled = total(&ovrigt) * known(self)? / known(&printed)?.max(1);
-        Ok(OtherMargins {
-            kommun_typ,
-            ovrigt_beslut: self.follow(&ovrigt, scaled, 2024, dice)?,
-        })
+        Ok(OtherMargins { kommun_typ, ovrigt_beslut: self.follow(&ovrigt, scaled, 2024, dice)? })
     }
 
     /// Kommun by [`OTHER_TYPES`]: printed for 2024 (T03); before, only its margins are (T01 − T09 − T12, and
@@ -327,28 +277,19 @@ impl Year<'_> {
         if self.year == 2024 {
             return Ok(printed);
         }
-        let (all, ans, anm) = (
-            self.kommuner("T01", TOT)?,
-            self.kommuner("T09", "ansokan")?,
-            self.kommuner("T12", "anmalan")?,
-        );
+        let (all, ans, anm) =
+            (self.kommuner("T01", TOT)?, self.kommuner("T09", "ansokan")?, self.kommuner("T12", "anmalan")?);
         let rest: Vec<u32> = all
             .iter()
             .zip(ans.iter().zip(&anm))
             .map(|(whole, (a, b))| self.less(*whole, a + b))
             .collect::<Result<_, _>>()?;
-        let columns: Vec<u32> = OTHER_TYPES
-            .iter()
-            .map(|typ| self.county("T02", &[typ.id()]))
-            .collect::<Result<_, _>>()?;
+        let columns: Vec<u32> =
+            OTHER_TYPES.iter().map(|typ| self.county("T02", &[typ.id()])).collect::<Result<_, _>>()?;
         // One half added: a kommun without a type in 2024 may have had it before.
         let weights: Vec<Vec<f64>> = printed
             .iter()
-            .map(|line| {
-                line.iter()
-                    .map(|&n| (f64::from(n) + 0.5) * dice.factor(2.0 * DRIFT))
-                    .collect()
-            })
+            .map(|line| line.iter().map(|&n| (f64::from(n) + 0.5) * dice.factor(2.0 * DRIFT)).collect())
             .collect();
         two_way(&rest, &columns, &weights)
     }
@@ -375,12 +316,9 @@ mod tests {
                 assert_eq!(sum, of("anmalan"), "{year}");
             }
             let ans = &margins.ansokan;
-            for sum in [
-                total(&ans.orsak_kon.concat()),
-                total(&ans.sokande),
-                total(&ans.alder),
-                total(&ans.kommun),
-            ] {
+            for sum in
+                [total(&ans.orsak_kon.concat()), total(&ans.sokande), total(&ans.alder), total(&ans.kommun)]
+            {
                 assert_eq!(sum, of("ansokan"), "{year}");
             }
         }

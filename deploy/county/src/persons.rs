@@ -145,11 +145,7 @@ pub(crate) struct Registry {
 
 impl Registry {
     pub(crate) fn new(dice: Dice) -> Self {
-        Self {
-            dice,
-            taken: HashSet::new(),
-            known: [Vec::new(), Vec::new()],
-        }
+        Self { dice, taken: HashSet::new(), known: [Vec::new(), Vec::new()] }
     }
 
     /// Forgets the persons of the previous kommun; their numbers stay taken.
@@ -185,11 +181,7 @@ impl Registry {
         }
         let alder = years(age_at(birth, date));
         let person = if self.dice.below(2) == 0 {
-            PersonRef::Reserve(format!(
-                "{}-TF{:02}",
-                birth.strftime("%Y%m%d"),
-                self.dice.below(100)
-            ))
+            PersonRef::Reserve(format!("{}-TF{:02}", birth.strftime("%Y%m%d"), self.dice.below(100)))
         } else {
             PersonRef::None
         };
@@ -206,11 +198,7 @@ impl Registry {
         for _ in 0..TRIES {
             // Ordered by latest year, so this year's persons are at the end.
             let split = known.partition_point(|k| k.last_year < date.year());
-            let (first, count) = if same_year {
-                (split, known.len() - split)
-            } else {
-                (0, split)
-            };
+            let (first, count) = if same_year { (split, known.len() - split) } else { (0, split) };
             if count == 0 {
                 return None;
             }
@@ -241,15 +229,10 @@ impl Registry {
                 .series(jiff::Span::new().days(1))
                 .take_while(|birth| *birth < date)
                 .find_map(|birth| free(&self.taken, birth))
-                .ok_or(FitError::NoBirthLeft {
-                    year: date.year().unsigned_abs(),
-                })?,
+                .ok_or(FitError::NoBirthLeft { year: date.year().unsigned_abs() })?,
         };
         self.taken.insert(number);
-        self.known[kon as usize].push(Known {
-            number,
-            last_year: date.year(),
-        });
+        self.known[kon as usize].push(Known { number, last_year: date.year() });
         Ok(number)
     }
 
@@ -283,10 +266,7 @@ mod tests {
 
     #[test]
     fn all_four_spellings_are_of_one_number() {
-        let number = TestNumber {
-            birth: Date::constant(2001, 2, 3),
-            kon: Kon::Kvinna,
-        };
+        let number = TestNumber { birth: Date::constant(2001, 2, 3), kon: Kon::Kvinna };
         let ten = number.ten();
         assert_eq!(&ten[..9], "010203238");
         assert_eq!(number.twelve(), format!("20{ten}"));
@@ -296,15 +276,8 @@ mod tests {
 
     #[test]
     fn debug_shows_no_number() {
-        let number = TestNumber {
-            birth: Date::constant(1990, 5, 6),
-            kon: Kon::Man,
-        };
-        let shown = format!(
-            "{:?} {:?}",
-            PersonRef::Test(number),
-            PersonRef::Reserve("19800101-TF12".into())
-        );
+        let number = TestNumber { birth: Date::constant(1990, 5, 6), kon: Kon::Man };
+        let shown = format!("{:?} {:?}", PersonRef::Test(number), PersonRef::Reserve("19800101-TF12".into()));
         assert!(!shown.bytes().any(|b| b.is_ascii_digit()), "{shown}");
     }
 

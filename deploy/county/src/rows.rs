@@ -91,13 +91,8 @@ fn anmalningar(margins: &AnmalanMargins, dice: &mut Dice) -> Result<Vec<Slot>, F
     });
     deal_anmalare(&mut slots, margins, dice)?;
     deal_beslut(&mut slots, margins, dice)?;
-    let orsaker = grouped(&slots, OrsakAnmalan::ALL.len() + 1, |s| {
-        Some(group(s.orsak_anmalan))
-    });
-    let ages = Hand {
-        values: Aldersgrupp::ALL,
-        counts: &margins.alder,
-    };
+    let orsaker = grouped(&slots, OrsakAnmalan::ALL.len() + 1, |s| Some(group(s.orsak_anmalan)));
+    let ages = Hand { values: Aldersgrupp::ALL, counts: &margins.alder };
     for (at, age) in deal(&orsaker, &ages, youth, dice)? {
         slots[at].aldersgrupp = age;
     }
@@ -108,11 +103,7 @@ fn anmalningar(margins: &AnmalanMargins, dice: &mut Dice) -> Result<Vec<Slot>, F
 /// The young are more often reported for how they live, violence and honour.
 fn youth(orsak: usize, age: usize) -> f64 {
     let young = [1.0, 0.9, 2.5, 1.6, 3.0, 1.0, 1.0];
-    if age == Aldersgrupp::U24.index() {
-        young[orsak]
-    } else {
-        1.0
-    }
+    if age == Aldersgrupp::U24.index() { young[orsak] } else { 1.0 }
 }
 
 /// T13 fixes the anmälare of missbruk, T06 those of all: the two groups are dealt apart.
@@ -120,25 +111,13 @@ fn deal_anmalare(slots: &mut [Slot], margins: &AnmalanMargins, dice: &mut Dice) 
     let values = with_missing::<Anmalare>();
     let missbruk = |slot: &Slot| slot.orsak_anmalan == Some(OrsakAnmalan::Missbruk);
     let by_kon = grouped(slots, Kon::ALL.len(), |s| missbruk(s).then_some(s.kon.index()));
-    let andra = grouped(slots, OrsakAnmalan::ALL.len() + 1, |s| {
-        (!missbruk(s)).then_some(group(s.orsak_anmalan))
-    });
+    let andra =
+        grouped(slots, OrsakAnmalan::ALL.len() + 1, |s| (!missbruk(s)).then_some(group(s.orsak_anmalan)));
     let mut habits = Dice::new(u64::from(dice.below(u32::MAX)), 0);
-    let own = Hand {
-        values: &values,
-        counts: &margins.anmalare_missbruk,
-    };
-    let rest = Hand {
-        values: &values,
-        counts: &margins.anmalare_andra,
-    };
+    let own = Hand { values: &values, counts: &margins.anmalare_missbruk };
+    let rest = Hand { values: &values, counts: &margins.anmalare_andra };
     let mut dealt = deal(&by_kon, &own, |_, _| habits.factor(HABIT), dice)?;
-    dealt.extend(deal(
-        &andra,
-        &rest,
-        |orsak, who| affinity(orsak, who) * habits.factor(HABIT),
-        dice,
-    )?);
+    dealt.extend(deal(&andra, &rest, |orsak, who| affinity(orsak, who) * habits.factor(HABIT), dice)?);
     for (at, anmalare) in dealt {
         slots[at].anmalare = anmalare;
     }
@@ -162,18 +141,9 @@ fn affinity(orsak: usize, who: usize) -> f64 {
 fn deal_beslut(slots: &mut [Slot], margins: &AnmalanMargins, dice: &mut Dice) -> Result<(), FitError> {
     let values = with_missing::<Beslut>();
     for (orsak, counts) in margins.beslut.iter().enumerate() {
-        let by_kon = grouped(slots, Kon::ALL.len(), |s| {
-            (group(s.orsak_anmalan) == orsak).then_some(s.kon.index())
-        });
-        for (at, beslut) in deal(
-            &by_kon,
-            &Hand {
-                values: &values,
-                counts,
-            },
-            |_, _| 1.0,
-            dice,
-        )? {
+        let by_kon =
+            grouped(slots, Kon::ALL.len(), |s| (group(s.orsak_anmalan) == orsak).then_some(s.kon.index()));
+        for (at, beslut) in deal(&by_kon, &Hand { values: &values, counts }, |_, _| 1.0, dice)? {
             slots[at].beslut = beslut;
         }
     }
@@ -188,10 +158,7 @@ fn deal_kommun(
 ) -> Result<(), FitError> {
     let mut habits = Dice::new(u64::from(dice.below(u32::MAX)), 1);
     let kommuner = kommun_numbers();
-    let hand = Hand {
-        values: &kommuner,
-        counts,
-    };
+    let hand = Hand { values: &kommuner, counts };
     for (at, kommun) in deal(groups, &hand, |_, _| habits.factor(KOMMUN_DIFFERENCE), dice)? {
         slots[at].kommun = kommun;
     }
@@ -203,25 +170,12 @@ fn ansokningar(margins: &AnsokanMargins, dice: &mut Dice) -> Result<Vec<Slot>, F
         orsak_ansokan: orsak,
         ..Slot::of(Some(Aktualiseringstyp::Ansokan), kon)
     });
-    let orsaker = grouped(&slots, OrsakAnsokan::ALL.len() + 1, |s| {
-        Some(group(s.orsak_ansokan))
-    });
+    let orsaker = grouped(&slots, OrsakAnsokan::ALL.len() + 1, |s| Some(group(s.orsak_ansokan)));
     let sokande = with_missing::<Sokande>();
-    for (at, who) in deal(
-        &orsaker,
-        &Hand {
-            values: &sokande,
-            counts: &margins.sokande,
-        },
-        |_, _| 1.0,
-        dice,
-    )? {
+    for (at, who) in deal(&orsaker, &Hand { values: &sokande, counts: &margins.sokande }, |_, _| 1.0, dice)? {
         slots[at].sokande = who;
     }
-    let ages = Hand {
-        values: Aldersgrupp::ALL,
-        counts: &margins.alder,
-    };
+    let ages = Hand { values: Aldersgrupp::ALL, counts: &margins.alder };
     for (at, age) in deal(&orsaker, &ages, |_, _| 1.0, dice)? {
         slots[at].aldersgrupp = age;
     }
@@ -236,44 +190,19 @@ fn others(margins: &OtherMargins, dice: &mut Dice) -> Result<Vec<Slot>, FitError
     let mut slots = Vec::new();
     for (kommun, line) in margins.kommun_typ.iter().enumerate() {
         for (&typ, &n) in types.iter().zip(line) {
-            slots.extend(std::iter::repeat_n(
-                Slot {
-                    kommun,
-                    ..Slot::of(typ, Kon::Man)
-                },
-                n as usize,
-            ));
+            slots.extend(std::iter::repeat_n(Slot { kommun, ..Slot::of(typ, Kon::Man) }, n as usize));
         }
     }
     let rows = u32::try_from(slots.len()).unwrap_or(u32::MAX);
     let all = [(0..slots.len()).collect::<Vec<_>>()];
     let (sexes, ages) = (apportion(rows, &[0.68, 0.32])?, apportion(rows, &[0.16, 0.84])?);
-    for (at, kon) in deal(
-        &all,
-        &Hand {
-            values: Kon::ALL,
-            counts: &sexes,
-        },
-        |_, _| 1.0,
-        dice,
-    )? {
+    for (at, kon) in deal(&all, &Hand { values: Kon::ALL, counts: &sexes }, |_, _| 1.0, dice)? {
         slots[at].kon = kon;
     }
-    for (at, age) in deal(
-        &all,
-        &Hand {
-            values: Aldersgrupp::ALL,
-            counts: &ages,
-        },
-        |_, _| 1.0,
-        dice,
-    )? {
+    for (at, age) in deal(&all, &Hand { values: Aldersgrupp::ALL, counts: &ages }, |_, _| 1.0, dice)? {
         slots[at].aldersgrupp = age;
     }
-    for slot in slots
-        .iter_mut()
-        .filter(|s| s.typ == Some(Aktualiseringstyp::Yttrande))
-    {
+    for slot in slots.iter_mut().filter(|s| s.typ == Some(Aktualiseringstyp::Yttrande)) {
         // Yttranden are asked for by others; the tables count anmälare among anmälningar only.
         slot.anmalare = [Some(Anmalare::Polisen), Some(Anmalare::Kriminalvarden), None][dice.index(3)];
     }
@@ -285,10 +214,7 @@ fn others(margins: &OtherMargins, dice: &mut Dice) -> Result<Vec<Slot>, FitError
 fn deal_ovrigt(slots: &mut [Slot], beslut: &[u32], dice: &mut Dice) {
     let mut open: Vec<usize> = (0..slots.len()).filter(|&at| slots[at].typ.is_some()).collect();
     dice.shuffle(&mut open);
-    let decisions = Beslut::ALL
-        .iter()
-        .zip(beslut)
-        .flat_map(|(&b, &n)| std::iter::repeat_n(b, n as usize));
+    let decisions = Beslut::ALL.iter().zip(beslut).flat_map(|(&b, &n)| std::iter::repeat_n(b, n as usize));
     for (at, decision) in open.into_iter().zip(decisions) {
         slots[at].orsak_anmalan = Some(OrsakAnmalan::Ovrigt);
         slots[at].beslut = Some(decision);
@@ -305,14 +231,8 @@ mod tests {
         let mut dice = Dice::new(2, 2);
         let margins = YearMargins::of(&Reading::new().unwrap(), 2024, &mut dice).unwrap();
         let slots = slots_of(&margins, &mut dice).unwrap();
-        let lob: Vec<_> = slots
-            .iter()
-            .filter(|s| s.orsak_anmalan == Some(OrsakAnmalan::Lob))
-            .collect();
-        let police = lob
-            .iter()
-            .filter(|s| s.anmalare == Some(Anmalare::Polisen))
-            .count();
+        let lob: Vec<_> = slots.iter().filter(|s| s.orsak_anmalan == Some(OrsakAnmalan::Lob)).collect();
+        let police = lob.iter().filter(|s| s.anmalare == Some(Anmalare::Polisen)).count();
         assert_eq!(lob.len(), 322);
         assert!(police > 200, "{police}");
         let anm = slots.iter().filter(|s| s.typ == Some(Aktualiseringstyp::Anmalan));
@@ -325,14 +245,8 @@ mod tests {
         let margins = YearMargins::of(&Reading::new().unwrap(), 2024, &mut dice).unwrap();
         let slots = slots_of(&margins, &mut dice).unwrap();
         let decided = slots.iter().filter(|s| s.beslut.is_some());
-        let others: Vec<_> = decided
-            .filter(|s| s.typ != Some(Aktualiseringstyp::Anmalan))
-            .collect();
+        let others: Vec<_> = decided.filter(|s| s.typ != Some(Aktualiseringstyp::Anmalan)).collect();
         assert_eq!(others.len(), 69);
-        assert!(
-            others
-                .iter()
-                .all(|s| s.orsak_anmalan == Some(OrsakAnmalan::Ovrigt) && s.typ.is_some())
-        );
+        assert!(others.iter().all(|s| s.orsak_anmalan == Some(OrsakAnmalan::Ovrigt) && s.typ.is_some()));
     }
 }

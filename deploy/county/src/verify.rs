@@ -64,10 +64,7 @@ fn deviations(county: &County) -> Result<Vec<Deviation>, FigureError> {
         value: i64::from(cell.value),
     });
     let ratios = crate::figures::expected_ratios()?;
-    Ok(counts
-        .chain(ratios)
-        .filter_map(|cell| recount.compare(cell))
-        .collect())
+    Ok(counts.chain(ratios).filter_map(|cell| recount.compare(cell)).collect())
 }
 
 impl<'a> Recount<'a> {
@@ -75,9 +72,7 @@ impl<'a> Recount<'a> {
         let mut rows: HashMap<(&'static str, u16), Vec<&Event>> = HashMap::new();
         for kommun in county.kommuner() {
             for event in &kommun.events {
-                rows.entry((kommun.kommunkod, event.year))
-                    .or_default()
-                    .push(event);
+                rows.entry((kommun.kommunkod, event.year)).or_default().push(event);
                 rows.entry((COUNTY, event.year)).or_default().push(event);
             }
         }
@@ -85,10 +80,7 @@ impl<'a> Recount<'a> {
     }
 
     fn compare(&self, cell: PrintedCell) -> Option<Deviation> {
-        debug_assert!(
-            !(waived(&cell) && cell.measure != Measure::Count),
-            "waived figures are not compared"
-        );
+        debug_assert!(!(waived(&cell) && cell.measure != Measure::Count), "waived figures are not compared");
         let found = match cell.measure {
             Measure::Count => Some(self.count(&cell, &cell.codes, cell.tid)),
             Measure::Percent => {
@@ -98,34 +90,16 @@ impl<'a> Recount<'a> {
                     .iter()
                     .map(|&(v, code)| (v, if v == over.id() { TOT } else { code }))
                     .collect();
-                percent(
-                    self.count(&cell, &cell.codes, cell.tid),
-                    self.count(&cell, &base, cell.tid),
-                )
+                percent(self.count(&cell, &cell.codes, cell.tid), self.count(&cell, &base, cell.tid))
             }
             Measure::ChangeSince(year) => {
                 let before = self.count(&cell, &cell.codes, year);
                 percent(self.count(&cell, &cell.codes, cell.tid) - before, before)
             }
         };
-        let PrintedCell {
-            table,
-            omrade,
-            codes,
-            tid,
-            measure,
-            value,
-        } = cell;
+        let PrintedCell { table, omrade, codes, tid, measure, value } = cell;
         let differs = found != Some(value);
-        differs.then_some(Deviation {
-            table,
-            omrade,
-            codes,
-            tid,
-            measure,
-            expected: value,
-            found,
-        })
+        differs.then_some(Deviation { table, omrade, codes, tid, measure, expected: value, found })
     }
 
     fn count(&self, cell: &PrintedCell, codes: &[(&str, &str)], year: u16) -> i64 {
@@ -135,10 +109,8 @@ impl<'a> Recount<'a> {
                 let Some(value) = event.code(variable) else {
                     return false;
                 };
-                let allowed = filter
-                    .iter()
-                    .filter(|(v, _)| v.id() == variable)
-                    .all(|(_, c)| c.contains(&value));
+                let allowed =
+                    filter.iter().filter(|(v, _)| v.id() == variable).all(|(_, c)| c.contains(&value));
                 allowed && (code == TOT || code == value)
             })
         };
@@ -168,16 +140,9 @@ mod tests {
     fn a_single_changed_row_is_noticed_in_every_table_that_counts_it() {
         let mut county = County::generate(4).unwrap();
         assert_eq!(verify(&county), []);
-        let at = county.kommuner()[0]
-            .events
-            .iter()
-            .position(|e| e.year == 2024 && e.typ.is_some())
-            .unwrap();
+        let at = county.kommuner()[0].events.iter().position(|e| e.year == 2024 && e.typ.is_some()).unwrap();
         county.kommuner_mut()[0].events.remove(at);
         let tables: std::collections::BTreeSet<_> = verify(&county).iter().map(|d| d.table).collect();
-        assert!(
-            tables.contains("T01") && tables.contains("T02") && tables.contains("T03"),
-            "{tables:?}"
-        );
+        assert!(tables.contains("T01") && tables.contains("T02") && tables.contains("T03"), "{tables:?}");
     }
 }

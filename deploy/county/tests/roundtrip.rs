@@ -38,11 +38,7 @@ fn default_header(id: &str) -> &str {
 }
 
 fn fold(label: &str) -> String {
-    label
-        .replace('\u{ad}', "")
-        .replace('\u{a0}', " ")
-        .trim()
-        .to_lowercase()
+    label.replace('\u{ad}', "").replace('\u{a0}', " ").trim().to_lowercase()
 }
 
 fn cells(file: &RenderedFile) -> Vec<Vec<String>> {
@@ -61,17 +57,12 @@ fn cells(file: &RenderedFile) -> Vec<Vec<String>> {
         Err(_) => encoding_rs::WINDOWS_1252.decode(&file.bytes).0.into_owned(),
     };
     let first = text.lines().next().unwrap();
-    let delimiter = [b';', b'\t', b',']
-        .into_iter()
-        .max_by_key(|d| first.bytes().filter(|b| b == d).count());
+    let delimiter = [b';', b'\t', b','].into_iter().max_by_key(|d| first.bytes().filter(|b| b == d).count());
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .delimiter(delimiter.unwrap())
         .from_reader(text.as_bytes());
-    reader
-        .records()
-        .map(|r| r.unwrap().iter().map(str::to_owned).collect())
-        .collect()
+    reader.records().map(|r| r.unwrap().iter().map(str::to_owned).collect()).collect()
 }
 
 /// One kommun's file as a reader with its code map sees it.
@@ -84,29 +75,16 @@ struct File {
 impl File {
     fn of(kommun: &KommunRows) -> Self {
         let files = render(kommun).unwrap();
-        let map = files
-            .get(1)
-            .map(|f| std::str::from_utf8(&f.bytes).unwrap().parse().unwrap());
+        let map = files.get(1).map(|f| std::str::from_utf8(&f.bytes).unwrap().parse().unwrap());
         let mut lines = cells(&files[0]);
-        let at = lines
-            .iter()
-            .position(|l| l.iter().any(|c| c == "Anteckning"))
-            .unwrap();
+        let at = lines.iter().position(|l| l.iter().any(|c| c == "Anteckning")).unwrap();
         let header = lines.drain(..=at).next_back().unwrap();
         lines.truncate(kommun.events.len());
-        Self {
-            header,
-            lines,
-            map: map.unwrap_or_default(),
-        }
+        Self { header, lines, map: map.unwrap_or_default() }
     }
 
     fn cell(&self, row: usize, field: &str) -> &str {
-        let own = self
-            .map
-            .get("kolumner")
-            .and_then(|k| k.get(field))
-            .and_then(|h| h.as_str());
+        let own = self.map.get("kolumner").and_then(|k| k.get(field)).and_then(|h| h.as_str());
         let header = own.unwrap_or(default_header(field));
         &self.lines[row][self.header.iter().position(|h| h == header).unwrap()]
     }
@@ -114,30 +92,13 @@ impl File {
     fn code(&self, row: usize, variable: Variable) -> Option<String> {
         let id = variable.id();
         let mut label = self.cell(row, id);
-        if let Some(list) = self
-            .map
-            .get("prefix")
-            .and_then(|p| p.get(id))
-            .and_then(|l| l.as_array())
-        {
-            let prefix = list
-                .iter()
-                .filter_map(|p| p.as_str())
-                .find(|p| label.starts_with(p));
+        if let Some(list) = self.map.get("prefix").and_then(|p| p.get(id)).and_then(|l| l.as_array()) {
+            let prefix = list.iter().filter_map(|p| p.as_str()).find(|p| label.starts_with(p));
             label = label.strip_prefix(prefix.unwrap_or("")).unwrap();
         }
-        let own = self
-            .map
-            .get("koder")
-            .and_then(|k| k.get(id))
-            .and_then(|m| m.get(label));
-        let text = || {
-            variable
-                .codes()
-                .into_iter()
-                .find(|(_, text)| fold(text) == fold(label))
-                .map(|(c, _)| c)
-        };
+        let own = self.map.get("koder").and_then(|k| k.get(id)).and_then(|m| m.get(label));
+        let text =
+            || variable.codes().into_iter().find(|(_, text)| fold(text) == fold(label)).map(|(c, _)| c);
         own.and_then(|c| c.as_str()).or_else(text).map(str::to_owned)
     }
 }
@@ -147,11 +108,7 @@ fn digits(text: &str) -> String {
 }
 
 fn same_day(event: &Event, cell: &str) -> bool {
-    let serial = event
-        .date
-        .duration_since(jiff::civil::date(1899, 12, 30))
-        .as_hours()
-        / 24;
+    let serial = event.date.duration_since(jiff::civil::date(1899, 12, 30)).as_hours() / 24;
     let compact = event.date.strftime("%Y%m%d").to_string();
     cell == serial.to_string() || digits(cell) == compact || digits(cell) == format!("{compact}000000")
 }
@@ -173,15 +130,9 @@ fn every_row_of_every_file_can_be_read_back_with_the_code_map() {
             let place = format!("{} row {row}", kommun.kommunkod);
             assert_eq!(file.cell(row, "aktualiseringsnummer"), event.nr, "{place}");
             assert!(same_day(event, file.cell(row, "datum")), "{place}: date");
-            assert!(
-                same_number(&event.person, file.cell(row, "personnummer")),
-                "{place}: number"
-            );
+            assert!(same_number(&event.person, file.cell(row, "personnummer")), "{place}: number");
             let alder = file.cell(row, "alder");
-            assert!(
-                alder.is_empty() || alder == event.alder.to_string(),
-                "{place}: age"
-            );
+            assert!(alder.is_empty() || alder == event.alder.to_string(), "{place}: age");
             for variable in CODED {
                 compare(&file, (row, event), variable, &place);
             }
@@ -195,11 +146,7 @@ fn compare(file: &File, (row, event): (usize, &Event), variable: Variable, place
     match (event.value(variable), found) {
         (Some(code), Some(found)) => assert_eq!(found, code, "{place}: {}", variable.id()),
         // Kön is derived from the personnummer.
-        (Some(_), None) => assert!(
-            variable == Variable::Kon && has_number,
-            "{place}: {}",
-            variable.id()
-        ),
+        (Some(_), None) => assert!(variable == Variable::Kon && has_number, "{place}: {}", variable.id()),
         (None, Some(_)) => panic!("{place}: {} where there is none", variable.id()),
         (None, None) => {}
     }
@@ -225,24 +172,14 @@ fn the_same_seed_writes_byte_identical_files_and_another_seed_does_not() {
     let written = |seed| {
         let dir = tempfile::tempdir().unwrap();
         let paths = write_files(&County::generate(seed).unwrap(), dir.path()).unwrap();
-        let files = paths
-            .iter()
-            .map(|p| (p.file_name().unwrap().to_owned(), std::fs::read(p).unwrap()));
+        let files = paths.iter().map(|p| (p.file_name().unwrap().to_owned(), std::fs::read(p).unwrap()));
         files.collect::<HashMap<_, _>>()
     };
     let (first, again, other) = (written(31), written(31), written(32));
     assert!(first == again);
-    assert_eq!(
-        first
-            .keys()
-            .filter(|n| !n.to_string_lossy().ends_with(".codes.toml"))
-            .count(),
-        10
-    );
+    assert_eq!(first.keys().filter(|n| !n.to_string_lossy().ends_with(".codes.toml")).count(), 10);
     assert!(
-        other
-            .iter()
-            .all(|(name, bytes)| name.to_string_lossy().ends_with(".toml") || first[name] != *bytes)
+        other.iter().all(|(name, bytes)| name.to_string_lossy().ends_with(".toml") || first[name] != *bytes)
     );
 }
 
@@ -261,11 +198,7 @@ fn every_canary_stands_in_its_own_file_exactly_once() {
             let mark = format!("KANARIE-{kind}-{}-1", kommun.kommunkod);
             assert!(found.contains(&mark), "{mark}");
         }
-        assert!(
-            files
-                .get(1)
-                .is_none_or(|map| !String::from_utf8_lossy(&map.bytes).contains("KANARIE"))
-        );
+        assert!(files.get(1).is_none_or(|map| !String::from_utf8_lossy(&map.bytes).contains("KANARIE")));
         assert!(!personnummer(kommun).is_empty());
     }
 }
@@ -285,11 +218,7 @@ fn every_dialect_has_the_trait_it_is_there_for() {
     let latin = of("2182");
     assert!(std::str::from_utf8(&latin.bytes).is_err() && latin.bytes.windows(2).any(|w| w == b"\r\n"));
     assert!(of("2180").bytes.starts_with(&[0xef, 0xbb, 0xbf]));
-    assert!(
-        cells(&of("2183"))
-            .iter()
-            .any(|l| l[0].len() < 10 && !l[0].is_empty() && digits(&l[0]) == l[0])
-    );
+    assert!(cells(&of("2183")).iter().any(|l| l[0].len() < 10 && !l[0].is_empty() && digits(&l[0]) == l[0]));
     assert!(text("2181").contains("Ärendetyp") && text("2161").contains("flicka"));
     let noisy = text("2121");
     assert!(noisy.contains('\u{a0}') && noisy.contains('\u{ad}') && noisy.contains("IFO: "));
@@ -305,8 +234,5 @@ fn writing_leaves_the_county_as_it_was() {
     let dir = tempfile::tempdir().unwrap();
     write_files(&county, dir.path()).unwrap();
     assert_eq!(verify(&county), []);
-    assert!(matches!(
-        write_files(&county, &dir.path().join("absent")),
-        Err(county::WriteError::Io { .. })
-    ));
+    assert!(matches!(write_files(&county, &dir.path().join("absent")), Err(county::WriteError::Io { .. })));
 }

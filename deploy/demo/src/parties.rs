@@ -45,11 +45,7 @@ pub struct Party {
 /// When the executable or the log cannot be opened.
 pub fn start(name: &str, logs: &Path, arguments: &[&str]) -> anyhow::Result<Party> {
     let log = logs.join(format!("{name}.log"));
-    let file = File::options()
-        .create(true)
-        .append(true)
-        .open(&log)
-        .context(format!("{}", log.display()))?;
+    let file = File::options().create(true).append(true).open(&log).context(format!("{}", log.display()))?;
     let child = Command::new(std::env::current_exe()?)
         .arg("party")
         .args(arguments)
@@ -58,11 +54,7 @@ pub fn start(name: &str, logs: &Path, arguments: &[&str]) -> anyhow::Result<Part
         .stderr(file)
         .spawn()
         .context(format!("starta {name}"))?;
-    Ok(Party {
-        name: name.into(),
-        child,
-        log,
-    })
+    Ok(Party { name: name.into(), child, log })
 }
 
 /// Runs a party to its end.

@@ -72,9 +72,7 @@ pub fn run(options: &Options) -> anyhow::Result<bool> {
             bail!("insamlingen bjuder in {unit}, men det finns ingen fil {unit}.csv eller {unit}.xlsx");
         }
     }
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let began = Instant::now();
     let mut parties = Vec::new();
     let staged = runtime.block_on(async {
@@ -87,11 +85,7 @@ pub fn run(options: &Options) -> anyhow::Result<bool> {
         ready(&national.data, &mut parties).await?;
         let region = office(&out, "region", Some((&collection, &national.address)))?;
         enrol_region(&out, &national, &region, &collection, &logs).await?;
-        parties.push(start(
-            "region",
-            &logs,
-            &["coordinator", "--config", path(&region.config)?, "run"],
-        )?);
+        parties.push(start("region", &logs, &["coordinator", "--config", path(&region.config)?, "run"])?);
         ready(&region.data, &mut parties).await?;
         let nodes = enrol_nodes(&out, &national, &region, &extracts, &collection, &logs).await?;
         println!(
@@ -107,14 +101,7 @@ pub fn run(options: &Options) -> anyhow::Result<bool> {
                 &["node", "--config", path(config)?, "run"],
             )?);
         }
-        match admin::ask(
-            &region.data,
-            &Question::Announce {
-                collection: text.clone(),
-            },
-        )
-        .await?
-        {
+        match admin::ask(&region.data, &Question::Announce { collection: text.clone() }).await? {
             Reply::Done => {}
             Reply::Refused(reason) => bail!("regionen tar inte emot insamlingen: {reason}"),
             _ => bail!("regionen svarade något annat"),
@@ -165,13 +152,10 @@ fn extracts(options: &Options, out: &Path) -> anyhow::Result<BTreeMap<Unit, Extr
     let mut extracts = BTreeMap::new();
     for entry in folder.read_dir().context(format!("{}", folder.display()))? {
         let file = entry?.path();
-        let is_extract = file
-            .extension()
-            .is_some_and(|e| ["csv", "xlsx", "xls", "ods"].iter().any(|x| e == *x));
-        let unit: Option<Unit> = file
-            .file_stem()
-            .and_then(|stem| stem.to_str())
-            .and_then(|stem| stem.parse().ok());
+        let is_extract =
+            file.extension().is_some_and(|e| ["csv", "xlsx", "xls", "ods"].iter().any(|x| e == *x));
+        let unit: Option<Unit> =
+            file.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok());
         if let (true, Some(unit)) = (is_extract, unit) {
             let codes = Some(folder.join(format!("{unit}.codes.toml"))).filter(|path| path.exists());
             if extracts.insert(unit.clone(), Extract { file, codes }).is_some() {
@@ -207,12 +191,7 @@ fn office(out: &Path, name: &str, region: Option<(&Collection, &str)>) -> anyhow
     }
     let file = out.join(format!("{name}.toml"));
     std::fs::write(&file, toml::to_string(&config)?)?;
-    Ok(Office {
-        config: file,
-        data,
-        address,
-        enrolment,
-    })
+    Ok(Office { config: file, data, address, enrolment })
 }
 
 /// Waits until a coordinator answers its operator.
@@ -236,12 +215,7 @@ async fn invite(
     at: &Office,
 ) -> anyhow::Result<()> {
     let (address, enrolment_address) = (at.address.clone(), at.enrolment.clone());
-    let question = Question::Invite {
-        identity,
-        server,
-        address,
-        enrolment_address,
-    };
+    let question = Question::Invite { identity, server, address, enrolment_address };
     match admin::ask(&national.data, &question).await? {
         Reply::Invite(text) => Ok(daemon::config::write_private(file, &text)?),
         Reply::Refused(reason) => bail!("ingen inbjudan: {reason}"),
@@ -258,22 +232,8 @@ async fn enrol_region(
 ) -> anyhow::Result<()> {
     let file = out.join("inbjudan-region.toml");
     let identity = format!("urn:samman:region:{}", collection.county);
-    invite(
-        national,
-        &file,
-        identity,
-        "urn:samman:national:00".into(),
-        national,
-    )
-    .await?;
-    let arguments = [
-        "coordinator",
-        "--config",
-        path(&region.config)?,
-        "enrol",
-        "--invite",
-        path(&file)?,
-    ];
+    invite(national, &file, identity, "urn:samman:national:00".into(), national).await?;
+    let arguments = ["coordinator", "--config", path(&region.config)?, "enrol", "--invite", path(&file)?];
     complete("region-inskrivning", logs, &arguments)
 }
 
@@ -305,22 +265,9 @@ async fn enrol_nodes(
         std::fs::write(&file, toml::to_string(&config)?)?;
         let invitation = folder.join("inbjudan.toml");
         let identity = format!("urn:samman:node:{unit}");
-        invite(
-            national,
-            &invitation,
-            identity,
-            format!("urn:samman:region:{}", collection.county),
-            region,
-        )
-        .await?;
-        let arguments = [
-            "node",
-            "--config",
-            path(&file)?,
-            "enrol",
-            "--invite",
-            path(&invitation)?,
-        ];
+        invite(national, &invitation, identity, format!("urn:samman:region:{}", collection.county), region)
+            .await?;
+        let arguments = ["node", "--config", path(&file)?, "enrol", "--invite", path(&invitation)?];
         complete(&format!("nod-{unit}"), logs, &arguments)?;
         nodes.insert(unit.to_string(), file);
     }

@@ -27,10 +27,7 @@ pub fn print(
         let folder = config.parent().unwrap_or(out).join("journal");
         let reading = journal::read(&folder)?;
         let bytes: usize = reading.entries.iter().map(|entry| entry.body.len()).sum();
-        println!(
-            "  {unit:<8} {bytes:>10} byte i {} meddelanden, journalen är hel",
-            reading.entries.len()
-        );
+        println!("  {unit:<8} {bytes:>10} byte i {} meddelanden, journalen är hel", reading.entries.len());
     }
     if let Some(failure) = &watched.failure {
         println!("\nIngen publicering: {failure}");
@@ -41,10 +38,7 @@ pub fn print(
         .join(collection.county.to_string())
         .join(&collection.id)
         .join(format!("v{}", collection.version));
-    println!(
-        "\nUndanhållet per kommun av det gemensamma mönstret ({}):",
-        watched.withheld.len()
-    );
+    println!("\nUndanhållet per kommun av det gemensamma mönstret ({}):", watched.withheld.len());
     println!(
         "  små antal (1–{}) och de antal som behövs för att ingen ska kunna räkna fram dem",
         collection.min_count.get() - 1
@@ -53,10 +47,7 @@ pub fn print(
     totals(&folder, collection)?;
     println!("\nPublikation: {}", folder.display());
     println!("  tabeller:  {}", folder.join("csv").display());
-    println!(
-        "  arbetsbok: {}",
-        folder.join(format!("{}.xlsx", collection.id)).display()
-    );
+    println!("  arbetsbok: {}", folder.join(format!("{}.xlsx", collection.id)).display());
     Ok(())
 }
 

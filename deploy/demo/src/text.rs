@@ -25,10 +25,7 @@ pub fn collection(file: Option<&Path>, units: &BTreeSet<Unit>, own_data: bool) -
         bail!("filerna gäller {} län; demot kör ett", counties.len());
     };
     let mut document: toml::Table = BUILT_IN.parse()?;
-    let list = units
-        .iter()
-        .map(|unit| toml::Value::String(unit.to_string()))
-        .collect();
+    let list = units.iter().map(|unit| toml::Value::String(unit.to_string())).collect();
     document.insert("deltagare".into(), toml::Value::Array(list));
     document.insert("lan".into(), toml::Value::String(county.to_string()));
     Ok(toml::to_string(&document)?)

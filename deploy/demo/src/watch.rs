@@ -44,25 +44,11 @@ pub async fn watch(
         let status = status(region, collection).await?;
         for (what, list, known) in [
             ("har deklarerat", &status.declared, &mut declared),
-            (
-                "har lämnat, kontrollerat av båda sidor",
-                &status.verified,
-                &mut verified,
-            ),
+            ("har lämnat, kontrollerat av båda sidor", &status.verified, &mut verified),
         ] {
-            for unit in list
-                .iter()
-                .filter(|unit| known.insert((*unit).clone()))
-                .collect::<Vec<_>>()
-            {
-                let name = unit
-                    .parse()
-                    .map(|unit| publish::names::unit(&names, &unit))
-                    .unwrap_or_default();
-                println!(
-                    "{:6.1} s  {unit} {name:<12} {what}",
-                    began.elapsed().as_secs_f64()
-                );
+            for unit in list.iter().filter(|unit| known.insert((*unit).clone())).collect::<Vec<_>>() {
+                let name = unit.parse().map(|unit| publish::names::unit(&names, &unit)).unwrap_or_default();
+                println!("{:6.1} s  {unit} {name:<12} {what}", began.elapsed().as_secs_f64());
                 moved = Instant::now();
             }
         }
@@ -80,11 +66,7 @@ pub async fn watch(
             (since, moved) = (Instant::now(), Instant::now());
         }
         if phase == "published" || phase == "failed" {
-            return Ok(Watched {
-                phases,
-                withheld: status.withheld,
-                failure: status.failure,
-            });
+            return Ok(Watched { phases, withheld: status.withheld, failure: status.failure });
         }
         if moved.elapsed() > STUCK {
             bail!("inget har hänt på {} s; se katalogen log", STUCK.as_secs());
@@ -96,10 +78,9 @@ pub async fn watch(
 async fn status(region: &Path, collection: &Collection) -> anyhow::Result<CollectionStatus> {
     let name = format!("{}/{}", collection.id, collection.version);
     match admin::ask(region, &Question::Status).await? {
-        Reply::Status(list) => list
-            .into_iter()
-            .find(|status| status.collection == name)
-            .context("insamlingen är borta"),
+        Reply::Status(list) => {
+            list.into_iter().find(|status| status.collection == name).context("insamlingen är borta")
+        }
         _ => bail!("regionen svarade något annat"),
     }
 }

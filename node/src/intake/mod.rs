@@ -67,18 +67,10 @@ pub enum ReadError {
 pub fn read(config: &Config, codebook: &Codebook, today: Date) -> Result<Harmonised, ReadError> {
     let codes = codes(config, codebook)?;
     let path = config.extract.clone();
-    let open = |source| ReadError::File {
-        path: path.clone(),
-        source,
-    };
+    let open = |source| ReadError::File { path: path.clone(), source };
     let file = File::open(&path).map_err(open)?;
-    let extension = path
-        .extension()
-        .map(|extension| extension.to_string_lossy().into_owned());
-    let source = Source {
-        reader: BufReader::new(file),
-        extension,
-    };
+    let extension = path.extension().map(|extension| extension.to_string_lossy().into_owned());
+    let source = Source { reader: BufReader::new(file), extension };
     harmonise::read(source, codebook, &codes, today).map_err(|source| ReadError::Content { path, source })
 }
 
@@ -86,21 +78,13 @@ fn codes(config: &Config, codebook: &Codebook) -> Result<KommunCodes, ReadError>
     let Some(path) = &config.codes else {
         return Ok(KommunCodes::none(config.unit.clone(), codebook));
     };
-    let text = std::fs::read_to_string(path).map_err(|source| ReadError::File {
-        path: path.clone(),
-        source,
-    })?;
-    let codes = KommunCodes::from_toml(&text, codebook).map_err(|source| ReadError::Codes {
-        path: path.clone(),
-        source,
-    })?;
+    let text =
+        std::fs::read_to_string(path).map_err(|source| ReadError::File { path: path.clone(), source })?;
+    let codes = KommunCodes::from_toml(&text, codebook)
+        .map_err(|source| ReadError::Codes { path: path.clone(), source })?;
     if codes.unit().kommun() != config.unit.kommun() {
         let (found, expected) = (codes.unit().clone(), config.unit.clone());
-        return Err(ReadError::OtherUnit {
-            path: path.clone(),
-            found,
-            expected,
-        });
+        return Err(ReadError::OtherUnit { path: path.clone(), found, expected });
     }
     Ok(codes)
 }
@@ -142,12 +126,7 @@ pub fn describe(report: &IntakeReport, codebook: &Codebook) -> Vec<String> {
     if report.refused.total > 0 {
         lines.push(format!("Avvisade rader: {}", report.refused.total));
         for refusal in &report.refused.first {
-            lines.push(format!(
-                "  rad {}, {}: {}",
-                refusal.row,
-                refusal.column,
-                refusal.reason.text()
-            ));
+            lines.push(format!("  rad {}, {}: {}", refusal.row, refusal.column, refusal.reason.text()));
         }
     }
     let (skipped, without) = (report.skipped.total, report.without_number.values().sum::<u64>());
@@ -156,9 +135,7 @@ pub fn describe(report: &IntakeReport, codebook: &Codebook) -> Vec<String> {
     for (variable, found) in codebook.variables.iter().zip(&report.variables) {
         let text = &variable.text;
         let (mapped, missing, unmapped) = (found.mapped, found.missing, found.unmapped);
-        lines.push(format!(
-            "{text}: {mapped} med kod, {missing} tomma, {unmapped} med okänd etikett"
-        ));
+        lines.push(format!("{text}: {mapped} med kod, {missing} tomma, {unmapped} med okänd etikett"));
     }
     lines
 }

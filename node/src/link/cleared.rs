@@ -58,19 +58,14 @@ impl Cleared<v1::GetPatternRequest> {
     /// Phase 3; `known` is the hash of the pattern at hand.
     pub fn pattern(collection: &CollectionRef, known: Option<[u8; 32]>) -> Self {
         let collection = Some(wire::collection_message(collection));
-        Self(v1::GetPatternRequest {
-            collection,
-            known: known.map(|hash| hash.to_vec()).unwrap_or_default(),
-        })
+        Self(v1::GetPatternRequest { collection, known: known.map(|hash| hash.to_vec()).unwrap_or_default() })
     }
 }
 
 impl Cleared<v1::GetProgressRequest> {
     /// Where does the round stand?
     pub fn progress(collection: &CollectionRef) -> Self {
-        Self(v1::GetProgressRequest {
-            collection: Some(wire::collection_message(collection)),
-        })
+        Self(v1::GetProgressRequest { collection: Some(wire::collection_message(collection)) })
     }
 }
 
@@ -96,18 +91,13 @@ impl Cleared<v1::EnrolRequest> {
     /// Phase 0.
     pub fn enrolment(token: &daemon::invite::Token, certificate_signing_request: Vec<u8>) -> Self {
         let claim = token.claim(&certificate_signing_request).to_bytes().to_vec();
-        Self(v1::EnrolRequest {
-            claim,
-            certificate_signing_request,
-        })
+        Self(v1::EnrolRequest { claim, certificate_signing_request })
     }
 }
 
 impl Cleared<v1::RenewQuery> {
     /// A renewal.
     pub fn renewal(certificate_signing_request: Vec<u8>) -> Self {
-        Self(v1::RenewQuery {
-            certificate_signing_request,
-        })
+        Self(v1::RenewQuery { certificate_signing_request })
     }
 }

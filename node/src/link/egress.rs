@@ -74,20 +74,11 @@ impl Egress {
         to: Identity,
         tls: Arc<ClientTls>,
     ) -> Result<Self, EgressError> {
-        let target = Target {
-            address,
-            proxy,
-            expected: to.clone(),
-        };
+        let target = Target { address, proxy, expected: to.clone() };
         let channel = connect_lazy(target, tls.clone())
             .map_err(|error| explain(&error, tls.own().as_ref(), Timestamp::now()))?;
         let stub = RegionClient::new(channel).max_decoding_message_size(MAX_REPLY);
-        Ok(Self {
-            journal,
-            to,
-            stub,
-            tls,
-        })
+        Ok(Self { journal, to, stub, tls })
     }
 
     /// The own renewed certificate, shown from the next connection.
@@ -124,9 +115,7 @@ impl Egress {
         let message = message.release();
         self.note("ListCollections", &message)?;
         let reply = self.stub.clone().list_collections(message).await;
-        reply
-            .map(tonic::Response::into_inner)
-            .map_err(|status| self.failed(&status))
+        reply.map(tonic::Response::into_inner).map_err(|status| self.failed(&status))
     }
 
     /// Phase 2.
@@ -136,12 +125,7 @@ impl Egress {
     pub async fn declare(&self, message: Cleared<v1::DeclareRequest>) -> Result<(), EgressError> {
         let message = message.release();
         self.note("Declare", &message)?;
-        self.stub
-            .clone()
-            .declare(message)
-            .await
-            .map(drop)
-            .map_err(|status| self.failed(&status))
+        self.stub.clone().declare(message).await.map(drop).map_err(|status| self.failed(&status))
     }
 
     /// Phase 3; waits at the region for news.
@@ -155,9 +139,7 @@ impl Egress {
         let message = message.release();
         self.note("GetPattern", &message)?;
         let reply = self.stub.clone().get_pattern(message).await;
-        reply
-            .map(tonic::Response::into_inner)
-            .map_err(|status| self.failed(&status))
+        reply.map(tonic::Response::into_inner).map_err(|status| self.failed(&status))
     }
 
     /// Phase 3b.
@@ -167,12 +149,7 @@ impl Egress {
     pub async fn answer(&self, message: Cleared<v1::AnswerRequest>) -> Result<(), EgressError> {
         let message = message.release();
         self.note("Answer", &message)?;
-        self.stub
-            .clone()
-            .answer(message)
-            .await
-            .map(drop)
-            .map_err(|status| self.failed(&status))
+        self.stub.clone().answer(message).await.map(drop).map_err(|status| self.failed(&status))
     }
 
     /// Phase 4: the stored report in pieces.
@@ -196,10 +173,7 @@ impl Egress {
                 bytes: piece.bytes.to_vec(),
             })
             .collect();
-        let written: Vec<u8> = messages
-            .iter()
-            .flat_map(Message::encode_length_delimited_to_vec)
-            .collect();
+        let written: Vec<u8> = messages.iter().flat_map(Message::encode_length_delimited_to_vec).collect();
         self.note_bytes("Submit", written)?;
         let sent = self.stub.clone().submit(tokio_stream::iter(messages)).await;
         sent.map(drop).map_err(|status| self.failed(&status))
@@ -216,9 +190,7 @@ impl Egress {
         let message = message.release();
         self.note("GetProgress", &message)?;
         let reply = self.stub.clone().get_progress(message).await;
-        reply
-            .map(tonic::Response::into_inner)
-            .map_err(|status| self.failed(&status))
+        reply.map(tonic::Response::into_inner).map_err(|status| self.failed(&status))
     }
 
     /// The newest revocation list.
@@ -229,9 +201,7 @@ impl Egress {
         let message = message.release();
         self.note("Revocations", &message)?;
         let reply = self.stub.clone().revocations(message).await;
-        reply
-            .map(|reply| reply.into_inner().revocation_list)
-            .map_err(|status| self.failed(&status))
+        reply.map(|reply| reply.into_inner().revocation_list).map_err(|status| self.failed(&status))
     }
 
     /// A renewed certificate.
@@ -242,9 +212,7 @@ impl Egress {
         let message = message.release();
         self.note("Renew", &message)?;
         let reply = self.stub.clone().renew(message).await;
-        reply
-            .map(|reply| reply.into_inner().certificate)
-            .map_err(|status| self.failed(&status))
+        reply.map(|reply| reply.into_inner().certificate).map_err(|status| self.failed(&status))
     }
 }
 
@@ -259,19 +227,10 @@ pub async fn enrol(
     message: Cleared<v1::EnrolRequest>,
 ) -> Result<v1::EnrolReply, EgressError> {
     let message = message.release();
-    journal.append(
-        Timestamp::now().as_second(),
-        &invite.server.uri(),
-        "Enrol",
-        message.encode_to_vec(),
-    )?;
+    journal.append(Timestamp::now().as_second(), &invite.server.uri(), "Enrol", message.encode_to_vec())?;
     let tls = Arc::new(ClientTls::enrolment(invite.root_sha256));
     let address = invite.enrolment_address.clone();
-    let target = Target {
-        address,
-        proxy,
-        expected: invite.server.clone(),
-    };
+    let target = Target { address, proxy, expected: invite.server.clone() };
     let refused = |error: &(dyn std::error::Error + 'static)| explain(error, None, Timestamp::now());
     let channel = connect(target, tls).await.map_err(|error| refused(&error))?;
     match EnrolmentClient::new(channel).enrol(message).await {

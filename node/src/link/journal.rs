@@ -70,13 +70,7 @@ pub struct Entry {
 
 impl std::fmt::Debug for Entry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "Entry({} {}, {} bytes)",
-            self.number,
-            self.method,
-            self.body.len()
-        )
+        write!(f, "Entry({} {}, {} bytes)", self.number, self.method, self.body.len())
     }
 }
 
@@ -103,10 +97,7 @@ pub struct Reading {
 }
 
 fn file_error(path: &Path) -> impl Fn(std::io::Error) -> JournalError + '_ {
-    |source| JournalError::File {
-        path: path.to_path_buf(),
-        source,
-    }
+    |source| JournalError::File { path: path.to_path_buf(), source }
 }
 
 impl Journal {
@@ -118,22 +109,14 @@ impl Journal {
         fs::create_dir_all(directory).map_err(file_error(directory))?;
         let path = directory.join("journal.log");
         let reading = read(directory)?;
-        let options = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .read(true)
-            .open(&path);
+        let options = OpenOptions::new().create(true).append(true).read(true).open(&path);
         let file = options.map_err(file_error(&path))?;
         if reading.torn > 0 {
             tracing::warn!("a torn record at the journal's end was never sent; it is cut off");
-            file.set_len(reading.length - reading.torn)
-                .map_err(file_error(&path))?;
+            file.set_len(reading.length - reading.torn).map_err(file_error(&path))?;
             file.sync_all().map_err(file_error(&path))?;
         }
-        Ok(Self {
-            path,
-            state: Mutex::new((file, reading.head)),
-        })
+        Ok(Self { path, state: Mutex::new((file, reading.head)) })
     }
 
     /// Writes a message down, durably; the message may be sent when this returned.
@@ -144,18 +127,9 @@ impl Journal {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let (file, head) = &mut *state;
         let (to, method) = (to.to_owned(), method.to_owned());
-        let entry = Entry {
-            number: head.number + 1,
-            at,
-            to,
-            method,
-            body,
-            previous: head.hash,
-        };
+        let entry = Entry { number: head.number + 1, at, to, method, body, previous: head.hash };
         let bytes = postcard::to_allocvec(&entry).map_err(|_| JournalError::TooLong(entry.body.len()))?;
-        let length = u32::try_from(bytes.len())
-            .ok()
-            .filter(|length| *length as usize <= MAX_RECORD);
+        let length = u32::try_from(bytes.len()).ok().filter(|length| *length as usize <= MAX_RECORD);
         let length = length.ok_or(JournalError::TooLong(bytes.len()))?;
         let hash: [u8; 32] = Sha256::digest(&bytes).into();
         let record = [&length.to_be_bytes()[..], &bytes, &hash].concat();
@@ -163,15 +137,10 @@ impl Journal {
         let written = file.write_all(&record).and_then(|()| file.sync_data());
         if let Err(error) = written {
             // A full disk leaves a part of the record; the next record must not come after it.
-            file.set_len(before)
-                .and_then(|()| file.sync_data())
-                .map_err(file_error(&self.path))?;
+            file.set_len(before).and_then(|()| file.sync_data()).map_err(file_error(&self.path))?;
             return Err(file_error(&self.path)(error));
         }
-        *head = Head {
-            number: entry.number,
-            hash,
-        };
+        *head = Head { number: entry.number, hash };
         write_head(&self.path, *head)
     }
 }
@@ -188,9 +157,7 @@ fn write_head(journal: &Path, head: Head) -> Result<(), JournalError> {
         file.write_all(&bytes)?;
         file.sync_all()
     });
-    written
-        .and_then(|()| fs::rename(&partial, &path))
-        .map_err(file_error(&path))
+    written.and_then(|()| fs::rename(&partial, &path)).map_err(file_error(&path))
 }
 
 /// Reads and verifies the whole journal of a directory.
@@ -206,26 +173,17 @@ pub fn read(directory: &Path) -> Result<Reading, JournalError> {
         Err(error) => return Err(file_error(&path)(error)),
     }
     let written = match fs::read(head_path(&path)) {
-        Ok(bytes) => postcard::from_bytes(&bytes).map_err(|_| JournalError::Changed {
-            path: head_path(&path),
-            record: 0,
-        })?,
+        Ok(bytes) => postcard::from_bytes(&bytes)
+            .map_err(|_| JournalError::Changed { path: head_path(&path), record: 0 })?,
         Err(_) => Head::default(),
     };
-    let mut reading = Reading {
-        entries: Vec::new(),
-        head: Head::default(),
-        torn: 0,
-        length: bytes.len() as u64,
-    };
+    let mut reading =
+        Reading { entries: Vec::new(), head: Head::default(), torn: 0, length: bytes.len() as u64 };
     let mut rest = bytes.as_slice();
     let mut held = written == Head::default();
     while !rest.is_empty() {
         let record = reading.head.number + 1;
-        let changed = || JournalError::Changed {
-            path: path.clone(),
-            record,
-        };
+        let changed = || JournalError::Changed { path: path.clone(), record };
         let Some((entry, hash, after)) = take(rest) else {
             // Only a record that was never acknowledged to the sender may be torn.
             if held {
@@ -248,11 +206,7 @@ pub fn read(directory: &Path) -> Result<Reading, JournalError> {
         rest = after;
     }
     if !held {
-        return Err(JournalError::Cut {
-            path,
-            found: reading.head.number,
-            expected: written.number,
-        });
+        return Err(JournalError::Cut { path, found: reading.head.number, expected: written.number });
     }
     Ok(reading)
 }
@@ -277,9 +231,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let journal = Journal::open(directory.path()).unwrap();
         for message in 0..messages {
-            journal
-                .append(1, "urn:samman:region:21", "Declare", vec![message; 40])
-                .unwrap();
+            journal.append(1, "urn:samman:region:21", "Declare", vec![message; 40]).unwrap();
         }
         directory
     }
@@ -287,10 +239,7 @@ mod tests {
     #[test]
     fn what_was_written_is_read_again_and_verifies_after_reopening() {
         let directory = journal(3);
-        Journal::open(directory.path())
-            .unwrap()
-            .append(2, "x", "Submit", vec![9])
-            .unwrap();
+        Journal::open(directory.path()).unwrap().append(2, "x", "Submit", vec![9]).unwrap();
         let reading = read(directory.path()).unwrap();
         assert_eq!(reading.entries.len(), 4);
         assert_eq!(reading.entries[3].body, [9]);
@@ -317,10 +266,7 @@ mod tests {
         fs::write(&path, &bytes[..bytes.len() / 3 * 2]).unwrap();
         assert!(read(directory.path()).is_err());
         fs::write(&path, b"").unwrap();
-        assert!(matches!(
-            read(directory.path()),
-            Err(JournalError::Cut { expected: 3, .. })
-        ));
+        assert!(matches!(read(directory.path()), Err(JournalError::Cut { expected: 3, .. })));
     }
 
     #[test]
@@ -330,10 +276,7 @@ mod tests {
         let mut bytes = fs::read(&path).unwrap();
         bytes.extend_from_slice(&[0, 0, 0, 90, 1, 2, 3]);
         fs::write(&path, &bytes).unwrap();
-        Journal::open(directory.path())
-            .unwrap()
-            .append(3, "x", "y", vec![1])
-            .unwrap();
+        Journal::open(directory.path()).unwrap().append(3, "x", "y", vec![1]).unwrap();
         assert_eq!(read(directory.path()).unwrap().entries.len(), 3);
     }
 }

@@ -63,16 +63,9 @@ impl LedgerBook {
     pub fn open(store: Arc<dyn Store>) -> anyhow::Result<Self> {
         let (log, entries) = FactLog::<LedgerEntry>::open(store.clone(), "node/ledger")?;
         let mut ledger = Ledger::default();
-        entries
-            .into_iter()
-            .for_each(|entry| ledger.enter(entry.definition, entry.line));
+        entries.into_iter().for_each(|entry| ledger.enter(entry.definition, entry.line));
         let (covered_log, covered) = FactLog::open(store, "node/covered")?;
-        Ok(Self {
-            log,
-            ledger: Mutex::new(ledger),
-            covered_log,
-            covered: Mutex::new(covered),
-        })
+        Ok(Self { log, ledger: Mutex::new(ledger), covered_log, covered: Mutex::new(covered) })
     }
 
     /// Writes down that this node takes part in a collection. A second collection over a common day is refused: what both
@@ -83,21 +76,14 @@ impl LedgerBook {
         if covered.iter().any(|known| known.case == collection.hash) {
             return Ok(());
         }
-        if covered
-            .iter()
-            .any(|known| known.days.0 <= days.1 && days.0 <= known.days.1)
-        {
+        if covered.iter().any(|known| known.days.0 <= days.1 && days.0 <= known.days.1) {
             bail!(
                 "{} counts records of days that this node has delivered under another collection; it takes no part",
                 collection.id
             );
         }
-        let entry = Covered {
-            case: collection.hash,
-            days,
-        };
-        self.covered_log
-            .append(std::slice::from_ref(&entry), Vec::new())?;
+        let entry = Covered { case: collection.hash, days };
+        self.covered_log.append(std::slice::from_ref(&entry), Vec::new())?;
         covered.push(entry);
         Ok(())
     }
@@ -108,10 +94,7 @@ impl LedgerBook {
     /// When they cannot be stored; nothing is entered then.
     pub fn enter(&self, lines: Vec<([u8; 32], Line)>) -> anyhow::Result<()> {
         let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
-        if !lines
-            .iter()
-            .all(|(definition, line)| ledger.allows(definition, line))
-        {
+        if !lines.iter().all(|(definition, line)| ledger.allows(definition, line)) {
             return Err(Refusal::Ledger.into());
         }
         let entry = |(definition, line): &([u8; 32], Line)| LedgerEntry {
@@ -120,9 +103,7 @@ impl LedgerBook {
         };
         let entries: Vec<LedgerEntry> = lines.iter().map(entry).collect();
         self.log.append(&entries, Vec::new())?;
-        lines
-            .into_iter()
-            .for_each(|(definition, line)| ledger.enter(definition, line));
+        lines.into_iter().for_each(|(definition, line)| ledger.enter(definition, line));
         Ok(())
     }
 
@@ -274,9 +255,7 @@ impl Case {
     }
 
     fn approve(&self) -> anyhow::Result<Step> {
-        let given = approvals(&self.shared.config)
-            .join(hex::encode(self.collection.hash))
-            .exists();
+        let given = approvals(&self.shared.config).join(hex::encode(self.collection.hash)).exists();
         if self.shared.config.approval != Approval::Alla && !given {
             return Ok(Step::Wait);
         }
@@ -308,13 +287,8 @@ impl Case {
     }
 
     async fn declare(&self) -> anyhow::Result<Step> {
-        let declaration = self
-            .look(|node| node.declaration().cloned())
-            .context("no declaration")?;
-        self.shared
-            .egress
-            .declare(Cleared::declaration(&declaration))
-            .await?;
+        let declaration = self.look(|node| node.declaration().cloned()).context("no declaration")?;
+        self.shared.egress.declare(Cleared::declaration(&declaration)).await?;
         self.take(Event::DeclarationTaken, Vec::new())?;
         Ok(Step::Done)
     }
@@ -323,11 +297,7 @@ impl Case {
         // What was seen, also when it was refused: else the region would show it again at once.
         let seen = *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let known = seen.or_else(|| self.look(|node| node.pattern().map(PatternDocument::hash)));
-        let reply = self
-            .shared
-            .egress
-            .pattern(Cleared::pattern(&self.reference, known))
-            .await?;
+        let reply = self.shared.egress.pattern(Cleared::pattern(&self.reference, known)).await?;
         if let Some(pattern) = reply.pattern {
             let signed = wire::signed("pattern", Some(pattern))?;
             let chain = GateChain::new(self.shared.gate.clone(), Timestamp::now());
@@ -342,11 +312,7 @@ impl Case {
                 return Ok(step);
             }
         }
-        let progress = self
-            .shared
-            .egress
-            .progress(Cleared::progress(&self.reference))
-            .await?;
+        let progress = self.shared.egress.progress(Cleared::progress(&self.reference)).await?;
         match progress.phase.as_str() {
             "published" => Ok(Step::Over),
             "failed" => bail!("the round failed: {}", progress.failure),
@@ -361,21 +327,13 @@ impl Case {
         proof: round::merkle::Proof,
     ) -> anyhow::Result<Step> {
         let counts = self.counts()?;
-        let own = document
-            .place(&self.shared.config.unit)
-            .and_then(|place| document.withheld.get(place));
+        let own = document.place(&self.shared.config.unit).and_then(|place| document.withheld.get(place));
         let thin = own.map_or_else(Vec::new, |withheld| {
             let values = self.system.unit_values(&counts);
             suppress::request::lines(&self.system, self.collection.min_count, withheld, &values)
         });
         let certificate = self.shared.credentials.about().key_id();
-        let shown = Shown {
-            document,
-            witnesses,
-            proof,
-            certificate,
-            thin,
-        };
+        let shown = Shown { document, witnesses, proof, certificate, thin };
         match self.take(Event::Pattern(Box::new(shown)), Vec::new()) {
             Ok(()) => Ok(Step::Done),
             Err(error) if matches!(error.downcast_ref(), Some(Refusal::Pattern(_))) => Ok(Step::Wait),
@@ -390,10 +348,7 @@ impl Case {
                 Some((round, lines.to_vec(), node.pattern()?.hash()))
             })
             .context("no answer")?;
-        self.shared
-            .egress
-            .answer(Cleared::answer(&self.reference, pattern, &lines))
-            .await?;
+        self.shared.egress.answer(Cleared::answer(&self.reference, pattern, &lines)).await?;
         self.take(Event::AnswerTaken(round), Vec::new())?;
         Ok(Step::Done)
     }
@@ -405,9 +360,7 @@ impl Case {
         if document.helper_key_id != self.helper.id() {
             bail!("the pattern names another helper key than the national body signed");
         }
-        let place = document
-            .place(&self.shared.config.unit)
-            .context("not in the roster")?;
+        let place = document.place(&self.shared.config.unit).context("not in the roster")?;
         let making = Making {
             system: &self.system,
             parameters: &self.parameters,
@@ -424,17 +377,8 @@ impl Case {
         // The ledger first: a line without a report is harmless, a report without its line is not.
         self.shared.ledger.enter(lines)?;
         let round = document.round;
-        let beside = vec![
-            (report_key(round), made.bytes),
-            (signature_key(round), made.signature),
-        ];
-        self.take(
-            Event::Reported {
-                round,
-                content: made.content,
-            },
-            beside,
-        )?;
+        let beside = vec![(report_key(round), made.bytes), (signature_key(round), made.signature)];
+        self.take(Event::Reported { round, content: made.content }, beside)?;
         Ok(Step::Done)
     }
 

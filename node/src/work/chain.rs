@@ -23,10 +23,7 @@ impl GateChain {
 
 impl Chain for GateChain {
     fn certified(&self, certificate: &[u8]) -> Option<Certified> {
-        let peer = self
-            .gate
-            .admit_der(certificate, &[Role::Region, Role::National], self.now)
-            .ok()?;
+        let peer = self.gate.admit_der(certificate, &[Role::Region, Role::National], self.now).ok()?;
         Some(Certified {
             role: peer.identity.role().word(),
             unit: peer.identity.unit().to_owned(),

@@ -75,10 +75,7 @@ impl Making<'_> {
             .iter()
             .map(|cell| {
                 let value = self.system.value(self.counts, *cell);
-                (
-                    *cell,
-                    tag(self.secret, &self.system.cells[*cell].definition, value).0,
-                )
+                (*cell, tag(self.secret, &self.system.cells[*cell].definition, value).0)
             })
             .collect();
         let measurements = measurements(self.system, self.counts, self.statuses, self.threshold)?;
@@ -96,11 +93,6 @@ impl Making<'_> {
         let report = shard(self.parameters, &binding, nonce, contents, self.helper, &mut rng)?;
         let content = report.content_hash().0;
         let signature = key.sign(&SigningContext::Report.frame(&content)).to_vec();
-        Ok(Made {
-            bytes: report.encode(self.parameters),
-            content,
-            signature,
-            tags,
-        })
+        Ok(Made { bytes: report.encode(self.parameters), content, signature, tags })
     }
 }

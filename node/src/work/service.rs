@@ -44,11 +44,7 @@ pub async fn run(config: Config, mut stop: Shutdown) -> anyhow::Result<()> {
     }
     let (credentials, crl) = wallet.load()?;
     if credentials.about().identity != Identity::new(Role::Node, config.unit.to_string())? {
-        bail!(
-            "enhet = \"{}\", men certifikatet gäller {}",
-            config.unit,
-            credentials.about().identity
-        );
+        bail!("enhet = \"{}\", men certifikatet gäller {}", config.unit, credentials.about().identity);
     }
     let store: Arc<dyn Store> = Arc::new(SledStore::open(&config.place("lager"))?);
     let journal = Arc::new(Journal::open(&config.place("journal"))?);
@@ -60,16 +56,7 @@ pub async fn run(config: Config, mut stop: Shutdown) -> anyhow::Result<()> {
     let secret = tag_secret(store.as_ref())?;
     let ledger = LedgerBook::open(store.clone())?;
     let codebook = Codebook::vuxna()?;
-    let shared = Arc::new(Shared {
-        config,
-        codebook,
-        store,
-        ledger,
-        secret,
-        gate,
-        credentials,
-        egress,
-    });
+    let shared = Arc::new(Shared { config, codebook, store, ledger, secret, gate, credentials, egress });
     let mut running = BTreeSet::new();
     let mut listed: Option<tokio::time::Instant> = None;
     let mut pause = LOOK;
@@ -104,16 +91,10 @@ async fn keep_current(shared: &Shared, wallet: &Wallet) -> anyhow::Result<()> {
     let now = Timestamp::now();
     let (held, _) = wallet.load()?;
     if held.about().renewal_due(now) {
-        let certificate = shared
-            .egress
-            .renew(Cleared::renewal(request(held.key())?))
-            .await?;
+        let certificate = shared.egress.renew(Cleared::renewal(request(held.key())?)).await?;
         let renewed = accept_renewal(&held, wallet.key()?, &certificate, now)?;
         wallet.store(renewed.certificate_der(), renewed.root_der(), &der)?;
-        tracing::info!(
-            days = renewed.about().days_left(now),
-            "the certificate was renewed"
-        );
+        tracing::info!(days = renewed.about().days_left(now), "the certificate was renewed");
         shared.egress.replace_credentials(Arc::new(renewed));
     }
     Ok(())
@@ -161,9 +142,7 @@ async fn work(case: Case, mut stop: Shutdown) {
             }
             Ok(Step::Wait) => PAUSE,
             Err(error) => {
-                let is_final = error
-                    .downcast_ref::<EgressError>()
-                    .is_some_and(EgressError::is_final);
+                let is_final = error.downcast_ref::<EgressError>().is_some_and(EgressError::is_final);
                 tracing::warn!(is_final, "{error:#}");
                 pause = (pause * 2).min(LONGEST_PAUSE);
                 pause
@@ -179,9 +158,7 @@ async fn work(case: Case, mut stop: Shutdown) {
 fn tag_secret(store: &dyn Store) -> anyhow::Result<TagSecret> {
     const KEY: &str = "node/tag-secret";
     if let Some(bytes) = store.get(KEY)? {
-        return Ok(TagSecret::from_bytes(
-            bytes.as_slice().try_into().context("the stored tag secret")?,
-        ));
+        return Ok(TagSecret::from_bytes(bytes.as_slice().try_into().context("the stored tag secret")?));
     }
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(|_| anyhow::anyhow!("no randomness from the operating system"))?;

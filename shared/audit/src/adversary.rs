@@ -127,11 +127,9 @@ impl Sight {
     pub fn total_terms(&self, system: &System, atoms: &[u32]) -> Terms {
         match whole_unit_atoms(system, atoms) {
             Some(unit_atoms) => unit_atoms.iter().map(|atom| (self.of_roster(*atom), 1)).collect(),
-            None => atoms
-                .iter()
-                .filter_map(|atom| self.full.get(atom))
-                .map(|variable| (*variable, 1))
-                .collect(),
+            None => {
+                atoms.iter().filter_map(|atom| self.full.get(atom)).map(|variable| (*variable, 1)).collect()
+            }
         }
     }
 }
@@ -154,14 +152,7 @@ pub(crate) fn whole_unit_atoms(system: &System, atoms: &[u32]) -> Option<Vec<u32
 impl<'a> Adversary<'a> {
     /// Anyone: every published figure, and earlier publications.
     pub fn reader(system: &'a System, figures: &'a Figures, earlier: &'a [EarlierIssue]) -> Self {
-        Self {
-            system,
-            figures,
-            earlier,
-            own: BTreeMap::new(),
-            statuses: None,
-            opened: None,
-        }
+        Self { system, figures, earlier, own: BTreeMap::new(), statuses: None, opened: None }
     }
 
     /// A kommun that also knows its own unit atoms: index in the roster to values, for all its sub-units.
@@ -205,13 +196,8 @@ impl<'a> Adversary<'a> {
 
     fn unit_level(&self) -> Sight {
         let (units, unit_atoms) = (self.figures.units.len(), self.system.unit_atoms);
-        let mut sight = Sight {
-            view: View::default(),
-            origins: Vec::new(),
-            units,
-            unit_atoms,
-            full: BTreeMap::new(),
-        };
+        let mut sight =
+            Sight { view: View::default(), origins: Vec::new(), units, unit_atoms, full: BTreeMap::new() };
         for unit in 0..units {
             for atom in 0..unit_atoms {
                 let variable = sight.view.variable(0);
@@ -254,11 +240,7 @@ impl<'a> Adversary<'a> {
                     continue;
                 };
                 let terms = sight.unit_terms(unit, atoms);
-                let source = sight.source(Origin::Earlier {
-                    issue,
-                    unit: Some(unit),
-                    cell,
-                });
+                let source = sight.source(Origin::Earlier { issue, unit: Some(unit), cell });
                 sight.view.equation(terms, signed(value), source);
             }
         }
@@ -297,27 +279,15 @@ impl<'a> Adversary<'a> {
             }
         }
         for (cell, value) in self.opened.into_iter().flatten() {
-            if self
-                .figures
-                .totals
-                .get(cell)
-                .is_none_or(|mark| mark.shown().is_none())
-            {
+            if self.figures.totals.get(cell).is_none_or(|mark| mark.shown().is_none()) {
                 all.push((*cell, Some(*value), Origin::Opened { cell: *cell }));
             }
         }
         let earlier = self.earlier_of(None).into_iter();
-        all.extend(earlier.map(|(issue, cell, value)| {
-            (
-                cell,
-                Some(value),
-                Origin::Earlier {
-                    issue,
-                    unit: None,
-                    cell,
-                },
-            )
-        }));
+        all.extend(
+            earlier
+                .map(|(issue, cell, value)| (cell, Some(value), Origin::Earlier { issue, unit: None, cell })),
+        );
         all
     }
 
@@ -333,11 +303,8 @@ impl<'a> Adversary<'a> {
                     continue;
                 }
                 let same = |cell: &CellIndex| self.system.cells[*cell].definition == shown.definition;
-                found.extend(
-                    (0..self.system.cells.len())
-                        .filter(same)
-                        .map(|cell| (issue, cell, shown.value)),
-                );
+                found
+                    .extend((0..self.system.cells.len()).filter(same).map(|cell| (issue, cell, shown.value)));
             }
         }
         found
@@ -349,10 +316,7 @@ impl<'a> Adversary<'a> {
         let mut empty = vec![false; self.system.atoms];
         for (cell, value, _) in &known {
             if *value == Some(0) {
-                self.system.cells[*cell]
-                    .atoms
-                    .iter()
-                    .for_each(|atom| empty[*atom as usize] = true);
+                self.system.cells[*cell].atoms.iter().for_each(|atom| empty[*atom as usize] = true);
             }
         }
         for (atom, unit_atom) in self.system.unit_atom_of.iter().enumerate() {
@@ -362,10 +326,7 @@ impl<'a> Adversary<'a> {
         }
         let component = self.components(&known, &empty);
         let mut wanted: BTreeSet<u32> = BTreeSet::new();
-        for set in totals
-            .iter()
-            .filter(|set| whole_unit_atoms(self.system, set).is_none())
-        {
+        for set in totals.iter().filter(|set| whole_unit_atoms(self.system, set).is_none()) {
             wanted.extend(set.iter().map(|atom| component[*atom as usize]));
         }
         for (atom, unit_atom) in self.system.unit_atom_of.iter().enumerate() {
@@ -409,12 +370,8 @@ impl<'a> Adversary<'a> {
             if cell.unit_atoms.is_some() || !cell.atoms.iter().any(|atom| sight.full.contains_key(atom)) {
                 continue;
             }
-            let terms = cell
-                .atoms
-                .iter()
-                .filter_map(|atom| sight.full.get(atom))
-                .map(|at| (*at, 1))
-                .collect();
+            let terms =
+                cell.atoms.iter().filter_map(|atom| sight.full.get(atom)).map(|at| (*at, 1)).collect();
             let source = sight.source(*origin);
             match value {
                 Some(value) => sight.view.equation(terms, signed(*value), source),
@@ -445,9 +402,7 @@ impl<'a> Adversary<'a> {
             }
         }
         members.iter().for_each(|atoms| join(&mut atoms.iter().copied()));
-        (0..self.system.atoms as u32)
-            .map(|atom| top(&mut leader, atom))
-            .collect()
+        (0..self.system.atoms as u32).map(|atom| top(&mut leader, atom)).collect()
     }
 }
 

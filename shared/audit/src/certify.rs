@@ -57,16 +57,9 @@ pub fn certify(input: &CertifyInput<'_>) -> Result<Release, Findings> {
     if audit.findings.is_empty() {
         audit.run();
     }
-    let Audit {
-        findings, mut report, ..
-    } = audit;
-    report.not_certified = findings
-        .iter()
-        .filter(|finding| finding.verdict == Verdict::NotCertified)
-        .count();
-    let only_unsettled = findings
-        .iter()
-        .all(|finding| finding.verdict == Verdict::NotCertified);
+    let Audit { findings, mut report, .. } = audit;
+    report.not_certified = findings.iter().filter(|finding| finding.verdict == Verdict::NotCertified).count();
+    let only_unsettled = findings.iter().all(|finding| finding.verdict == Verdict::NotCertified);
     match (findings.is_empty(), only_unsettled) {
         (true, _) => Ok(Release::new(input.figures.clone(), report)),
         (false, true) => Err(Findings::NotCertified(Box::new(Detail { findings, report }))),
@@ -76,10 +69,7 @@ pub fn certify(input: &CertifyInput<'_>) -> Result<Release, Findings> {
 
 fn check_input(input: &CertifyInput<'_>) -> Result<(), InputError> {
     let units = input.figures.units.len();
-    let lengths = [
-        ("per_unit", input.figures.per_unit.len()),
-        ("statuses", input.statuses.len()),
-    ];
+    let lengths = [("per_unit", input.figures.per_unit.len()), ("statuses", input.statuses.len())];
     if let Some((what, have)) = lengths.into_iter().find(|(_, have)| *have != units) {
         return Err(InputError::Units { what, have, units });
     }
@@ -90,16 +80,9 @@ fn check_input(input: &CertifyInput<'_>) -> Result<(), InputError> {
     }
     for (unit, statuses) in input.statuses.iter().enumerate() {
         if statuses.len() != input.system.unit_atoms {
-            return Err(InputError::Incomplete {
-                unit,
-                what: "statuses",
-            });
+            return Err(InputError::Incomplete { unit, what: "statuses" });
         }
-        if input
-            .system
-            .per_unit()
-            .any(|cell| !input.figures.per_unit[unit].contains_key(&cell))
-        {
+        if input.system.per_unit().any(|cell| !input.figures.per_unit[unit].contains_key(&cell)) {
             return Err(InputError::Incomplete { unit, what: "marks" });
         }
     }
@@ -118,17 +101,8 @@ struct Audit<'a> {
 
 impl<'a> Audit<'a> {
     fn new(input: &'a CertifyInput<'a>) -> Self {
-        let names = Names {
-            system: input.system,
-            figures: input.figures,
-            earlier: input.earlier,
-        };
-        Self {
-            input,
-            names,
-            findings: Vec::new(),
-            report: AuditReport::default(),
-        }
+        let names = Names { system: input.system, figures: input.figures, earlier: input.earlier };
+        Self { input, names, findings: Vec::new(), report: AuditReport::default() }
     }
 
     fn reader(&self) -> Adversary<'a> {
@@ -136,8 +110,7 @@ impl<'a> Audit<'a> {
     }
 
     fn coordinator(&self) -> Adversary<'a> {
-        self.reader()
-            .coordinator(self.input.statuses, self.input.min_count, self.input.known_totals)
+        self.reader().coordinator(self.input.statuses, self.input.min_count, self.input.known_totals)
     }
 
     /// TRUE-2.
@@ -154,13 +127,9 @@ impl<'a> Audit<'a> {
         let reader = self.reader();
         for unit in (0..self.input.figures.units.len()).map(Some).chain([None]) {
             for (issue, cell, value) in reader.earlier_of(unit) {
-                let marks = unit.map_or(&self.input.figures.totals, |unit| {
-                    &self.input.figures.per_unit[unit]
-                });
-                let differs = marks
-                    .get(&cell)
-                    .and_then(|mark| mark.shown())
-                    .is_some_and(|now| now != value);
+                let marks =
+                    unit.map_or(&self.input.figures.totals, |unit| &self.input.figures.per_unit[unit]);
+                let differs = marks.get(&cell).and_then(|mark| mark.shown()).is_some_and(|now| now != value);
                 if differs {
                     let name = &self.input.earlier[issue].name;
                     let explanation = format!("visas med ett annat värde i {name}");
@@ -171,9 +140,7 @@ impl<'a> Audit<'a> {
     }
 
     fn cell_label(&self, unit: Option<usize>, cell: CellIndex) -> String {
-        let whom = unit.map_or("totalt".to_owned(), |unit| {
-            self.input.figures.units[unit].to_string()
-        });
+        let whom = unit.map_or("totalt".to_owned(), |unit| self.input.figures.units[unit].to_string());
         format!("{} {whom}", self.input.system.cells[cell].label)
     }
 
@@ -192,12 +159,9 @@ impl<'a> Audit<'a> {
         let mut labels: Vec<String> = sources
             .iter()
             .filter_map(|at| match origins[*at] {
-                Origin::Unit { unit, cell }
-                | Origin::Earlier {
-                    unit: Some(unit),
-                    cell,
-                    ..
-                } => Some(self.cell_label(Some(unit), cell)),
+                Origin::Unit { unit, cell } | Origin::Earlier { unit: Some(unit), cell, .. } => {
+                    Some(self.cell_label(Some(unit), cell))
+                }
                 Origin::Total { cell } | Origin::Opened { cell } => Some(self.cell_label(None, cell)),
                 _ => None,
             })
@@ -221,10 +185,7 @@ impl<'a> Audit<'a> {
         let mut checked = Checked::new();
         for witness in &self.input.pattern.witnesses {
             if let Some(touched) = verifier.check(witness) {
-                checked
-                    .entry((witness.unit as usize, witness.atom))
-                    .or_default()
-                    .push((witness, touched));
+                checked.entry((witness.unit as usize, witness.atom)).or_default().push((witness, touched));
             }
         }
         let proven = |place: &Sensitive, spared: Option<KommunKod>| {
@@ -232,14 +193,10 @@ impl<'a> Audit<'a> {
                 return false;
             };
             place.small.iter().all(|atom| {
-                checked
-                    .get(&(*unit, *atom))
-                    .into_iter()
-                    .flatten()
-                    .any(|(witness, touched)| {
-                        Verifier::moves_alone(witness, *unit, atoms)
-                            && spared.is_none_or(|spared| !touched.contains(&spared))
-                    })
+                checked.get(&(*unit, *atom)).into_iter().flatten().any(|(witness, touched)| {
+                    Verifier::moves_alone(witness, *unit, atoms)
+                        && spared.is_none_or(|spared| !touched.contains(&spared))
+                })
             })
         };
         let (by_witness, rest): (Vec<Sensitive>, Vec<Sensitive>) =
@@ -259,22 +216,14 @@ impl<'a> Audit<'a> {
         let mut sight = match self.coordinator().sight(&[], self.input.budget) {
             Ok(sight) => sight,
             Err((contradiction, origins)) => {
-                self.contradicting(
-                    &origins,
-                    &contradiction.sources,
-                    "siffror mot deklarerade statusar",
-                );
+                self.contradicting(&origins, &contradiction.sources, "siffror mot deklarerade statusar");
                 return None;
             }
         };
         let units = figures.units.len();
-        let places: Vec<(usize, u32)> = (0..units)
-            .flat_map(|unit| (0..system.unit_atoms as u32).map(move |atom| (unit, atom)))
-            .collect();
-        let terms: Vec<_> = places
-            .iter()
-            .map(|(unit, atom)| sight.unit_terms(*unit, &[*atom]))
-            .collect();
+        let places: Vec<(usize, u32)> =
+            (0..units).flat_map(|unit| (0..system.unit_atoms as u32).map(move |atom| (unit, atom))).collect();
+        let terms: Vec<_> = places.iter().map(|(unit, atom)| sight.unit_terms(*unit, &[*atom])).collect();
         let targets: Vec<TargetIndex> = terms.into_iter().map(|terms| sight.view.target(terms)).collect();
         let engine = match Engine::new(&sight.view, self.input.budget, self.input.abort) {
             Ok(engine) => engine,
@@ -299,25 +248,18 @@ impl<'a> Audit<'a> {
         let (system, figures) = (self.input.system, self.input.figures);
         let reader = self.reader();
         let with_earlier = |unit: Option<usize>, marks: &BTreeMap<CellIndex, tables::figures::Mark>| {
-            let mut shown: BTreeMap<CellIndex, bool> = marks
-                .iter()
-                .map(|(cell, mark)| (*cell, mark.shown().is_some()))
-                .collect();
+            let mut shown: BTreeMap<CellIndex, bool> =
+                marks.iter().map(|(cell, mark)| (*cell, mark.shown().is_some())).collect();
             reader.earlier_of(unit).into_iter().for_each(|(_, cell, _)| {
                 shown.insert(cell, true);
             });
             shown
         };
         let printed = figures.per_unit.iter().enumerate();
-        let printed = printed
-            .map(|(unit, marks)| with_earlier(Some(unit), marks))
-            .collect();
+        let printed = printed.map(|(unit, marks)| with_earlier(Some(unit), marks)).collect();
         let mut totals = with_earlier(None, &figures.totals);
         let mut refined = vec![false; system.unit_atoms];
-        for cell in totals
-            .keys()
-            .filter(|cell| system.cells[**cell].unit_atoms.is_none())
-        {
+        for cell in totals.keys().filter(|cell| system.cells[**cell].unit_atoms.is_none()) {
             for atom in &system.cells[*cell].atoms {
                 if let Some(unit_atom) = system.unit_atom_of[*atom as usize] {
                     refined[unit_atom as usize] = true;
@@ -326,15 +268,7 @@ impl<'a> Audit<'a> {
         }
         totals.retain(|cell, _| system.cells[*cell].unit_atoms.is_some());
         let threshold = i64::from(self.input.min_count.get());
-        Verifier {
-            system,
-            units: &figures.units,
-            printed,
-            totals,
-            refined,
-            lower,
-            threshold,
-        }
+        Verifier { system, units: &figures.units, printed, totals, refined, lower, threshold }
     }
 
     /// SAFE-1 for the places no witness has settled.
@@ -354,10 +288,8 @@ impl<'a> Audit<'a> {
                 return;
             }
         };
-        let targets: Vec<TargetIndex> = places
-            .iter()
-            .map(|place| self.ask(&mut sight, &place.place))
-            .collect();
+        let targets: Vec<TargetIndex> =
+            places.iter().map(|place| self.ask(&mut sight, &place.place)).collect();
         let mut engine = match Engine::new(&sight.view, self.input.budget, self.input.abort) {
             Ok(engine) => engine,
             Err(contradiction) => {
@@ -441,22 +373,14 @@ impl<'a> Audit<'a> {
         let mut found: Vec<Candidate> = sources
             .iter()
             .filter_map(|at| match sight.origins[*at] {
-                Origin::Unit { unit, cell } => Some(Candidate {
-                    unit: Some(unit),
-                    cell,
-                }),
+                Origin::Unit { unit, cell } => Some(Candidate { unit: Some(unit), cell }),
                 Origin::Total { cell } => Some(Candidate { unit: None, cell }),
                 _ => None,
             })
             .filter(|candidate| {
                 let figures = self.input.figures;
-                let marks = candidate
-                    .unit
-                    .map_or(&figures.totals, |unit| &figures.per_unit[unit]);
-                marks
-                    .get(&candidate.cell)
-                    .and_then(|mark| mark.shown())
-                    .is_some_and(|value| value != 0)
+                let marks = candidate.unit.map_or(&figures.totals, |unit| &figures.per_unit[unit]);
+                marks.get(&candidate.cell).and_then(|mark| mark.shown()).is_some_and(|value| value != 0)
             })
             .collect();
         found.sort_unstable();
@@ -471,13 +395,8 @@ impl<'a> Audit<'a> {
         places: &[Sensitive],
         proven: &dyn Fn(&Sensitive, Option<KommunKod>) -> bool,
     ) {
-        let kommuner: BTreeSet<KommunKod> = self
-            .input
-            .figures
-            .units
-            .iter()
-            .map(|unit| unit.kommun())
-            .collect();
+        let kommuner: BTreeSet<KommunKod> =
+            self.input.figures.units.iter().map(|unit| unit.kommun()).collect();
         let mut searches = 0;
         for place in places {
             let Place::Unit { unit, atoms } = &place.place else {
@@ -485,10 +404,7 @@ impl<'a> Audit<'a> {
             };
             let failed = self.already_failed(place);
             let mut movements: Vec<BTreeSet<KommunKod>> = Vec::new(); // by the kommuner each touches
-            for other in kommuner
-                .iter()
-                .filter(|other| **other != self.input.figures.units[*unit].kommun())
-            {
+            for other in kommuner.iter().filter(|other| **other != self.input.figures.units[*unit].kommun()) {
                 self.report.insider_pairs += 1;
                 let spared = movements.iter().any(|touched| !touched.contains(other));
                 if failed || spared || proven(place, Some(*other)) {
@@ -541,21 +457,14 @@ impl<'a> Audit<'a> {
             .enumerate()
             .flat_map(|(unit, statuses)| {
                 let is_small = |(_, status): &(usize, &FineStatus)| **status == FineStatus::Small;
-                statuses
-                    .iter()
-                    .enumerate()
-                    .filter(is_small)
-                    .map(move |(atom, _)| (unit, atom as u32))
+                statuses.iter().enumerate().filter(is_small).map(move |(atom, _)| (unit, atom as u32))
             })
             .collect();
         let Ok(mut sight) = self.coordinator().sight(&[], self.input.budget) else {
             self.report.coordinator_unsettled = small.len();
             return;
         };
-        let terms: Vec<_> = small
-            .iter()
-            .map(|(unit, atom)| sight.unit_terms(*unit, &[*atom]))
-            .collect();
+        let terms: Vec<_> = small.iter().map(|(unit, atom)| sight.unit_terms(*unit, &[*atom])).collect();
         let targets: Vec<TargetIndex> = terms.into_iter().map(|terms| sight.view.target(terms)).collect();
         let Ok(mut engine) = Engine::new(&sight.view, self.input.budget, self.input.abort) else {
             self.report.coordinator_unsettled = small.len();

@@ -21,11 +21,8 @@ pub(crate) struct Disagreement {
 pub(crate) fn disagreements(system: &System, figures: &Figures) -> Vec<Disagreement> {
     let mut found = Vec::new();
     for table in &system.tables {
-        let index: HashMap<(&[Option<usize>], usize), CellIndex> = table
-            .rows
-            .iter()
-            .map(|row| ((row.codes.as_slice(), row.period), row.cell))
-            .collect();
+        let index: HashMap<(&[Option<usize>], usize), CellIndex> =
+            table.rows.iter().map(|row| ((row.codes.as_slice(), row.period), row.cell)).collect();
         let sizes = sizes(table);
         for row in &table.rows {
             for parts in partitions(&sizes, row, &index) {
@@ -37,21 +34,12 @@ pub(crate) fn disagreements(system: &System, figures: &Figures) -> Vec<Disagreem
         }
     }
     for (cell, total) in &figures.totals {
-        let units: Option<Vec<u64>> = figures
-            .per_unit
-            .iter()
-            .map(|marks| marks.get(cell).and_then(|mark| mark.shown()))
-            .collect();
-        let differs = total
-            .shown()
-            .zip(units)
-            .is_some_and(|(total, units)| total != units.iter().sum::<u64>());
+        let units: Option<Vec<u64>> =
+            figures.per_unit.iter().map(|marks| marks.get(cell).and_then(|mark| mark.shown())).collect();
+        let differs =
+            total.shown().zip(units).is_some_and(|(total, units)| total != units.iter().sum::<u64>());
         if differs && !figures.per_unit.is_empty() {
-            found.push(Disagreement {
-                unit: None,
-                cell: *cell,
-                parts: Vec::new(),
-            });
+            found.push(Disagreement { unit: None, cell: *cell, parts: Vec::new() });
         }
     }
     found.dedup();
@@ -62,9 +50,7 @@ pub(crate) fn disagreements(system: &System, figures: &Figures) -> Vec<Disagreem
 fn sizes(table: &TableRows) -> Vec<usize> {
     let dimensions = table.rows.first().map_or(0, |row| row.codes.len());
     let most = |at: usize| table.rows.iter().filter_map(|row| row.codes[at]).max();
-    (0..dimensions)
-        .map(|at| most(at).map_or(0, |last| last + 1))
-        .collect()
+    (0..dimensions).map(|at| most(at).map_or(0, |last| last + 1)).collect()
 }
 
 /// For each totalled dimension of a row, the rows it totals, if the table shows them all.
@@ -73,12 +59,7 @@ fn partitions(
     row: &Row,
     index: &HashMap<(&[Option<usize>], usize), CellIndex>,
 ) -> Vec<Vec<CellIndex>> {
-    let totalled = row
-        .codes
-        .iter()
-        .enumerate()
-        .filter(|(_, code)| code.is_none())
-        .map(|(at, _)| at);
+    let totalled = row.codes.iter().enumerate().filter(|(_, code)| code.is_none()).map(|(at, _)| at);
     totalled
         .filter_map(|dimension| {
             let part = |code: usize| {
@@ -101,10 +82,6 @@ fn check(
     let shown = |cell: &CellIndex| marks.get(cell).and_then(|mark| mark.shown());
     let sum: Option<u64> = parts.iter().map(shown).sum();
     if shown(&cell).zip(sum).is_some_and(|(whole, sum)| whole != sum) {
-        found.push(Disagreement {
-            unit,
-            cell,
-            parts: parts.to_vec(),
-        });
+        found.push(Disagreement { unit, cell, parts: parts.to_vec() });
     }
 }

@@ -66,32 +66,22 @@ impl Names<'_> {
         if let Some(combination) = combination(&sight.view, target, sources) {
             return format!("följer av {}", self.signed(sight, &combination));
         }
-        let mut named: Vec<String> = sources
-            .iter()
-            .filter_map(|at| self.origin(sight.origins[*at]))
-            .collect();
+        let mut named: Vec<String> =
+            sources.iter().filter_map(|at| self.origin(sight.origins[*at])).collect();
         named.dedup();
         if named.is_empty() {
             return "utesluts av de publicerade siffrorna tillsammans; ingen enskild relation räcker".into();
         }
         let more = named.len().saturating_sub(MOST_NAMED);
         named.truncate(MOST_NAMED);
-        let tail = if more > 0 {
-            format!(" och {more} till")
-        } else {
-            String::new()
-        };
-        format!(
-            "begränsas av {}{tail}, och av att undertryckta antal är minst 1",
-            named.join(", ")
-        )
+        let tail = if more > 0 { format!(" och {more} till") } else { String::new() };
+        format!("begränsas av {}{tail}, och av att undertryckta antal är minst 1", named.join(", "))
     }
 
     fn signed(&self, sight: &Sight, combination: &[(usize, Fraction)]) -> String {
         let mut text = String::new();
-        let named = combination
-            .iter()
-            .filter_map(|(at, factor)| Some((self.origin(sight.origins[*at])?, *factor)));
+        let named =
+            combination.iter().filter_map(|(at, factor)| Some((self.origin(sight.origins[*at])?, *factor)));
         let mut parts: Vec<(String, Fraction)> = named.collect();
         parts.sort_by_key(|(_, factor)| factor.over < 0);
         for (at, (name, factor)) in parts.iter().enumerate() {
@@ -120,23 +110,14 @@ fn set_name<'a>(set: &[u32], printed: impl Iterator<Item = (&'a [u32], &'a str)>
     if let Some((_, label)) = all.iter().find(|(atoms, _)| *atoms == set) {
         return (*label).into();
     }
-    let holder = all
-        .iter()
-        .filter(|(atoms, _)| inside(set, atoms))
-        .min_by_key(|(atoms, _)| atoms.len());
+    let holder = all.iter().filter(|(atoms, _)| inside(set, atoms)).min_by_key(|(atoms, _)| atoms.len());
     let Some((large, label)) = holder else {
         return "en mängd som ingen tabell visar".into();
     };
-    let mut left: Vec<u32> = large
-        .iter()
-        .filter(|atom| set.binary_search(atom).is_err())
-        .copied()
-        .collect();
+    let mut left: Vec<u32> = large.iter().filter(|atom| set.binary_search(atom).is_err()).copied().collect();
     let mut without = Vec::new();
-    let mut parts: Vec<_> = all
-        .iter()
-        .filter(|(atoms, _)| !atoms.is_empty() && inside(atoms, &left))
-        .collect();
+    let mut parts: Vec<_> =
+        all.iter().filter(|(atoms, _)| !atoms.is_empty() && inside(atoms, &left)).collect();
     parts.sort_by_key(|(atoms, _)| std::cmp::Reverse(atoms.len()));
     for (atoms, label) in parts {
         if inside(atoms, &left) {
@@ -166,22 +147,13 @@ impl Fraction {
             (a, b) = (b, a % b);
         }
         let divisor = i128::try_from(a.max(1)).ok()? * under.signum();
-        (under != 0).then(|| Self {
-            over: over / divisor,
-            under: under / divisor,
-        })
+        (under != 0).then(|| Self { over: over / divisor, under: under / divisor })
     }
 
     /// `self − factor · other`
     fn minus(self, factor: Self, other: Self) -> Option<Self> {
-        let (over, under) = (
-            factor.over.checked_mul(other.over)?,
-            factor.under.checked_mul(other.under)?,
-        );
-        let left = self
-            .over
-            .checked_mul(under)?
-            .checked_sub(over.checked_mul(self.under)?)?;
+        let (over, under) = (factor.over.checked_mul(other.over)?, factor.under.checked_mul(other.under)?);
+        let left = self.over.checked_mul(under)?.checked_sub(over.checked_mul(self.under)?)?;
         Self::new(left, self.under.checked_mul(under)?)
     }
 
@@ -194,11 +166,7 @@ type Sparse = BTreeMap<usize, Fraction>;
 
 fn subtract(from: &mut Sparse, factor: Fraction, other: &Sparse) -> Option<()> {
     for (at, value) in other {
-        let fresh = from
-            .get(at)
-            .copied()
-            .unwrap_or(Fraction::ZERO)
-            .minus(factor, *value)?;
+        let fresh = from.get(at).copied().unwrap_or(Fraction::ZERO).minus(factor, *value)?;
         if fresh.over == 0 {
             from.remove(at);
         } else {
@@ -213,20 +181,14 @@ fn subtract(from: &mut Sparse, factor: Fraction, other: &Sparse) -> Option<()> {
 pub(crate) fn combination(view: &View, target: &Terms, sources: &[usize]) -> Option<Vec<(usize, Fraction)>> {
     let one = |terms: &Terms| -> Sparse {
         let mut sum: BTreeMap<VariableIndex, i128> = BTreeMap::new();
-        terms
-            .iter()
-            .for_each(|(at, factor)| *sum.entry(*at).or_default() += i128::from(*factor));
+        terms.iter().for_each(|(at, factor)| *sum.entry(*at).or_default() += i128::from(*factor));
         sum.into_iter()
             .filter(|(_, over)| *over != 0)
             .map(|(at, over)| (at, Fraction { over, under: 1 }))
             .collect()
     };
     let mut basis: Vec<(usize, Sparse, Sparse)> = Vec::new(); // pivot, row, how it is made
-    for equation in view
-        .equations
-        .iter()
-        .filter(|equation| sources.contains(&equation.source))
-    {
+    for equation in view.equations.iter().filter(|equation| sources.contains(&equation.source)) {
         let mut row = one(&equation.terms);
         let mut made = Sparse::from([(equation.source, Fraction { over: 1, under: 1 })]);
         reduce(&mut row, &mut made, &basis)?;
@@ -236,15 +198,7 @@ pub(crate) fn combination(view: &View, target: &Terms, sources: &[usize]) -> Opt
     }
     let (mut row, mut made) = (one(target), Sparse::new());
     reduce(&mut row, &mut made, &basis)?;
-    let negative = |(at, value): (usize, Fraction)| {
-        (
-            at,
-            Fraction {
-                over: -value.over,
-                under: value.under,
-            },
-        )
-    };
+    let negative = |(at, value): (usize, Fraction)| (at, Fraction { over: -value.over, under: value.under });
     row.is_empty().then(|| made.into_iter().map(negative).collect())
 }
 

@@ -97,39 +97,21 @@ impl<'a> Engine<'a> {
     pub fn new(view: &View, budget: Budget, abort: &'a dyn Fn() -> bool) -> Result<Self, Contradiction> {
         let rows = Rows::new(view);
         let mut root = rows.start.clone();
-        let mut reasons = Reasons {
-            of: vec![Vec::new(); root.lower.len()],
-        };
-        let mut work = Propagator {
-            rows: &rows.rows,
-            rows_of: &rows.rows_of,
-            extra: None,
-            steps: budget.propagation,
-        };
+        let mut reasons = Reasons { of: vec![Vec::new(); root.lower.len()] };
+        let mut work =
+            Propagator { rows: &rows.rows, rows_of: &rows.rows_of, extra: None, steps: budget.propagation };
         if let Err(Empty(last)) = work.run(&mut root, 0..rows.rows.len() as u32, Some(&mut reasons)) {
             let last = &rows.rows[last as usize];
             let near = last.terms.iter().flat_map(|(at, _)| &reasons.of[*at as usize]);
-            let mut sources: Vec<SourceIndex> = near
-                .filter_map(|row| rows.rows[*row as usize].source)
-                .chain(last.source)
-                .collect();
+            let mut sources: Vec<SourceIndex> =
+                near.filter_map(|row| rows.rows[*row as usize].source).chain(last.source).collect();
             sources.sort_unstable();
             sources.dedup();
             return Err(Contradiction { sources });
         }
         let (blocks, block_of) = split(&rows, &root);
         let seen = vec![BTreeMap::new(); rows.targets.len()];
-        Ok(Self {
-            rows,
-            root,
-            reasons,
-            blocks,
-            block_of,
-            seen,
-            budget,
-            questions: 0,
-            abort,
-        })
+        Ok(Self { rows, root, reasons, blocks, block_of, seen, budget, questions: 0, abort })
     }
 
     /// Range questions asked so far.
@@ -223,23 +205,15 @@ impl<'a> Engine<'a> {
             return (Reach::Unknown, Means::Search);
         }
         self.questions += 1;
-        let question = Row {
-            terms: self.rows.targets[target].clone(),
-            lo,
-            hi,
-            source: None,
-        };
+        let question = Row { terms: self.rows.targets[target].clone(), lo, hi, source: None };
         let block = self.joined(&question);
         self.answer(&block, &question)
     }
 
     /// The blocks a question touches, as one.
     fn joined(&self, question: &Row) -> Block {
-        let mut touched: Vec<u32> = question
-            .terms
-            .iter()
-            .filter_map(|(variable, _)| self.block_of[*variable as usize])
-            .collect();
+        let mut touched: Vec<u32> =
+            question.terms.iter().filter_map(|(variable, _)| self.block_of[*variable as usize]).collect();
         touched.sort_unstable();
         touched.dedup();
         let mut joined = Block::default();
@@ -257,18 +231,10 @@ impl<'a> Engine<'a> {
         if self.propagator(question).run(&mut domain, [fresh], None).is_err() {
             return (Reach::No, Means::Propagation);
         }
-        if block
-            .variables
-            .iter()
-            .all(|at| domain.fixed(*at as usize).is_some())
-        {
+        if block.variables.iter().all(|at| domain.fixed(*at as usize).is_some()) {
             return self.settle(block, question, &domain, Means::Propagation);
         }
-        let branches = if block.variables.len() > SEARCHED {
-            0
-        } else {
-            self.budget.branches
-        };
+        let branches = if block.variables.len() > SEARCHED { 0 } else { self.budget.branches };
         match self.search(block, question, domain.clone(), branches) {
             (Reach::Unknown, _) => self.program(block, question, &domain),
             settled => settled,
@@ -277,12 +243,7 @@ impl<'a> Engine<'a> {
 
     fn propagator<'r>(&'r self, question: &'r Row) -> Propagator<'r> {
         let steps = self.budget.propagation;
-        Propagator {
-            rows: &self.rows.rows,
-            rows_of: &self.rows.rows_of,
-            extra: Some(question),
-            steps,
-        }
+        Propagator { rows: &self.rows.rows, rows_of: &self.rows.rows_of, extra: Some(question), steps }
     }
 
     /// Depth first, smallest domain first, halving.
@@ -321,23 +282,11 @@ impl<'a> Engine<'a> {
     }
 
     fn program(&mut self, block: &Block, question: &Row, domain: &Domain) -> (Reach, Means) {
-        let variables: Vec<u32> = block
-            .variables
-            .iter()
-            .copied()
-            .filter(|at| domain.fixed(*at as usize).is_none())
-            .collect();
-        let mut rows: Vec<&Row> = block
-            .rows
-            .iter()
-            .map(|row| &self.rows.rows[*row as usize])
-            .collect();
+        let variables: Vec<u32> =
+            block.variables.iter().copied().filter(|at| domain.fixed(*at as usize).is_none()).collect();
+        let mut rows: Vec<&Row> = block.rows.iter().map(|row| &self.rows.rows[*row as usize]).collect();
         rows.push(question);
-        let program = Program {
-            variables: &variables,
-            rows: &rows,
-            domain,
-        };
+        let program = Program { variables: &variables, rows: &rows, domain };
         if program.size() > self.budget.coefficients {
             return (Reach::Unknown, Means::Program);
         }
@@ -361,10 +310,7 @@ impl<'a> Engine<'a> {
     /// Checks a full point of the block exactly and remembers the targets it shows.
     fn settle(&mut self, block: &Block, question: &Row, point: &Domain, means: Means) -> (Reach, Means) {
         let value = |terms: &[(u32, i64)]| {
-            terms
-                .iter()
-                .map(|(at, factor)| point.lower[*at as usize] * i128::from(*factor))
-                .sum::<i128>()
+            terms.iter().map(|(at, factor)| point.lower[*at as usize] * i128::from(*factor)).sum::<i128>()
         };
         let inside = block.variables.iter().all(|at| {
             let (at, chosen) = (*at as usize, point.lower[*at as usize]);
@@ -455,11 +401,7 @@ fn split(rows: &Rows, root: &Domain) -> (Vec<Block>, Vec<Option<u32>>) {
         blocks[block as usize].variables.push(at);
     }
     for (at, row) in rows.rows.iter().enumerate() {
-        if let Some(block) = row
-            .terms
-            .iter()
-            .find_map(|(variable, _)| block_of[*variable as usize])
-        {
+        if let Some(block) = row.terms.iter().find_map(|(variable, _)| block_of[*variable as usize]) {
             blocks[block as usize].rows.push(at as u32);
         }
     }

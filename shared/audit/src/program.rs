@@ -70,11 +70,7 @@ impl Program<'_> {
                 Err(_) => constant += self.domain.lower[*variable as usize] * i128::from(*factor),
             }
         }
-        Reduced {
-            terms,
-            lo: row.lo.map(|lo| lo - constant),
-            hi: row.hi.map(|hi| hi - constant),
-        }
+        Reduced { terms, lo: row.lo.map(|lo| lo - constant), hi: row.hi.map(|hi| hi - constant) }
     }
 
     fn attempt(
@@ -89,25 +85,18 @@ impl Program<'_> {
             .iter()
             .map(|variable| {
                 let lower = self.domain.lower[*variable as usize].clamp(-FAR, FAR);
-                let upper = self.domain.upper[*variable as usize]
-                    .unwrap_or(FAR)
-                    .clamp(-FAR, FAR);
+                let upper = self.domain.upper[*variable as usize].unwrap_or(FAR).clamp(-FAR, FAR);
                 problem.add_integer_var(0.0, (lower as i32, upper as i32)) // clamped to 30 bits
             })
             .collect();
         for row in rows.iter().filter(|row| !row.terms.is_empty()) {
-            let base: Vec<(Variable, f64)> = row
-                .terms
-                .iter()
-                .map(|(at, factor)| (variables[*at], *factor))
-                .collect();
+            let base: Vec<(Variable, f64)> =
+                row.terms.iter().map(|(at, factor)| (variables[*at], *factor)).collect();
             let sides = match (row.lo, row.hi) {
                 (Some(lo), Some(hi)) if lo == hi => vec![(ComparisonOp::Eq, lo)],
                 (lo, hi) => {
                     let lo = lo.map(|lo| (ComparisonOp::Ge, lo));
-                    lo.into_iter()
-                        .chain(hi.map(|hi| (ComparisonOp::Le, hi)))
-                        .collect()
+                    lo.into_iter().chain(hi.map(|hi| (ComparisonOp::Le, hi))).collect()
                 }
             };
             for (comparison, value) in sides {
@@ -125,14 +114,7 @@ impl Program<'_> {
         let Some(solution) = outcome.solution() else {
             return Ok(None);
         };
-        let point = variables
-            .iter()
-            .map(|variable| solution.var_value(*variable).round() as i128)
-            .collect();
-        Ok(Some((
-            point,
-            solution.objective(),
-            solution.status() == SolutionStatus::Optimal,
-        )))
+        let point = variables.iter().map(|variable| solution.var_value(*variable).round() as i128).collect();
+        Ok(Some((point, solution.objective(), solution.status() == SolutionStatus::Optimal)))
     }
 }

@@ -50,11 +50,7 @@ fn ends(domain: &Domain, at: usize, factor: i64) -> (Option<i128>, Option<i128>)
     let factor = i128::from(factor);
     let lower = Some(domain.lower[at] * factor);
     let upper = domain.upper[at].map(|upper| upper * factor);
-    if factor >= 0 {
-        (lower, upper)
-    } else {
-        (upper, lower)
-    }
+    if factor >= 0 { (lower, upper) } else { (upper, lower) }
 }
 
 /// The least and largest value an expression can take in a domain.
@@ -65,10 +61,7 @@ pub(crate) fn range(domain: &Domain, terms: &[(u32, i64)]) -> (Option<i128>, Opt
         least.add(low);
         most.add(high);
     }
-    (
-        (least.open == 0).then_some(least.finite),
-        (most.open == 0).then_some(most.finite),
-    )
+    ((least.open == 0).then_some(least.finite), (most.open == 0).then_some(most.finite))
 }
 
 /// A propagation over fixed rows.
@@ -155,15 +148,9 @@ fn tighten(row: &Row, domain: &mut Domain, changed: &mut Vec<u32>) -> bool {
         let at_most = row.hi.zip(least.without(low)).map(|(hi, rest)| hi - rest);
         let at_least = row.lo.zip(most.without(high)).map(|(lo, rest)| lo - rest);
         let (lower, upper) = if wide > 0 {
-            (
-                at_least.map(|value| ceiling(value, wide)),
-                at_most.map(|value| value.div_euclid(wide)),
-            )
+            (at_least.map(|value| ceiling(value, wide)), at_most.map(|value| value.div_euclid(wide)))
         } else {
-            (
-                at_most.map(|value| ceiling(-value, -wide)),
-                at_least.map(|value| (-value).div_euclid(-wide)),
-            )
+            (at_most.map(|value| ceiling(-value, -wide)), at_least.map(|value| (-value).div_euclid(-wide)))
         };
         let mut moved = false;
         if let Some(lower) = lower.filter(|lower| *lower > domain.lower[variable]) {
@@ -198,14 +185,8 @@ mod tests {
     fn fixpoint(view: &View) -> Result<Domain, Empty> {
         let rows = Rows::new(view);
         let mut domain = rows.start.clone();
-        let mut work = Propagator {
-            rows: &rows.rows,
-            rows_of: &rows.rows_of,
-            extra: None,
-            steps: 10_000,
-        };
-        work.run(&mut domain, 0..rows.rows.len() as u32, None)
-            .map(|()| domain)
+        let mut work = Propagator { rows: &rows.rows, rows_of: &rows.rows_of, extra: None, steps: 10_000 };
+        work.run(&mut domain, 0..rows.rows.len() as u32, None).map(|()| domain)
     }
 
     #[test]
@@ -244,12 +225,7 @@ mod tests {
         view.equation(vec![(a, 1), (b, 1)], 5, 0);
         let rows = Rows::new(&view);
         let mut domain = rows.start.clone();
-        let mut work = Propagator {
-            rows: &rows.rows,
-            rows_of: &rows.rows_of,
-            extra: None,
-            steps: 0,
-        };
+        let mut work = Propagator { rows: &rows.rows, rows_of: &rows.rows_of, extra: None, steps: 0 };
         assert!(work.run(&mut domain, [0], None).is_ok());
         assert_eq!(domain.upper[0], None);
     }

@@ -188,10 +188,7 @@ impl FromStr for MarkMeaning {
             return Err(MeaningError);
         }
         let mark = mark.trim().to_owned();
-        Ok(Self {
-            mark,
-            meaning: Meaning { lower, upper },
-        })
+        Ok(Self { mark, meaning: Meaning { lower, upper } })
     }
 }
 
@@ -209,14 +206,8 @@ pub struct Marks(BTreeMap<String, Meaning>);
 impl Default for Marks {
     /// `*` is 1 to 3, `**` is 4 or more, as in Stockholm's *Socialtjänstrapport*.
     fn default() -> Self {
-        let one = Meaning {
-            lower: 1,
-            upper: Some(3),
-        };
-        let two = Meaning {
-            lower: 4,
-            upper: None,
-        };
+        let one = Meaning { lower: 1, upper: Some(3) };
+        let two = Meaning { lower: 4, upper: None };
         Self(BTreeMap::from([("*".to_owned(), one), ("**".to_owned(), two)]))
     }
 }
@@ -367,18 +358,9 @@ mod tests {
 
     #[test]
     fn what_gives_no_meaning_is_refused() {
-        for text in [
-            "*",
-            "*=",
-            "=1..3",
-            "*=1",
-            "*=3..1",
-            "*=a..b",
-            "*=-1..3",
-            "*=+1..3",
-            "*=..3",
-            "*=1..999999999",
-        ] {
+        for text in
+            ["*", "*=", "=1..3", "*=1", "*=3..1", "*=a..b", "*=-1..3", "*=+1..3", "*=..3", "*=1..999999999"]
+        {
             assert_eq!(parsed(text), None, "{text}");
         }
     }

@@ -51,26 +51,16 @@ impl Rows {
     pub(crate) fn new(view: &View) -> Self {
         let lump_of = lumps(view);
         let size = lump_of.iter().map(|lump| *lump as usize + 1).max().unwrap_or(0);
-        let mut start = Domain {
-            lower: vec![0; size],
-            upper: vec![Some(0); size],
-        };
+        let mut start = Domain { lower: vec![0; size], upper: vec![Some(0); size] };
         for (variable, lump) in view.variables.iter().zip(&lump_of) {
             let at = *lump as usize;
             start.lower[at] += i128::from(variable.lower);
-            start.upper[at] = start.upper[at]
-                .zip(variable.upper)
-                .map(|(sum, upper)| sum + i128::from(upper));
+            start.upper[at] = start.upper[at].zip(variable.upper).map(|(sum, upper)| sum + i128::from(upper));
         }
         let fold = |terms: &Terms| folded(terms, &lump_of);
         let equations = view.equations.iter().map(|equation| {
             let value = Some(i128::from(equation.value));
-            Row {
-                terms: fold(&equation.terms),
-                lo: value,
-                hi: value,
-                source: Some(equation.source),
-            }
+            Row { terms: fold(&equation.terms), lo: value, hi: value, source: Some(equation.source) }
         });
         let bounds = view.bounds.iter().map(|bound| {
             let value = i128::from(bound.value);
@@ -78,27 +68,15 @@ impl Rows {
                 Side::AtLeast => (Some(value), None),
                 Side::AtMost => (None, Some(value)),
             };
-            Row {
-                terms: fold(&bound.terms),
-                lo,
-                hi,
-                source: Some(bound.source),
-            }
+            Row { terms: fold(&bound.terms), lo, hi, source: Some(bound.source) }
         });
         let rows: Vec<Row> = equations.chain(bounds).collect();
         let mut rows_of = vec![Vec::new(); size];
         for (at, row) in rows.iter().enumerate() {
-            row.terms
-                .iter()
-                .for_each(|(variable, _)| rows_of[*variable as usize].push(at as u32));
+            row.terms.iter().for_each(|(variable, _)| rows_of[*variable as usize].push(at as u32));
         }
         let targets = view.targets.iter().map(fold).collect();
-        Self {
-            rows,
-            start,
-            targets,
-            rows_of,
-        }
+        Self { rows, start, targets, rows_of }
     }
 }
 
@@ -128,9 +106,7 @@ fn lumps(view: &View) -> Vec<u32> {
         .chain(&view.targets);
     for (row, terms) in expressions.enumerate() {
         let mut merged: HashMap<usize, i64> = HashMap::new();
-        terms
-            .iter()
-            .for_each(|(variable, factor)| *merged.entry(*variable).or_default() += factor);
+        terms.iter().for_each(|(variable, factor)| *merged.entry(*variable).or_default() += factor);
         for (variable, factor) in merged.into_iter().filter(|(_, factor)| *factor != 0) {
             columns[variable].push((row as u32, factor));
         }

@@ -45,32 +45,21 @@ pub struct Sensitive {
 /// All sensitive places of units.
 pub fn of_units(system: &System, statuses: &[Vec<FineStatus>], min_count: MinCount) -> Vec<Sensitive> {
     let mut sets: BTreeSet<&[u32]> = system.implied_unit.iter().map(Vec::as_slice).collect();
-    let printed = system
-        .per_unit()
-        .filter_map(|cell| system.cells[cell].unit_atoms.as_deref());
+    let printed = system.per_unit().filter_map(|cell| system.cells[cell].unit_atoms.as_deref());
     sets.extend(printed);
     let single: Vec<[u32; 1]> = (0..system.unit_atoms as u32).map(|atom| [atom]).collect();
     sets.extend(single.iter().map(|atom| atom.as_slice()));
     let mut found = Vec::new();
     for (unit, statuses) in statuses.iter().enumerate() {
         for set in &sets {
-            let plain = set
-                .iter()
-                .any(|atom| statuses[*atom as usize] == FineStatus::Plain);
+            let plain = set.iter().any(|atom| statuses[*atom as usize] == FineStatus::Plain);
             let is_small = |atom: &&u32| statuses[**atom as usize] == FineStatus::Small;
             let small: Vec<u32> = set.iter().filter(is_small).copied().collect();
             if plain || small.is_empty() || small.len() as u64 >= u64::from(min_count.get()) {
                 continue;
             }
-            let place = Place::Unit {
-                unit,
-                atoms: set.to_vec(),
-            };
-            found.push(Sensitive {
-                place,
-                floor: small.len() as u64,
-                small,
-            });
+            let place = Place::Unit { unit, atoms: set.to_vec() };
+            found.push(Sensitive { place, floor: small.len() as u64, small });
         }
     }
     found
@@ -93,34 +82,20 @@ struct Bits(Vec<u64>);
 impl Bits {
     fn new(size: usize, atoms: &[u32]) -> Self {
         let mut words = vec![0u64; size.div_ceil(64)];
-        atoms
-            .iter()
-            .for_each(|atom| words[*atom as usize / 64] |= 1 << (atom % 64));
+        atoms.iter().for_each(|atom| words[*atom as usize / 64] |= 1 << (atom % 64));
         Self(words)
     }
 
     fn is_inside(&self, other: &Self) -> bool {
-        self.0
-            .iter()
-            .zip(&other.0)
-            .all(|(mine, theirs)| mine & !theirs == 0)
+        self.0.iter().zip(&other.0).all(|(mine, theirs)| mine & !theirs == 0)
     }
 
     fn meets(&self, other: &Self) -> bool {
-        self.0
-            .iter()
-            .zip(&other.0)
-            .any(|(mine, theirs)| mine & theirs != 0)
+        self.0.iter().zip(&other.0).any(|(mine, theirs)| mine & theirs != 0)
     }
 
     fn minus(&self, other: &Self) -> Self {
-        Self(
-            self.0
-                .iter()
-                .zip(&other.0)
-                .map(|(mine, theirs)| mine & !theirs)
-                .collect(),
-        )
+        Self(self.0.iter().zip(&other.0).map(|(mine, theirs)| mine & !theirs).collect())
     }
 
     fn is_empty(&self) -> bool {
@@ -151,13 +126,7 @@ pub fn of_totals(
         let surely_plain = value.is_none() && packed(set, &totals, |total| total.least) >= threshold;
         let floor = packed(set, &totals, |total| total.parts).max(1);
         if !surely_plain && floor < threshold && !set.is_empty() {
-            found.push(Sensitive {
-                place: Place::Total {
-                    atoms: atoms.to_vec(),
-                },
-                floor,
-                small: vec![],
-            });
+            found.push(Sensitive { place: Place::Total { atoms: atoms.to_vec() }, floor, small: vec![] });
         }
     };
     for (total, cell) in totals.iter().zip(counted(system)) {
@@ -182,41 +151,27 @@ fn printed_totals(
     min_count: MinCount,
 ) -> Vec<Total> {
     let least_of = |unit: &Vec<FineStatus>, atoms: &[u32]| {
-        atoms
-            .iter()
-            .map(|atom| u64::from(unit[*atom as usize].least(min_count)))
-            .sum::<u64>()
+        atoms.iter().map(|atom| u64::from(unit[*atom as usize].least(min_count))).sum::<u64>()
     };
     let total = |cell: CellIndex| {
         let of = &system.cells[cell];
         let shown = figures.totals.get(&cell).and_then(|mark| mark.shown());
-        let units: Option<Vec<u64>> = of
-            .unit_atoms
-            .as_deref()
-            .map(|atoms| statuses.iter().map(|unit| least_of(unit, atoms)).collect());
-        let nonzero = units
-            .as_ref()
-            .map(|units| units.iter().filter(|least| **least > 0).count() as u64);
+        let units: Option<Vec<u64>> =
+            of.unit_atoms.as_deref().map(|atoms| statuses.iter().map(|unit| least_of(unit, atoms)).collect());
+        let nonzero = units.as_ref().map(|units| units.iter().filter(|least| **least > 0).count() as u64);
         let zero = (nonzero == Some(0)).then_some(0);
         let value = shown.or_else(|| known.get(&cell).copied()).or(zero);
         let parts = nonzero.unwrap_or(0).max(value.unwrap_or(0).min(1));
         let least = value.unwrap_or_else(|| units.map_or(0, |units| units.iter().sum()));
-        Total {
-            set: Bits::new(system.atoms, &of.atoms),
-            value,
-            parts,
-            least,
-        }
+        Total { set: Bits::new(system.atoms, &of.atoms), value, parts, least }
     };
     counted(system).map(total).collect()
 }
 
 /// What the printed cells inside the set that do not overlap add up to, smallest first: never more than the truth.
 fn packed(set: &Bits, totals: &[Total], worth: impl Fn(&Total) -> u64) -> u64 {
-    let mut inside: Vec<&Total> = totals
-        .iter()
-        .filter(|total| worth(total) > 0 && total.set.is_inside(set))
-        .collect();
+    let mut inside: Vec<&Total> =
+        totals.iter().filter(|total| worth(total) > 0 && total.set.is_inside(set)).collect();
     inside.sort_by_key(|total| total.set.len());
     let mut left = set.clone();
     let mut sum = 0;
@@ -227,11 +182,7 @@ fn packed(set: &Bits, totals: &[Total], worth: impl Fn(&Total) -> u64) -> u64 {
         }
     }
     // one relation may have more parts than the pieces packed: the units of the set itself
-    inside
-        .iter()
-        .filter(|total| total.set == *set)
-        .map(|total| worth(total))
-        .fold(sum, u64::max)
+    inside.iter().filter(|total| total.set == *set).map(|total| worth(total)).fold(sum, u64::max)
 }
 
 /// Values of unprinted differences, by subtraction.
@@ -254,14 +205,8 @@ impl<'a> Evaluated<'a> {
             parts.sort_by_key(|(set, _)| std::cmp::Reverse(set.len()));
             parts
         };
-        let known = totals
-            .iter()
-            .filter_map(|total| Some((total.set.clone(), total.value?)))
-            .collect();
-        Self {
-            known,
-            tables: system.tables.iter().map(of_table).collect(),
-        }
+        let known = totals.iter().filter_map(|total| Some((total.set.clone(), total.value?))).collect();
+        Self { known, tables: system.tables.iter().map(of_table).collect() }
     }
 
     /// Every unprinted difference with its value, if it follows; repeated until nothing new follows, because a

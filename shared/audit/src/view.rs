@@ -107,22 +107,12 @@ impl View {
 
     /// `Σ terms ≥ value`.
     pub fn at_least(&mut self, terms: Terms, value: i64, source: SourceIndex) {
-        self.bounds.push(Bound {
-            terms,
-            side: Side::AtLeast,
-            value,
-            source,
-        });
+        self.bounds.push(Bound { terms, side: Side::AtLeast, value, source });
     }
 
     /// `Σ terms ≤ value`.
     pub fn at_most(&mut self, terms: Terms, value: i64, source: SourceIndex) {
-        self.bounds.push(Bound {
-            terms,
-            side: Side::AtMost,
-            value,
-            source,
-        });
+        self.bounds.push(Bound { terms, side: Side::AtMost, value, source });
     }
 
     /// The kind *Sum*: the total is the sum of its parts.
@@ -176,9 +166,7 @@ mod tests {
 
     fn holds(view: &View, point: &[i64]) -> bool {
         let value = |terms: &Terms| terms.iter().map(|(at, factor)| factor * point[*at]).sum::<i64>();
-        view.equations
-            .iter()
-            .all(|equation| value(&equation.terms) == equation.value)
+        view.equations.iter().all(|equation| value(&equation.terms) == equation.value)
             && view.bounds.iter().all(|bound| match bound.side {
                 Side::AtLeast => value(&bound.terms) >= bound.value,
                 Side::AtMost => value(&bound.terms) <= bound.value,
@@ -194,11 +182,7 @@ mod tests {
             for whole in 1..60i64 {
                 for part in 0..=2 * whole {
                     let rounded = (200 * part + whole) / (2 * whole); // halves upward: counts are not negative
-                    assert_eq!(
-                        holds(&view, &[part, whole]),
-                        rounded == i64::from(percent),
-                        "{part}/{whole}"
-                    );
+                    assert_eq!(holds(&view, &[part, whole]), rounded == i64::from(percent), "{part}/{whole}");
                 }
             }
         }

@@ -77,9 +77,7 @@ impl Verifier<'_> {
         let touched: BTreeSet<usize> = steps.keys().map(|(unit, _)| *unit).collect();
         let shown_still = touched.iter().all(|unit| {
             let shown = self.printed[*unit].iter().filter(|(_, shown)| **shown);
-            shown
-                .into_iter()
-                .all(|(cell, _)| self.net(steps, Some(*unit), *cell) == 0)
+            shown.into_iter().all(|(cell, _)| self.net(steps, Some(*unit), *cell) == 0)
         });
         let totals_still = self
             .totals
@@ -87,14 +85,10 @@ impl Verifier<'_> {
             .filter(|(_, shown)| **shown)
             .all(|(cell, _)| self.net(steps, None, *cell) == 0);
         let mut moved: BTreeMap<u32, i64> = BTreeMap::new();
-        steps
-            .iter()
-            .for_each(|((_, atom), change)| *moved.entry(*atom).or_default() += change);
+        steps.iter().for_each(|((_, atom), change)| *moved.entry(*atom).or_default() += change);
         shown_still
             && totals_still
-            && moved
-                .iter()
-                .all(|(atom, net)| *net == 0 || !self.refined[*atom as usize])
+            && moved.iter().all(|(atom, net)| *net == 0 || !self.refined[*atom as usize])
     }
 
     /// `test(net change, lower bound of the rest, whether the target is in it)` for every withheld cell that moves.
@@ -111,11 +105,7 @@ impl Verifier<'_> {
                 let atoms = self.atoms(*cell);
                 let with = target.0 == *unit && atoms.contains(&target.1);
                 let of = |atom: &u32| {
-                    if (*unit, *atom) == target {
-                        0
-                    } else {
-                        self.lower[*unit][*atom as usize]
-                    }
+                    if (*unit, *atom) == target { 0 } else { self.lower[*unit][*atom as usize] }
                 };
                 let net = self.net(steps, Some(*unit), *cell);
                 net == 0 || test(net, atoms.iter().map(of).sum(), with)
@@ -126,19 +116,11 @@ impl Verifier<'_> {
                 let atoms = self.atoms(*cell);
                 let net = self.net(steps, None, *cell);
                 let of = |unit: usize, atom: u32| {
-                    if (unit, atom) == target {
-                        0
-                    } else {
-                        self.lower[unit][atom as usize]
-                    }
+                    if (unit, atom) == target { 0 } else { self.lower[unit][atom as usize] }
                 };
                 let rest = (0..self.units.len()).flat_map(|unit| atoms.iter().map(move |atom| (unit, *atom)));
                 net == 0
-                    || test(
-                        net,
-                        rest.map(|(unit, atom)| of(unit, atom)).sum(),
-                        atoms.contains(&target.1),
-                    )
+                    || test(net, rest.map(|(unit, atom)| of(unit, atom)).sum(), atoms.contains(&target.1))
             })
     }
 
@@ -163,10 +145,7 @@ impl Verifier<'_> {
         let inside =
             |step: &&(u32, u32, i32)| step.0 as usize == unit && atoms.binary_search(&step.1).is_ok();
         let mut steps = witness.steps.iter().filter(inside);
-        steps
-            .next()
-            .is_some_and(|step| (step.1, step.2) == (witness.atom, 1))
-            && steps.next().is_none()
+        steps.next().is_some_and(|step| (step.1, step.2) == (witness.atom, 1)) && steps.next().is_none()
     }
 
     /// Whether a set of one unit can be one more without the units of `without` moving, whatever the truth: at least
@@ -181,14 +160,10 @@ impl Verifier<'_> {
     ) -> Option<Option<BTreeSet<KommunKod>>> {
         let width = self.system.unit_atoms;
         let count = self.units.len() * width;
-        let mut domain = Domain {
-            lower: vec![0; count],
-            upper: vec![Some(0); count],
-        };
+        let mut domain = Domain { lower: vec![0; count], upper: vec![Some(0); count] };
         for at in (0..self.units.len()).filter(|at| self.units[*at].kommun() != without) {
-            let still = self.printed[at]
-                .iter()
-                .filter(|(cell, shown)| **shown && self.atoms(**cell).len() == 1);
+            let still =
+                self.printed[at].iter().filter(|(cell, shown)| **shown && self.atoms(**cell).len() == 1);
             let still: BTreeSet<u32> = still.map(|(cell, _)| self.atoms(*cell)[0]).collect();
             for atom in (0..width).filter(|atom| !still.contains(&(*atom as u32))) {
                 domain.lower[at * width + atom] = -i128::from(self.lower[at][atom]);
@@ -196,31 +171,19 @@ impl Verifier<'_> {
             }
         }
         let rows = self.rows(unit, atoms);
-        let variables: Vec<u32> = (0..count as u32)
-            .filter(|at| domain.fixed(*at as usize).is_none())
-            .collect();
+        let variables: Vec<u32> =
+            (0..count as u32).filter(|at| domain.fixed(*at as usize).is_none()).collect();
         let references: Vec<&Row> = rows.iter().collect();
-        let program = Program {
-            variables: &variables,
-            rows: &references,
-            domain: &domain,
-        };
+        let program = Program { variables: &variables, rows: &references, domain: &domain };
         match program.solve(nodes) {
             Claim::Point(values) => {
                 let mut point = vec![0; count];
-                variables
-                    .iter()
-                    .zip(values)
-                    .for_each(|(at, value)| point[*at as usize] = value);
-                let bounded = variables
-                    .iter()
-                    .all(|at| point[*at as usize] >= domain.lower[*at as usize]);
+                variables.iter().zip(values).for_each(|(at, value)| point[*at as usize] = value);
+                let bounded = variables.iter().all(|at| point[*at as usize] >= domain.lower[*at as usize]);
                 if !bounded || !rows.iter().all(|row| satisfied(row, &point)) {
                     return None;
                 }
-                let moved = (0..count)
-                    .filter(|at| point[*at] != 0)
-                    .map(|at| self.units[at / width].kommun());
+                let moved = (0..count).filter(|at| point[*at] != 0).map(|at| self.units[at / width].kommun());
                 Some(Some(moved.collect()))
             }
             Claim::Nothing => Some(None),
@@ -240,16 +203,10 @@ impl Verifier<'_> {
         };
         let of_unit =
             |unit: usize, atoms: &[u32]| atoms.iter().map(|atom| (at(unit, *atom), 1)).collect::<Vec<_>>();
-        let of_all = |atoms: &[u32]| {
-            (0..self.units.len())
-                .flat_map(|unit| of_unit(unit, atoms))
-                .collect::<Vec<_>>()
-        };
+        let of_all =
+            |atoms: &[u32]| (0..self.units.len()).flat_map(|unit| of_unit(unit, atoms)).collect::<Vec<_>>();
         let least = |units: &[usize], atoms: &[u32]| -> i64 {
-            units
-                .iter()
-                .flat_map(|unit| atoms.iter().map(|atom| self.lower[*unit][*atom as usize]))
-                .sum()
+            units.iter().flat_map(|unit| atoms.iter().map(|atom| self.lower[*unit][*atom as usize])).sum()
         };
         let everyone: Vec<usize> = (0..self.units.len()).collect();
         let mut rows = vec![row(of_unit(unit, target), 1, Some(1))];
@@ -257,21 +214,13 @@ impl Verifier<'_> {
             for (cell, shown) in cells {
                 let terms = of_unit(unit, self.atoms(*cell));
                 let limit = 1 - least(&[unit], self.atoms(*cell)).max(1);
-                rows.push(if *shown {
-                    row(terms, 0, Some(0))
-                } else {
-                    row(terms, limit, None)
-                });
+                rows.push(if *shown { row(terms, 0, Some(0)) } else { row(terms, limit, None) });
             }
         }
         for (cell, shown) in &self.totals {
             let terms = of_all(self.atoms(*cell));
             let limit = 1 - least(&everyone, self.atoms(*cell)).max(1);
-            rows.push(if *shown {
-                row(terms, 0, Some(0))
-            } else {
-                row(terms, limit, None)
-            });
+            rows.push(if *shown { row(terms, 0, Some(0)) } else { row(terms, limit, None) });
         }
         for atom in (0..width).filter(|atom| self.refined[*atom as usize]) {
             rows.push(row(of_all(&[atom]), 0, Some(0)));
@@ -281,10 +230,6 @@ impl Verifier<'_> {
 }
 
 fn satisfied(row: &Row, point: &[i128]) -> bool {
-    let sum: i128 = row
-        .terms
-        .iter()
-        .map(|(at, factor)| point[*at as usize] * i128::from(*factor))
-        .sum();
+    let sum: i128 = row.terms.iter().map(|(at, factor)| point[*at as usize] * i128::from(*factor)).sum();
     row.lo.is_none_or(|lo| lo <= sum) && row.hi.is_none_or(|hi| sum <= hi)
 }

@@ -63,9 +63,8 @@ fn case(shape: u8, values: &[u64], hide: &[bool], hide_totals: &[bool]) -> Case 
         }
     }
     // the largest total stays shown, so that the enumerator ends
-    let largest = (0..case.system.cells.len())
-        .max_by_key(|cell| case.system.cells[*cell].atoms.len())
-        .unwrap();
+    let largest =
+        (0..case.system.cells.len()).max_by_key(|cell| case.system.cells[*cell].atoms.len()).unwrap();
     case.hidden_totals.remove(&largest);
     case
 }
@@ -77,41 +76,24 @@ struct Seen {
 }
 
 fn unit_sets(case: &Case) -> BTreeSet<Vec<u32>> {
-    let printed = case
-        .system
-        .per_unit()
-        .filter_map(|cell| case.system.cells[cell].unit_atoms.clone());
+    let printed = case.system.per_unit().filter_map(|cell| case.system.cells[cell].unit_atoms.clone());
     let single = (0..case.system.unit_atoms as u32).map(|atom| vec![atom]);
-    printed
-        .chain(single)
-        .chain(case.system.implied_unit.iter().cloned())
-        .collect()
+    printed.chain(single).chain(case.system.implied_unit.iter().cloned()).collect()
 }
 
 fn total_sets(case: &Case) -> BTreeSet<Vec<u32>> {
-    let printed = case
-        .system
-        .cells
-        .iter()
-        .filter(|cell| cell.is_count)
-        .map(|cell| cell.atoms.clone());
+    let printed = case.system.cells.iter().filter(|cell| cell.is_count).map(|cell| cell.atoms.clone());
     printed.chain(case.system.implied_total.iter().cloned()).collect()
 }
 
 fn unit_value(case: &Case, point: &[u64], unit: usize, set: &[u32]) -> u64 {
     let inside = |atom: &usize| case.system.unit_atom_of[*atom].is_some_and(|of| set.contains(&of));
-    (0..case.system.atoms)
-        .filter(inside)
-        .map(|atom| point[unit * case.system.atoms + atom])
-        .sum()
+    (0..case.system.atoms).filter(inside).map(|atom| point[unit * case.system.atoms + atom]).sum()
 }
 
 fn enumerate(case: &Case, own: &[usize]) -> Option<Seen> {
     let (of_units, of_totals) = (unit_sets(case), total_sets(case));
-    let mut seen = Seen {
-        units: BTreeMap::new(),
-        totals: BTreeMap::new(),
-    };
+    let mut seen = Seen { units: BTreeMap::new(), totals: BTreeMap::new() };
     case.enumerate(STEPS, own, |point| {
         for unit in 0..case.counts.len() {
             for set in &of_units {
@@ -134,10 +116,7 @@ fn enumerate(case: &Case, own: &[usize]) -> Option<Seen> {
 fn truth(case: &Case, unit: usize, set: &[u32]) -> (u64, u64) {
     let values = case.system.unit_values(&case.counts[unit]);
     let of = |atom: &u32| values[*atom as usize];
-    (
-        set.iter().map(of).sum(),
-        set.iter().filter(|atom| of(atom) > 0).count() as u64,
-    )
+    (set.iter().map(of).sum(), set.iter().filter(|atom| of(atom) > 0).count() as u64)
 }
 
 fn full(values: &BTreeSet<u64>, floor: u64) -> bool {
@@ -151,11 +130,7 @@ fn check(case: &Case) -> Result<(), TestCaseError> {
     match case.certify() {
         Ok(_) => check_release(case, &seen),
         Err(findings) => {
-            for finding in findings
-                .list()
-                .iter()
-                .filter(|finding| finding.broken == Broken::Safe1)
-            {
+            for finding in findings.list().iter().filter(|finding| finding.broken == Broken::Safe1) {
                 prop_assert_ne!(finding.verdict, Verdict::NotCertified, "small cases are settled");
                 let values = match &finding.place {
                     Some(Place::Unit { unit, atoms }) => &seen.units[&(*unit, atoms.clone())],
@@ -167,10 +142,7 @@ fn check(case: &Case) -> Result<(), TestCaseError> {
                     prop_assert_eq!(values.len(), 1, "{} is not computable", &finding.label);
                 }
             }
-            let contradicts = findings
-                .list()
-                .iter()
-                .any(|finding| finding.broken == Broken::True2);
+            let contradicts = findings.list().iter().any(|finding| finding.broken == Broken::True2);
             prop_assert!(!contradicts, "true figures never contradict themselves");
             Ok(())
         }
@@ -181,19 +153,14 @@ fn check_release(case: &Case, seen: &Seen) -> Result<(), TestCaseError> {
     for ((unit, set), values) in &seen.units {
         let (value, floor) = truth(case, *unit, set);
         if (1..4).contains(&value) {
-            prop_assert!(
-                full(values, floor),
-                "released, but {set:?} of {unit} can only be {values:?}"
-            );
+            prop_assert!(full(values, floor), "released, but {set:?} of {unit} can only be {values:?}");
         }
     }
     for (set, values) in &seen.totals {
         let value: u64 = (0..case.counts.len()).map(|unit| total_of(case, unit, set)).sum();
         if (1..4).contains(&value) {
             // fewer values than nonzero kommun parts can never be promised
-            let floor = (0..case.counts.len())
-                .filter(|unit| total_of(case, *unit, set) > 0)
-                .count() as u64;
+            let floor = (0..case.counts.len()).filter(|unit| total_of(case, *unit, set) > 0).count() as u64;
             prop_assert!(
                 full(values, floor.max(parts(case, set))),
                 "released, but {set:?} can only be {values:?}"
@@ -206,10 +173,7 @@ fn check_release(case: &Case, seen: &Seen) -> Result<(), TestCaseError> {
         };
         for ((other, set), values) in inside.units.iter().filter(|((other, _), _)| *other != unit) {
             let (value, _) = truth(case, *other, set);
-            prop_assert!(
-                !(1..4).contains(&value) || values.len() > 1,
-                "{unit} computes {set:?} of {other}"
-            );
+            prop_assert!(!(1..4).contains(&value) || values.len() > 1, "{unit} computes {set:?} of {other}");
         }
     }
     Ok(())
@@ -238,47 +202,27 @@ fn same_ranges(case: &Case, own: &[usize]) -> Result<(), TestCaseError> {
         return Ok(());
     };
     let figures = case.figures();
-    let values: Vec<Vec<u64>> = case
-        .counts
-        .iter()
-        .map(|counts| case.system.unit_values(counts))
-        .collect();
+    let values: Vec<Vec<u64>> = case.counts.iter().map(|counts| case.system.unit_values(counts)).collect();
     let adversary = Adversary::reader(&case.system, &figures, &[])
         .with_own(own.iter().map(|unit| (*unit, values[*unit].as_slice())).collect());
     let totals: Vec<Vec<u32>> = seen.totals.keys().cloned().collect();
-    let mut sight = adversary
-        .sight(&totals, Budget::default())
-        .map_err(|_| TestCaseError::fail("contradiction"))?;
-    let units = seen
-        .units
-        .iter()
-        .map(|((unit, set), values)| (sight.unit_terms(*unit, set), values));
-    let over = seen
-        .totals
-        .iter()
-        .map(|(set, values)| (sight.total_terms(&case.system, set), values));
+    let mut sight =
+        adversary.sight(&totals, Budget::default()).map_err(|_| TestCaseError::fail("contradiction"))?;
+    let units = seen.units.iter().map(|((unit, set), values)| (sight.unit_terms(*unit, set), values));
+    let over = seen.totals.iter().map(|(set, values)| (sight.total_terms(&case.system, set), values));
     let questions: Vec<_> = units.chain(over).collect();
-    let targets: Vec<_> = questions
-        .into_iter()
-        .map(|(terms, values)| (sight.view.target(terms), values))
-        .collect();
+    let targets: Vec<_> =
+        questions.into_iter().map(|(terms, values)| (sight.view.target(terms), values)).collect();
     let mut engine = Engine::new(&sight.view, Budget::default(), &|| false).unwrap();
     for (target, values) in targets {
         for value in 0..8 {
             let reach = engine.attainable(target, i128::from(value)).0;
-            let expected = if values.contains(&value) {
-                Reach::Yes
-            } else {
-                Reach::No
-            };
+            let expected = if values.contains(&value) { Reach::Yes } else { Reach::No };
             prop_assert_eq!(reach, expected, "target {} value {}", target, value);
         }
         let interval = engine.interval(target);
         prop_assert_eq!(interval.lower, values.first().map(|value| i128::from(*value)));
-        prop_assert_eq!(
-            interval.upper,
-            Some(values.last().map(|value| i128::from(*value)))
-        );
+        prop_assert_eq!(interval.upper, Some(values.last().map(|value| i128::from(*value))));
     }
     Ok(())
 }

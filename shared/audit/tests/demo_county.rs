@@ -9,9 +9,7 @@ use audit::{Findings, Verdict};
 use common::{Case, labels, report};
 use tables::figures::Witness;
 
-const UNITS: [&str; 10] = [
-    "2181", "2180", "2182", "2183", "2101", "2161", "2184", "2104", "2121", "2132",
-];
+const UNITS: [&str; 10] = ["2181", "2180", "2182", "2183", "2101", "2161", "2184", "2104", "2121", "2132"];
 /// 2024: ansokan, anmalan, yttrande, forfragan, in the order of `UNITS`.
 const TYPES: [[u64; 4]; 10] = [
     [201, 192, 31, 1],
@@ -28,12 +26,7 @@ const TYPES: [[u64; 4]; 10] = [
 /// T01, T09, T12 of 2020 to 2023, in the order of `UNITS`.
 const YEARS: [[[u64; 3]; 4]; 10] = [
     [[567, 186, 266], [589, 171, 307], [655, 259, 301], [507, 245, 207]],
-    [
-        [2263, 688, 1450],
-        [2250, 667, 1477],
-        [2184, 761, 1310],
-        [2127, 814, 1181],
-    ],
+    [[2263, 688, 1450], [2250, 667, 1477], [2184, 761, 1310], [2127, 814, 1181]],
     [[820, 244, 545], [755, 266, 468], [953, 285, 653], [680, 255, 414]],
     [[561, 169, 324], [527, 172, 269], [526, 184, 263], [652, 246, 319]],
     [[299, 91, 194], [301, 73, 184], [259, 80, 143], [346, 79, 232]],
@@ -59,9 +52,7 @@ fn pick<'a>(codes: &[(&'a str, u64)], n: u64) -> &'a str {
 }
 
 fn county() -> Case {
-    let mut case = Case::new(include_str!(
-        "../../tables/collections/aktualiseringar-vuxna-2024.toml"
-    ));
+    let mut case = Case::new(include_str!("../../tables/collections/aktualiseringar-vuxna-2024.toml"));
     let mut n = 7u64;
     for (unit, types) in UNITS.iter().zip(TYPES) {
         for (kind, count) in KINDS.iter().zip(types) {
@@ -96,20 +87,10 @@ fn add(case: &mut Case, unit: &str, year: i16, kind: &str, count: u64, n: &mut u
                 ));
             }
             "anmalan" => {
-                let reasons = [
-                    ("lob", 3),
-                    ("missbruk", 9),
-                    ("nedbrytande", 2),
-                    ("vald_nara", 4),
-                    ("ovrigt", 3),
-                ];
+                let reasons =
+                    [("lob", 3), ("missbruk", 9), ("nedbrytande", 2), ("vald_nara", 4), ("ovrigt", 3)];
                 codes.push(("orsak_anmalan", pick(&reasons, *n / 5)));
-                let reporters = [
-                    ("polisen", 9),
-                    ("anhorig", 5),
-                    ("ovrig_halso_sjukvard", 6),
-                    ("ovrigt", 3),
-                ];
+                let reporters = [("polisen", 9), ("anhorig", 5), ("ovrig_halso_sjukvard", 6), ("ovrigt", 3)];
                 codes.push(("anmalare", pick(&reporters, *n / 11)));
                 codes.push(("beslut", pick(&[("inleda", 1), ("ej_inleda", 2)], *n / 13)));
             }
@@ -140,30 +121,13 @@ fn the_small_cells_of_the_county_withheld_alone_are_named_with_what_gives_them_a
         println!("{:?} {} {}", finding.verdict, finding.label, finding.explanation);
     }
     let all = labels(&findings);
-    for expected in [
-        format!("{FORFRAGAN} 2181"),
-        format!("{YTTRANDE} 2121"),
-        rest(2022),
-        rest(2023),
-    ] {
+    for expected in [format!("{FORFRAGAN} 2181"), format!("{YTTRANDE} 2121"), rest(2022), rest(2023)] {
         assert!(all.contains(&expected.as_str()), "{expected} in {all:#?}");
     }
-    let rest = findings
-        .list()
-        .iter()
-        .find(|f| f.label.contains("2132") && f.label.contains("2022"))
-        .unwrap();
+    let rest = findings.list().iter().find(|f| f.label.contains("2132") && f.label.contains("2022")).unwrap();
     assert_eq!(rest.verdict, Verdict::Computable);
-    assert!(
-        rest.explanation.contains("T01 2022 2132 − "),
-        "{}",
-        rest.explanation
-    );
-    assert!(
-        rest.withhold
-            .iter()
-            .all(|candidate| candidate.unit == Some(case.unit("2132")))
-    );
+    assert!(rest.explanation.contains("T01 2022 2132 − "), "{}", rest.explanation);
+    assert!(rest.withhold.iter().all(|candidate| candidate.unit == Some(case.unit("2132"))));
     assert!(!rest.withhold.is_empty());
     assert!(matches!(findings, Findings::Unsafe(_)));
 }
@@ -185,10 +149,7 @@ fn rectangle(case: &mut Case, small: (&str, &str), other: (&str, &str)) -> Witne
 
 /// The rest T01 − T09 − T12 of a year against ansökningar, with another kommun.
 fn rest_rectangle(case: &mut Case, year: i16, other: &str) -> Witness {
-    let (whole, part) = (
-        format!("T01 {year}"),
-        format!("T02 aktualiseringstyp=ansokan {year}"),
-    );
+    let (whole, part) = (format!("T01 {year}"), format!("T02 aktualiseringstyp=ansokan {year}"));
     let anmalan = format!("T02 aktualiseringstyp=anmalan {year}");
     let set = |label: &str| case.system.cells[case.cell(label)].unit_atoms.clone().unwrap();
     let used: Vec<u32> = [set(&part), set(&anmalan)].concat();
@@ -200,11 +161,7 @@ fn rest_rectangle(case: &mut Case, year: i16, other: &str) -> Witness {
     }
     let mut steps = vec![(unit, rest, 1), (unit, p, -1), (across, rest, -1), (across, p, 1)];
     steps.sort_unstable();
-    Witness {
-        unit,
-        atom: rest,
-        steps,
-    }
+    Witness { unit, atom: rest, steps }
 }
 
 fn protected() -> Case {
@@ -245,10 +202,7 @@ fn the_same_county_is_certified_by_search_without_witnesses() {
     let start = Instant::now();
     let result = case.certify();
     println!("search: {:?}", start.elapsed());
-    println!(
-        "{:?}",
-        result.unwrap_or_else(|findings| panic!("{findings:#?}")).report()
-    );
+    println!("{:?}", result.unwrap_or_else(|findings| panic!("{findings:#?}")).report());
 }
 
 const HEDER_MAN: &str = "T11 orsak_anmalan=heder kon=man 2024";
@@ -297,8 +251,5 @@ fn a_small_county_total_in_a_rectangle_is_certified() {
     let start = Instant::now();
     let result = case.certify();
     println!("small total protected: {:?}", start.elapsed());
-    println!(
-        "{:?}",
-        result.unwrap_or_else(|findings| panic!("{findings:#?}")).report()
-    );
+    println!("{:?}", result.unwrap_or_else(|findings| panic!("{findings:#?}")).report());
 }

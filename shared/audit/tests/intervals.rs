@@ -16,18 +16,14 @@ fn points(view: &View) -> Vec<Vec<i64>> {
     for variable in &view.variables {
         let values = variable.lower..=variable.upper.unwrap();
         let extended = all.iter().flat_map(|point: &Vec<i64>| {
-            values
-                .clone()
-                .map(move |value| [point.as_slice(), &[value as i64]].concat())
+            values.clone().map(move |value| [point.as_slice(), &[value as i64]].concat())
         });
         all = extended.collect();
     }
     let value =
         |terms: &Terms, point: &[i64]| terms.iter().map(|(at, factor)| factor * point[*at]).sum::<i64>();
     all.retain(|point| {
-        view.equations
-            .iter()
-            .all(|row| value(&row.terms, point) == row.value)
+        view.equations.iter().all(|row| value(&row.terms, point) == row.value)
             && view.bounds.iter().all(|row| match row.side {
                 Side::AtLeast => value(&row.terms, point) >= row.value,
                 Side::AtMost => value(&row.terms, point) <= row.value,
@@ -37,13 +33,7 @@ fn points(view: &View) -> Vec<Vec<i64>> {
 }
 
 fn terms() -> impl Strategy<Value = Terms> {
-    proptest::collection::vec(
-        (
-            0usize..5,
-            prop_oneof![4 => Just(1i64), 2 => Just(-1), 1 => 2i64..4],
-        ),
-        1..4,
-    )
+    proptest::collection::vec((0usize..5, prop_oneof![4 => Just(1i64), 2 => Just(-1), 1 => 2i64..4]), 1..4)
 }
 
 fn view() -> impl Strategy<Value = View> {
@@ -60,11 +50,7 @@ fn view() -> impl Strategy<Value = View> {
                 view.equation(terms, value, 0);
             }
             for (terms, value, least) in bounds {
-                if least {
-                    view.at_least(terms, value, 1)
-                } else {
-                    view.at_most(terms, value, 1)
-                }
+                if least { view.at_least(terms, value, 1) } else { view.at_most(terms, value, 1) }
             }
             view.target(target);
             view
@@ -131,21 +117,9 @@ fn without_questions_nothing_is_called_safe() {
     let (a, b) = (view.variable(1), view.variable(1));
     view.equation(vec![(a, 1), (b, 1)], 9, 0);
     let target = view.target(vec![(a, 1)]);
-    let mut engine = Engine::new(
-        &view,
-        Budget {
-            questions: 0,
-            ..Budget::default()
-        },
-        &|| false,
-    )
-    .unwrap();
+    let mut engine = Engine::new(&view, Budget { questions: 0, ..Budget::default() }, &|| false).unwrap();
     assert_eq!(engine.attainable(target, 2).0, Reach::Unknown);
-    assert_eq!(
-        engine.attainable(target, 9).0,
-        Reach::No,
-        "bounds need no question"
-    );
+    assert_eq!(engine.attainable(target, 9).0, Reach::No, "bounds need no question");
 }
 
 #[test]
@@ -165,9 +139,7 @@ fn parity_makes_holes_that_bounds_do_not_see() {
     view.equation(vec![(a, 1), (b, 2)], 6, 0);
     let target = view.target(vec![(a, 1)]);
     let mut engine = Engine::new(&view, Budget::default(), &|| false).unwrap();
-    let attainable: Vec<i128> = (0..8)
-        .filter(|v| engine.attainable(target, *v).0 == Reach::Yes)
-        .collect();
+    let attainable: Vec<i128> = (0..8).filter(|v| engine.attainable(target, *v).0 == Reach::Yes).collect();
     assert_eq!(attainable, [0, 2, 4, 6]);
     let interval = engine.interval(target);
     assert_eq!((interval.lower, interval.upper), (Some(0), Some(Some(6))));
@@ -178,9 +150,7 @@ fn a_target_nothing_bounds_has_no_upper_end() {
     let mut view = View::default();
     let a = view.variable(1);
     let target = view.target(vec![(a, 1)]);
-    let interval = Engine::new(&view, Budget::default(), &|| false)
-        .unwrap()
-        .interval(target);
+    let interval = Engine::new(&view, Budget::default(), &|| false).unwrap().interval(target);
     assert_eq!((interval.lower, interval.upper), (Some(1), Some(None)));
 }
 
@@ -192,23 +162,14 @@ fn a_percentage_whose_rounding_pins_its_numerator_is_found() {
     view.rounded_percent(part, whole, 3, 1);
     let target = view.target(vec![(part, 1)]);
     let mut engine = Engine::new(&view, Budget::default(), &|| false).unwrap();
-    assert_eq!(
-        engine.pinned(target),
-        Some(1),
-        "of 1..3 only 1/40 rounds to 3 percent"
-    );
+    assert_eq!(engine.pinned(target), Some(1), "of 1..3 only 1/40 rounds to 3 percent");
     assert_eq!(engine.interval(target).upper, Some(Some(1)));
 }
 
 #[test]
 fn totals_that_are_no_sums_bound_their_parts() {
     let mut view = View::default();
-    let (a, b, persons, events) = (
-        view.variable(1),
-        view.variable(1),
-        view.variable(0),
-        view.variable(0),
-    );
+    let (a, b, persons, events) = (view.variable(1), view.variable(1), view.variable(0), view.variable(0));
     view.total_of_non_additive(&[a, b], persons, 0);
     view.no_more_than(persons, events, 1);
     view.equation(vec![(events, 1)], 3, 2);
@@ -229,12 +190,7 @@ fn contradicting_relations_name_their_sources() {
     view.equation(vec![(a, 1)], 4, 8);
     view.at_least(vec![(b, 1)], 1, 9);
     let contradiction = Engine::new(&view, Budget::default(), &|| false).err().unwrap();
-    assert!(
-        contradiction
-            .sources
-            .iter()
-            .all(|source| (7..=9).contains(source))
-    );
+    assert!(contradiction.sources.iter().all(|source| (7..=9).contains(source)));
     assert!(!contradiction.sources.is_empty());
 }
 
@@ -244,8 +200,6 @@ fn debug_of_an_interval_prints_no_bound() {
     let a = view.variable(3);
     view.variables[a].upper = Some(3);
     let target = view.target(vec![(a, 1)]);
-    let interval = Engine::new(&view, Budget::default(), &|| false)
-        .unwrap()
-        .interval(target);
+    let interval = Engine::new(&view, Budget::default(), &|| false).unwrap().interval(target);
     assert!(!format!("{interval:?}").contains('3'));
 }

@@ -7,16 +7,10 @@ use audit::published::{MarkMeaning, Marks, Publication, PublishedError, read, re
 use proptest::prelude::*;
 
 const TABLES: [(&str, &[u8]); 4] = [
-    (
-        "tabell-3-13.csv",
-        include_bytes!("stockholm-2024/tabell-3-13.csv"),
-    ),
+    ("tabell-3-13.csv", include_bytes!("stockholm-2024/tabell-3-13.csv")),
     ("tabell-5-7.csv", include_bytes!("stockholm-2024/tabell-5-7.csv")),
     ("tabell-7-8.csv", include_bytes!("stockholm-2024/tabell-7-8.csv")),
-    (
-        "tabell-9-15.csv",
-        include_bytes!("stockholm-2024/tabell-9-15.csv"),
-    ),
+    ("tabell-9-15.csv", include_bytes!("stockholm-2024/tabell-9-15.csv")),
 ];
 const RELATIONS: (&str, &[u8]) = ("relations.csv", include_bytes!("stockholm-2024/relations.csv"));
 const EXPECTED: &str = include_str!("stockholm-2024/audit-expected.csv");
@@ -49,11 +43,7 @@ fn small(cells: &[(&str, &str)], relations: &[(&str, &[&str])]) -> (String, Stri
 
 fn opened(table: &str, relations: &str) -> Result<Publication, PublishedError> {
     let tables = [("tabell-t.csv", table.as_bytes())];
-    read::read(
-        &tables,
-        ("relations.csv", relations.as_bytes()),
-        &Marks::default(),
-    )
+    read::read(&tables, ("relations.csv", relations.as_bytes()), &Marks::default())
 }
 
 fn audited(cells: &[(&str, &str)], relations: &[(&str, &[&str])]) -> (Publication, Attack) {
@@ -64,12 +54,7 @@ fn audited(cells: &[(&str, &str)], relations: &[(&str, &[&str])]) -> (Publicatio
 }
 
 fn lines(publication: &Publication, found: &Attack) -> Vec<String> {
-    report::list(publication, found)
-        .unwrap()
-        .lines()
-        .skip(1)
-        .map(str::to_owned)
-        .collect()
+    report::list(publication, found).unwrap().lines().skip(1).map(str::to_owned).collect()
 }
 
 #[test]
@@ -107,17 +92,9 @@ fn marks_that_cannot_mean_what_is_said_are_named_with_their_block() {
     );
     assert!(rows.contains(&"5:7;2022, totalt / Placeringar;Norra Innerstaden;*;;;contradiction".to_owned()));
     assert_eq!(found.contradictions.len(), 2); // 2022: places and persons; 5 = 5 + 1 cannot be
-    assert!(
-        found
-            .contradictions
-            .iter()
-            .all(|one| one.relations.len() == 1 && one.is_minimal)
-    );
+    assert!(found.contradictions.iter().all(|one| one.relations.len() == 1 && one.is_minimal));
     let text = report::summary(&publication, &found, None);
-    assert!(
-        text.contains("Enligt märkena ska de vara tillsammans minst 6."),
-        "{text}"
-    );
+    assert!(text.contains("Enligt märkena ska de vara tillsammans minst 6."), "{text}");
 }
 
 #[test]
@@ -126,15 +103,9 @@ fn a_single_withheld_part_is_computed_and_so_is_a_withheld_total() {
         &[("a", "*"), ("b", "5"), ("t", "7"), ("c", "2"), ("u", "**")],
         &[("t", &["a", "b"]), ("u", &["b", "c"])],
     );
-    assert_eq!(
-        lines(&publication, &found),
-        ["t;c;a;*;2;2;true", "t;c;u;**;7;7;true"]
-    );
+    assert_eq!(lines(&publication, &found), ["t;c;a;*;2;2;true", "t;c;u;**;7;7;true"]);
     let text = report::summary(&publication, &found, None);
-    assert!(
-        text.contains("resten, 7 − 5 = 2, är a (*: 1–3). Alltså är a 2."),
-        "{text}"
-    );
+    assert!(text.contains("resten, 7 − 5 = 2, är a (*: 1–3). Alltså är a 2."), "{text}");
     assert!(
         text.contains("totalen undertryckt, men alla delar visas: tillsammans 7. Alltså är u 7."),
         "{text}"
@@ -148,10 +119,7 @@ fn a_cell_is_followed_through_several_relations() {
         &[("a", "4"), ("b", "6"), ("u", "**"), ("c", "*"), ("t", "12")],
         &[("t", &["u", "c"]), ("u", &["a", "b"])],
     );
-    assert_eq!(
-        lines(&publication, &found),
-        ["t;c;u;**;10;10;true", "t;c;c;*;2;2;true"]
-    );
+    assert_eq!(lines(&publication, &found), ["t;c;u;**;10;10;true", "t;c;c;*;2;2;true"]);
     let text = report::summary(&publication, &found, None);
     assert!(text.contains("u är 10, alltså är c 2."), "{text}");
 }
@@ -160,45 +128,22 @@ fn a_cell_is_followed_through_several_relations() {
 fn a_cell_that_only_a_sum_of_relations_gives_is_explained_by_that_sum() {
     // a + b = 5, b + c = 6, a + c = 5: a = (5 + 5 − 6) / 2; no relation alone says so
     let (publication, found) = audited(
-        &[
-            ("a", "**"),
-            ("b", "**"),
-            ("c", "**"),
-            ("t", "15"),
-            ("u", "16"),
-            ("v", "15"),
-        ],
+        &[("a", "**"), ("b", "**"), ("c", "**"), ("t", "15"), ("u", "16"), ("v", "15")],
         &[("t", &["a", "b"]), ("u", &["b", "c"]), ("v", &["a", "c"])],
     );
-    assert_eq!(
-        lines(&publication, &found),
-        ["t;c;a;**;7;7;true", "t;c;b;**;8;8;true", "t;c;c;**;8;8;true"]
-    );
+    assert_eq!(lines(&publication, &found), ["t;c;a;**;7;7;true", "t;c;b;**;8;8;true", "t;c;c;**;8;8;true"]);
     let text = report::summary(&publication, &found, None);
-    assert!(
-        text.contains("tar alla andra undertryckta celler ut varandra, och kvar blir 7."),
-        "{text}"
-    );
+    assert!(text.contains("tar alla andra undertryckta celler ut varandra, och kvar blir 7."), "{text}");
     assert!(text.contains("/2 gånger"), "{text}");
 }
 
 #[test]
 fn holes_in_an_interval_are_found() {
     // t = a + b and a = b: t is even
-    let (publication, found) = audited(
-        &[("a", "*"), ("b", "*"), ("t", "**")],
-        &[("t", &["a", "b"]), ("a", &["b"])],
-    );
-    let row = found
-        .findings
-        .iter()
-        .find(|finding| publication.cells[finding.cell].row == "t")
-        .unwrap();
-    let expected = Outcome::Interval {
-        lower: 4,
-        upper: Some(6),
-        holes: vec![5],
-    };
+    let (publication, found) =
+        audited(&[("a", "*"), ("b", "*"), ("t", "**")], &[("t", &["a", "b"]), ("a", &["b"])]);
+    let row = found.findings.iter().find(|finding| publication.cells[finding.cell].row == "t").unwrap();
+    let expected = Outcome::Interval { lower: 4, upper: Some(6), holes: vec![5] };
     assert!(row.outcome == expected);
     assert!(report::summary(&publication, &found, None).contains("t (**): 4–6 utom 5"));
     assert_eq!(found.verdict(), Verdict::Nothing);
@@ -207,56 +152,31 @@ fn holes_in_an_interval_are_found() {
 #[test]
 fn a_cell_without_an_upper_end_has_none() {
     let (publication, found) = audited(&[("a", "**"), ("b", "5"), ("t", "**")], &[("t", &["a", "b"])]);
-    assert_eq!(
-        lines(&publication, &found),
-        ["t;c;a;**;4;;false", "t;c;t;**;9;;false"]
-    );
+    assert_eq!(lines(&publication, &found), ["t;c;a;**;4;;false", "t;c;t;**;9;;false"]);
 }
 
 #[test]
 fn what_the_budget_does_not_reach_is_not_certified_and_never_safe() {
     let (table, relations) = small(&[("a", "*"), ("b", "*"), ("t", "4")], &[("t", &["a", "b"])]);
     let publication = opened(&table, &relations).unwrap();
-    let budget = Budget {
-        questions: 0,
-        ..Budget::default()
-    };
+    let budget = Budget { questions: 0, ..Budget::default() };
     let found = attack(&publication, budget, &|| false);
-    assert_eq!(
-        lines(&publication, &found),
-        ["t;c;a;*;1;3;not_certified", "t;c;b;*;1;3;not_certified"]
-    );
+    assert_eq!(lines(&publication, &found), ["t;c;a;*;1;3;not_certified", "t;c;b;*;1;3;not_certified"]);
     assert_eq!(found.verdict(), Verdict::NotCertified);
     let stopped = attack(&publication, Budget::default(), &|| true);
     assert_eq!(stopped.verdict(), Verdict::NotCertified);
-    assert_eq!(
-        attack(&publication, Budget::default(), &|| false).verdict(),
-        Verdict::Nothing
-    );
+    assert_eq!(attack(&publication, Budget::default(), &|| false).verdict(), Verdict::Nothing);
 }
 
 #[test]
 fn a_contradiction_names_only_the_relations_it_needs_and_spares_other_blocks() {
     // t = a + b = 9 cannot be of two cells of at most 3; u is in the block, v is not
     let (publication, found) = audited(
-        &[
-            ("a", "*"),
-            ("b", "*"),
-            ("c", "*"),
-            ("t", "9"),
-            ("u", "3"),
-            ("d", "*"),
-            ("e", "4"),
-            ("v", "5"),
-        ],
+        &[("a", "*"), ("b", "*"), ("c", "*"), ("t", "9"), ("u", "3"), ("d", "*"), ("e", "4"), ("v", "5")],
         &[("u", &["a", "c"]), ("t", &["a", "b"]), ("v", &["d", "e"])],
     );
-    let expected = [
-        "t;c;a;*;;;contradiction",
-        "t;c;b;*;;;contradiction",
-        "t;c;c;*;;;contradiction",
-        "t;c;d;*;1;1;true",
-    ];
+    let expected =
+        ["t;c;a;*;;;contradiction", "t;c;b;*;;;contradiction", "t;c;c;*;;;contradiction", "t;c;d;*;1;1;true"];
     assert_eq!(lines(&publication, &found), expected);
     assert_eq!(found.contradictions.len(), 1);
     assert_eq!(found.contradictions[0].relations, [1]);
@@ -268,14 +188,7 @@ fn a_contradiction_names_only_the_relations_it_needs_and_spares_other_blocks() {
 fn a_contradiction_of_several_relations_is_named_with_all_of_them() {
     // a + b = 4, b + c = 4, a + c = 5: the sum is odd
     let (publication, found) = audited(
-        &[
-            ("a", "*"),
-            ("b", "*"),
-            ("c", "*"),
-            ("t", "4"),
-            ("u", "4"),
-            ("v", "5"),
-        ],
+        &[("a", "*"), ("b", "*"), ("c", "*"), ("t", "4"), ("u", "4"), ("v", "5")],
         &[("t", &["a", "b"]), ("u", &["b", "c"]), ("v", &["a", "c"])],
     );
     assert_eq!(found.contradictions[0].relations, [0, 1, 2]);
@@ -283,10 +196,7 @@ fn a_contradiction_of_several_relations_is_named_with_all_of_them() {
     assert_eq!(found.verdict(), Verdict::NotCertified);
     let text = report::summary(&publication, &found, None);
     assert!(text.contains("Inga heltal passar alla dessa samband"), "{text}");
-    assert!(
-        text.contains("Blockets 3 undertryckta celler granskas inte."),
-        "{text}"
-    );
+    assert!(text.contains("Blockets 3 undertryckta celler granskas inte."), "{text}");
 }
 
 #[test]
@@ -303,10 +213,8 @@ fn shown_figures_that_do_not_add_up_are_a_contradiction_without_cells() {
 
 #[test]
 fn cells_without_relations_are_counted_and_not_listed() {
-    let (publication, found) = audited(
-        &[("a", "*"), ("b", "."), ("c", "10,5"), ("d", "*"), ("e", "3")],
-        &[("e", &["d"])],
-    );
+    let (publication, found) =
+        audited(&[("a", "*"), ("b", "."), ("c", "10,5"), ("d", "*"), ("e", "3")], &[("e", &["d"])]);
     assert_eq!(lines(&publication, &found), ["t;c;d;*;3;3;true"]);
     assert_eq!(found.unrelated, [0]);
 }
@@ -330,18 +238,12 @@ fn bad_input_is_refused_with_file_row_and_column() {
     let cells = format!("{head}t;a;c;;2;\nt;b;c;;;*\nt;m;c;;10,5;\nt;q;c;;;?\nt;u;c;;9;\n");
     let said = |table: &str, relations: &str| opened(table, relations).unwrap_err().to_string();
     let expected = [
-        (
-            said("", links),
-            "tabell-t.csv, row 1: expected the columns table;row;column;subcolumn;value;mark",
-        ),
+        (said("", links), "tabell-t.csv, row 1: expected the columns table;row;column;subcolumn;value;mark"),
         (
             said("table,row\n", links),
             "tabell-t.csv, row 1: expected the columns table;row;column;subcolumn;value;mark",
         ),
-        (
-            said(&format!("{head}t;a;c\n"), links),
-            "tabell-t.csv, row 2: 3 fields; expected 6",
-        ),
+        (said(&format!("{head}t;a;c\n"), links), "tabell-t.csv, row 2: 3 fields; expected 6"),
         (
             said(&format!("{head}\nt;a;c;;1;*\n"), links),
             "tabell-t.csv, row 3, column mark: expected no mark, since there is a value",
@@ -350,10 +252,7 @@ fn bad_input_is_refused_with_file_row_and_column() {
             said(&format!("{head}t;a;c;;;\n"), links),
             "tabell-t.csv, row 2, column value: expected a value, or a mark that says why there is none",
         ),
-        (
-            said(&format!("{head}t;;c;;1;\n"), links),
-            "tabell-t.csv, row 2, column row: expected a name",
-        ),
+        (said(&format!("{head}t;;c;;1;\n"), links), "tabell-t.csv, row 2, column row: expected a name"),
         (
             said(&format!("{head}t;a;c;;1;\nt;a;c;;2;\n"), links),
             "tabell-t.csv, row 3: says the same as tabell-t.csv, row 2; expected each once",
@@ -396,15 +295,9 @@ fn bad_input_is_refused_with_file_row_and_column() {
     }
     let bytes = [("t", &b"table;row;column;subcolumn;value;mark\nt;\xe5;c;;1;\n"[..])];
     let error = read::read(&bytes, ("r", links.as_bytes()), &Marks::default()).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "t, row 2: expected UTF-8 text with closed quotes"
-    );
+    assert_eq!(error.to_string(), "t, row 2: expected UTF-8 text with closed quotes");
     let error = read::read(&[], ("r", links.as_bytes()), &Marks::default()).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "no table file to audit; expected files named tabell-*.csv"
-    );
+    assert_eq!(error.to_string(), "no table file to audit; expected files named tabell-*.csv");
 }
 
 #[test]
@@ -416,10 +309,7 @@ fn a_mark_of_one_value_is_that_value_and_a_count_too_large_is_no_count() {
     let found = attack(&publication, Budget::default(), &|| false);
     assert_eq!(lines(&publication, &found), ["t;c;b;*;2;2;true"]);
     let (table, relations) = small(&[("a", "*"), ("t", "268435457")], &[("t", &["a"])]);
-    assert!(matches!(
-        opened(&table, &relations),
-        Err(PublishedError::NoMeaning { .. })
-    ));
+    assert!(matches!(opened(&table, &relations), Err(PublishedError::NoMeaning { .. })));
 }
 
 #[test]
@@ -427,9 +317,7 @@ fn more_than_the_limits_is_refused() {
     let links = "table;relation;total_row;total_column;total_subcolumn;term_row;term_column;term_subcolumn\n";
     let large = vec![b'a'; audit::published::MAX_BYTES + 1];
     let said = |tables: &[(&str, &[u8])]| {
-        read::read(tables, ("r", links.as_bytes()), &Marks::default())
-            .unwrap_err()
-            .to_string()
+        read::read(tables, ("r", links.as_bytes()), &Marks::default()).unwrap_err().to_string()
     };
     assert_eq!(said(&[("t", &large)]), "t: more than 67108864 bytes");
     assert_eq!(said(&[("t", &b""[..]); 1_001]), "r: more than 1000 table files");
@@ -457,19 +345,10 @@ fn case() -> impl Strategy<Value = Case> {
     let cells = proptest::collection::vec(prop_oneof![3 => Just(None), 2 => (0u64..7).prop_map(Some)], 7);
     let relation =
         (0usize..7, proptest::collection::btree_set(0usize..7, 1..4)).prop_map(|(total, terms)| {
-            (
-                total,
-                terms
-                    .into_iter()
-                    .filter(|term| *term != total)
-                    .collect::<Vec<_>>(),
-            )
+            (total, terms.into_iter().filter(|term| *term != total).collect::<Vec<_>>())
         });
-    let relations = proptest::collection::vec(relation, 1..5).prop_map(|all| {
-        all.into_iter()
-            .filter(|(_, terms)| !terms.is_empty())
-            .collect::<Vec<_>>()
-    });
+    let relations = proptest::collection::vec(relation, 1..5)
+        .prop_map(|all| all.into_iter().filter(|(_, terms)| !terms.is_empty()).collect::<Vec<_>>());
     (cells, relations)
 }
 
@@ -477,25 +356,17 @@ fn case() -> impl Strategy<Value = Case> {
 fn by_brute_force((cells, relations): &Case) -> Vec<Option<std::collections::BTreeSet<u64>>> {
     let mut group: Vec<usize> = (0..cells.len()).collect();
     for (total, terms) in relations {
-        let hidden: Vec<usize> = terms
-            .iter()
-            .chain([total])
-            .copied()
-            .filter(|at| cells[*at].is_none())
-            .collect();
+        let hidden: Vec<usize> =
+            terms.iter().chain([total]).copied().filter(|at| cells[*at].is_none()).collect();
         for pair in hidden.windows(2) {
             let (from, to) = (group[pair[1]], group[pair[0]]);
-            group
-                .iter_mut()
-                .filter(|one| **one == from)
-                .for_each(|one| *one = to);
+            group.iter_mut().filter(|one| **one == from).for_each(|one| *one = to);
         }
     }
     let mut out: Vec<Option<std::collections::BTreeSet<u64>>> = vec![None; cells.len()];
     for leader in 0..cells.len() {
-        let own: Vec<usize> = (0..cells.len())
-            .filter(|at| cells[*at].is_none() && group[*at] == leader)
-            .collect();
+        let own: Vec<usize> =
+            (0..cells.len()).filter(|at| cells[*at].is_none() && group[*at] == leader).collect();
         let touches = |(total, terms): &&(usize, Vec<usize>)| {
             own.contains(total) || terms.iter().any(|at| own.contains(at))
         };
@@ -510,10 +381,7 @@ fn by_brute_force((cells, relations): &Case) -> Vec<Option<std::collections::BTr
                 .enumerate()
                 .for_each(|(place, at)| point[*at] = Some(code / 3u64.pow(place as u32) % 3 + 1));
             let sum = |terms: &Vec<usize>| terms.iter().map(|at| point[*at].unwrap()).sum::<u64>();
-            if rows
-                .iter()
-                .all(|(total, terms)| point[*total] == Some(sum(terms)))
-            {
+            if rows.iter().all(|(total, terms)| point[*total] == Some(sum(terms))) {
                 own.iter().for_each(|at| {
                     out[*at].as_mut().unwrap().insert(point[*at].unwrap());
                 });

@@ -7,33 +7,22 @@ use audit::published::strict::{StrictOptions, read};
 use audit::published::{Publication, report};
 
 fn audited(files: &[(&str, &str)], not_sums: &[&str]) -> (Publication, Attack) {
-    let files: Vec<(&str, &[u8])> = files
-        .iter()
-        .map(|(name, text)| (*name, text.as_bytes()))
-        .collect();
-    let options = StrictOptions {
-        not_sums: not_sums.iter().map(|text| text.to_string()).collect(),
-    };
+    let files: Vec<(&str, &[u8])> = files.iter().map(|(name, text)| (*name, text.as_bytes())).collect();
+    let options = StrictOptions { not_sums: not_sums.iter().map(|text| text.to_string()).collect() };
     let publication = read(&files, &options).unwrap();
     let found = attack(&publication, Budget::default(), &|| false);
     (publication, found)
 }
 
 fn lines((publication, found): &(Publication, Attack)) -> Vec<String> {
-    report::list(publication, found)
-        .unwrap()
-        .lines()
-        .skip(1)
-        .map(str::to_owned)
-        .collect()
+    report::list(publication, found).unwrap().lines().skip(1).map(str::to_owned).collect()
 }
 
 /// A file of one dimension `typ`: rows `omrade code content`, content a count or a status.
 fn one(rows: &[(&str, &str, &str)]) -> String {
     file(
         "omrade,typ",
-        rows.iter()
-            .map(|(area, code, content)| (format!("{area},{code},2024,aktualiseringar"), *content)),
+        rows.iter().map(|(area, code, content)| (format!("{area},{code},2024,aktualiseringar"), *content)),
     )
 }
 
@@ -49,20 +38,9 @@ fn file<'a>(head: &str, rows: impl Iterator<Item = (String, &'a str)>) -> String
 
 #[test]
 fn one_and_one_alone_in_a_line_are_computed_from_the_margin() {
-    let text = one(&[
-        ("2180", "a", "x"),
-        ("2180", "b", "x"),
-        ("2180", "c", "0"),
-        ("2180", "TOT", "2"),
-    ]);
+    let text = one(&[("2180", "a", "x"), ("2180", "b", "x"), ("2180", "c", "0"), ("2180", "TOT", "2")]);
     let found = audited(&[("T.csv", &text)], &[]);
-    assert_eq!(
-        lines(&found),
-        [
-            "T.csv;typ=a 2024;2180;x;1;1;true",
-            "T.csv;typ=b 2024;2180;x;1;1;true"
-        ]
-    );
+    assert_eq!(lines(&found), ["T.csv;typ=a 2024;2180;x;1;1;true", "T.csv;typ=b 2024;2180;x;1;1;true"]);
     let text = report::summary(&found.0, &found.1, Some(4));
     assert!(text.contains("T.csv 2180 TOT 2024 över typ"), "{text}");
 }
@@ -107,71 +85,33 @@ fn a_county_is_the_sum_of_the_units_that_delivered_and_a_kommun_of_its_sub_units
 
 #[test]
 fn sub_units_without_their_kommun_add_up_to_the_county() {
-    let text = one(&[
-        ("2180-01", "a", "3"),
-        ("2180-02", "a", "x"),
-        ("2181", "a", "4"),
-        ("21", "a", "9"),
-    ]);
-    assert_eq!(
-        lines(&audited(&[("T.csv", &text)], &[])),
-        ["T.csv;typ=a 2024;2180-02;x;2;2;true"]
-    );
+    let text = one(&[("2180-01", "a", "3"), ("2180-02", "a", "x"), ("2181", "a", "4"), ("21", "a", "9")]);
+    assert_eq!(lines(&audited(&[("T.csv", &text)], &[])), ["T.csv;typ=a 2024;2180-02;x;2;2;true"]);
 }
 
 #[test]
 fn another_table_gives_a_withheld_partner_away() {
-    let one_text = one(&[
-        ("2180", "a", "x"),
-        ("2180", "b", "x"),
-        ("2180", "c", "5"),
-        ("2180", "TOT", "14"),
-    ]);
+    let one_text = one(&[("2180", "a", "x"), ("2180", "b", "x"), ("2180", "c", "5"), ("2180", "TOT", "14")]);
     let other = file(
         "omrade,typ,kon",
-        [
-            ("a,m", "3"),
-            ("a,k", "3"),
-            ("a,TOT", "6"),
-            ("c,m", "1"),
-            ("c,k", "4"),
-            ("c,TOT", "5"),
-        ]
-        .into_iter()
-        .map(|(codes, content)| (format!("2180,{codes},2024,aktualiseringar"), content)),
+        [("a,m", "3"), ("a,k", "3"), ("a,TOT", "6"), ("c,m", "1"), ("c,k", "4"), ("c,TOT", "5")]
+            .into_iter()
+            .map(|(codes, content)| (format!("2180,{codes},2024,aktualiseringar"), content)),
     );
     let alone = audited(&[("T1.csv", &one_text)], &[]);
     assert_eq!(alone.1.verdict(), Verdict::Nothing);
     let both = audited(&[("T1.csv", &one_text), ("T2.csv", &other)], &[]);
-    assert_eq!(
-        lines(&both),
-        [
-            "T1.csv;typ=a 2024;2180;x;6;6;true",
-            "T1.csv;typ=b 2024;2180;x;3;3;true"
-        ]
-    );
+    assert_eq!(lines(&both), ["T1.csv;typ=a 2024;2180;x;6;6;true", "T1.csv;typ=b 2024;2180;x;3;3;true"]);
 }
 
 #[test]
 fn tables_that_differ_anywhere_are_not_linked_and_that_is_said() {
-    let one_text = one(&[
-        ("2180", "a", "x"),
-        ("2180", "b", "x"),
-        ("2180", "c", "5"),
-        ("2180", "TOT", "14"),
-    ]);
+    let one_text = one(&[("2180", "a", "x"), ("2180", "b", "x"), ("2180", "c", "5"), ("2180", "TOT", "14")]);
     let other = file(
         "omrade,typ,kon",
-        [
-            ("a,m", "3"),
-            ("a,k", "3"),
-            ("a,TOT", "6"),
-            ("c,m", "1"),
-            ("c,k", "3"),
-            ("c,TOT", "4"),
-        ]
-        .into_iter()
-        .map(|(codes, content)| (format!("2180,{codes},2024,aktualiseringar"), content)),
+        [("a,m", "3"), ("a,k", "3"), ("a,TOT", "6"), ("c,m", "1"), ("c,k", "3"), ("c,TOT", "4")]
+            .into_iter()
+            .map(|(codes, content)| (format!("2180,{codes},2024,aktualiseringar"), content)),
     );
     let both = audited(&[("T1.csv", &one_text), ("T2.csv", &other)], &[]);
     assert_eq!(both.1.verdict(), Verdict::Nothing);
@@ -181,12 +121,7 @@ fn tables_that_differ_anywhere_are_not_linked_and_that_is_said() {
 #[test]
 fn a_filter_column_of_several_codes_is_no_dimension_left_out() {
     // T2 counts a and b of typ only (constant TOT): its rows are not those of T1
-    let one_text = one(&[
-        ("2180", "a", "9"),
-        ("2180", "b", "x"),
-        ("2180", "c", "x"),
-        ("2180", "TOT", "14"),
-    ]);
+    let one_text = one(&[("2180", "a", "9"), ("2180", "b", "x"), ("2180", "c", "x"), ("2180", "TOT", "14")]);
     let of = |head: &str, codes: &str| {
         file(
             head,
@@ -237,32 +172,17 @@ fn persons_and_overlapping_categories_give_inequalities_only() {
             .map(move |(code, content)| (format!("2180,{code},2024,{matt}"), content))
     };
     let persons = file("omrade,typ", rows("personer", "x"));
-    assert_eq!(
-        lines(&audited(&[("T.csv", &persons)], &[])),
-        ["T.csv;typ=a 2024 personer;2180;x;2;6;false"]
-    );
+    assert_eq!(lines(&audited(&[("T.csv", &persons)], &[])), ["T.csv;typ=a 2024 personer;2180;x;2;6;false"]);
     let events = file("omrade,typ", rows("aktualiseringar", "x"));
-    assert_eq!(
-        lines(&audited(&[("T.csv", &events)], &[])),
-        ["T.csv;typ=a 2024;2180;x;2;2;true"]
-    );
-    assert_eq!(
-        lines(&audited(&[("T.csv", &events)], &["typ"])),
-        ["T.csv;typ=a 2024;2180;x;2;6;false"]
-    );
+    assert_eq!(lines(&audited(&[("T.csv", &events)], &[])), ["T.csv;typ=a 2024;2180;x;2;2;true"]);
+    assert_eq!(lines(&audited(&[("T.csv", &events)], &["typ"])), ["T.csv;typ=a 2024;2180;x;2;6;false"]);
 }
 
 #[test]
 fn persons_are_no_more_than_events() {
     let rows = [("personer", "x"), ("aktualiseringar", "1")].into_iter();
-    let text = file(
-        "omrade,typ",
-        rows.map(|(matt, content)| (format!("2180,a,2024,{matt}"), content)),
-    );
-    assert_eq!(
-        lines(&audited(&[("T.csv", &text)], &[])),
-        ["T.csv;typ=a 2024 personer;2180;x;1;1;true"]
-    );
+    let text = file("omrade,typ", rows.map(|(matt, content)| (format!("2180,a,2024,{matt}"), content)));
+    assert_eq!(lines(&audited(&[("T.csv", &text)], &[])), ["T.csv;typ=a 2024 personer;2180;x;1;1;true"]);
 }
 
 fn percentages(shares: [&str; 3]) -> String {
@@ -284,10 +204,7 @@ fn a_shown_percentage_pins_its_numerator() {
     let found = audited(&[("T.csv", &percentages(["10", "x", "100"]))], &[]);
     assert_eq!(lines(&found)[0], "T.csv;typ=a 2024;2180;x;2;2;true");
     let text = report::summary(&found.0, &found.1, Some(4));
-    assert!(
-        text.contains("är typ=a 2024 10 procent, avrundat, av TOT 2024"),
-        "{text}"
-    );
+    assert!(text.contains("är typ=a 2024 10 procent, avrundat, av TOT 2024"), "{text}");
     let safe = audited(&[("T.csv", &percentages(["x", "x", "100"]))], &[]);
     assert_eq!(safe.1.verdict(), Verdict::Nothing);
 }
@@ -296,9 +213,8 @@ fn a_shown_percentage_pins_its_numerator() {
 fn a_percentage_whose_base_is_unknown_is_not_passed_over() {
     // both dimensions could be the base, and nothing shown tells which
     let rows = [("a,m", "x"), ("a,TOT", "x"), ("TOT,m", "x"), ("TOT,TOT", "x")];
-    let mut all: Vec<(String, &str)> = rows
-        .map(|(codes, content)| (format!("2180,{codes},2024,aktualiseringar"), content))
-        .into();
+    let mut all: Vec<(String, &str)> =
+        rows.map(|(codes, content)| (format!("2180,{codes},2024,aktualiseringar"), content)).into();
     all.push(("2180,a,m,2024,procent_rad".into(), "10"));
     let found = audited(&[("T.csv", &file("omrade,typ,kon", all.into_iter()))], &[]);
     assert_eq!(found.0.unused.len(), 1);
@@ -313,19 +229,13 @@ fn shown_changes_and_groups_that_could_tell_are_not_passed_over() {
         ("2180,a,2024,forandring_2023".into(), "-70"),
     ];
     let found = audited(&[("T.csv", &file("omrade,typ", rows.clone().into_iter()))], &[]);
-    assert_eq!(
-        found.0.unused,
-        ["T.csv: 1 visade förändringar av undertryckta antal"]
-    );
+    assert_eq!(found.0.unused, ["T.csv: 1 visade förändringar av undertryckta antal"]);
     assert_eq!(found.1.verdict(), Verdict::NotCertified);
     rows.pop();
     rows.push(("G:A1,a,2023,aktualiseringar".into(), "10"));
     rows.push(("G:A1,a,2024,aktualiseringar".into(), "12"));
     let found = audited(&[("T.csv", &file("omrade,typ", rows.into_iter()))], &[]);
-    assert_eq!(
-        (found.0.unused.len(), found.1.verdict()),
-        (1, Verdict::NotCertified)
-    );
+    assert_eq!((found.0.unused.len(), found.1.verdict()), (1, Verdict::NotCertified));
 }
 
 #[test]
@@ -337,19 +247,13 @@ fn values_under_min_count_that_can_be_excluded_are_listed() {
     let text = one(&[("2180", "a", "x"), ("2180", "b", "x"), ("2180", "TOT", "3")]);
     let found = audited(&[("T.csv", &text)], &[]);
     let text = report::summary(&found.0, &found.1, Some(4));
-    assert!(
-        text.contains("Värden under 4 som går att utesluta") && text.contains("(x): 1–2"),
-        "{text}"
-    );
+    assert!(text.contains("Värden under 4 som går att utesluta") && text.contains("(x): 1–2"), "{text}");
     assert_eq!(found.1.verdict(), Verdict::Nothing);
 }
 
 #[test]
 fn a_broken_strict_file_is_refused() {
-    let files = [(
-        "T.csv",
-        &b"omrade,typ,tid,matt,varde,status\n2180,a,2024,aktualiseringar,,\n"[..],
-    )];
+    let files = [("T.csv", &b"omrade,typ,tid,matt,varde,status\n2180,a,2024,aktualiseringar,,\n"[..])];
     let error = read(&files, &StrictOptions::default()).unwrap_err().to_string();
     assert!(error.starts_with("T.csv, row 2, column varde"), "{error}");
     assert!(read(&[], &StrictOptions::default()).is_err());

@@ -21,15 +21,10 @@ fn twelve_kommuner_with_a_fifth_of_their_cells_small_are_settled() {
         for typ in ["ansokan", "anmalan", "yttrande", "forfragan"] {
             for kon in ["man", "kvinna"] {
                 for alder in ["u24", "o25"] {
-                    state = state
-                        .wrapping_mul(6_364_136_223_846_793_005)
-                        .wrapping_add(1_442_695_040_888_963_407);
+                    state =
+                        state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                     let draw = state >> 33;
-                    let times = if draw.is_multiple_of(5) {
-                        1 + draw / 5 % 3
-                    } else {
-                        4 + draw / 5 % 60
-                    };
+                    let times = if draw.is_multiple_of(5) { 1 + draw / 5 % 3 } else { 4 + draw / 5 % 60 };
                     let codes = [("aktualiseringstyp", typ), ("kon", kon), ("aldersgrupp", alder)];
                     case.add(unit, 2024, &codes, times);
                 }
@@ -42,17 +37,10 @@ fn twelve_kommuner_with_a_fifth_of_their_cells_small_are_settled() {
     println!("alone: {:?} {:?}", start.elapsed(), report(&alone));
     assert!(matches!(alone, Err(Findings::Unsafe(_))));
     // every finest cell of every kommun withheld, margins shown: what a clumsy suppressor would do
-    let finest: Vec<usize> = case
-        .system
-        .per_unit()
-        .filter(|cell| case.system.cells[*cell].atoms.len() == 1)
-        .collect();
+    let finest: Vec<usize> =
+        case.system.per_unit().filter(|cell| case.system.cells[*cell].atoms.len() == 1).collect();
     for unit in 0..units.len() {
-        let some: Vec<usize> = finest
-            .iter()
-            .copied()
-            .filter(|cell| case.value(unit, *cell) > 0)
-            .collect();
+        let some: Vec<usize> = finest.iter().copied().filter(|cell| case.value(unit, *cell) > 0).collect();
         case.hidden[unit].extend(some);
     }
     let start = Instant::now();

@@ -64,10 +64,7 @@ fn one_and_one_alone_in_a_line_are_computed() {
     case.hide_small();
     let findings = case.certify().unwrap_err();
     for code in ["anmalan", "yttrande"] {
-        assert_eq!(
-            finding(&findings, &format!("{} 2101", kind(code))).broken,
-            Broken::Safe1
-        );
+        assert_eq!(finding(&findings, &format!("{} 2101", kind(code))).broken, Broken::Safe1);
     }
 }
 
@@ -83,11 +80,7 @@ fn a_single_withheld_cell_in_a_line_follows_from_the_line() {
     let why = "följer av T01 aktualiseringstyp=TOT 2024 2101 − T01 aktualiseringstyp=ansokan 2024 2101 − \
                T01 aktualiseringstyp=yttrande 2024 2101";
     assert_eq!(found.explanation, why);
-    assert_eq!(
-        found.withhold.len(),
-        3,
-        "each of the three shown cells could be withheld"
-    );
+    assert_eq!(found.withhold.len(), 3, "each of the three shown cells could be withheld");
 }
 
 #[test]
@@ -100,11 +93,7 @@ fn a_partner_fixed_by_another_table_is_no_partner() {
     }
     let findings = case.certify().unwrap_err();
     let found = finding(&findings, &format!("{} 2101", kind("anmalan")));
-    assert!(
-        found.explanation.contains("T02 2024 2101"),
-        "{}",
-        found.explanation
-    );
+    assert!(found.explanation.contains("T02 2024 2101"), "{}", found.explanation);
 }
 
 #[test]
@@ -115,13 +104,7 @@ fn the_grand_total_gives_back_a_cell_its_unit_total_and_its_county_total() {
     case.hide_total(&kind("anmalan"));
     let findings = case.certify().unwrap_err();
     let found = finding(&findings, &format!("{} 2101", kind("anmalan")));
-    assert!(
-        found
-            .explanation
-            .contains("T01 aktualiseringstyp=TOT 2024 totalt"),
-        "{}",
-        found.explanation
-    );
+    assert!(found.explanation.contains("T01 aktualiseringstyp=TOT 2024 totalt"), "{}", found.explanation);
 }
 
 #[test]
@@ -136,18 +119,8 @@ fn one_margin_more_withheld_by_a_node_is_given_back_by_the_grand_total() {
 fn a_difference_no_table_prints_is_a_cell() {
     let known = "filter = { aktualiseringstyp = [\"*\"] }";
     let tables = table("T01", "kommun", &[], known)
-        + &table(
-            "T09",
-            "kommun",
-            &[],
-            "filter = { aktualiseringstyp = [\"ansokan\"] }",
-        )
-        + &table(
-            "T12",
-            "kommun",
-            &[],
-            "filter = { aktualiseringstyp = [\"anmalan\"] }",
-        );
+        + &table("T09", "kommun", &[], "filter = { aktualiseringstyp = [\"ansokan\"] }")
+        + &table("T12", "kommun", &[], "filter = { aktualiseringstyp = [\"anmalan\"] }");
     let mut case = Case::new(&document(&UNITS, &["2024"], &tables));
     for unit in UNITS {
         case.add(unit, 2024, &[("aktualiseringstyp", "ansokan")], 30);
@@ -157,10 +130,7 @@ fn a_difference_no_table_prints_is_a_cell() {
     }
     let findings = case.certify().unwrap_err();
     let found = finding(&findings, "T01 2024 utom T09 2024, T12 2024 2132");
-    assert_eq!(
-        found.explanation,
-        "följer av T01 2024 2132 − T09 2024 2132 − T12 2024 2132"
-    );
+    assert_eq!(found.explanation, "följer av T01 2024 2132 − T09 2024 2132 − T12 2024 2132");
     assert_eq!(found.verdict, Verdict::Computable);
 }
 
@@ -181,10 +151,7 @@ fn a_difference_of_two_free_parts_is_a_cell_of_its_own() {
     // each part alone can be 1, 2 or 3; together they are 3
     let findings = case.certify().unwrap_err();
     assert_eq!(labels(&findings), ["T01 2024 utom T09 2024 2101"]);
-    assert_eq!(
-        findings.list()[0].explanation,
-        "följer av T01 2024 2101 − T09 2024 2101"
-    );
+    assert_eq!(findings.list()[0].explanation, "följer av T01 2024 2101 − T09 2024 2101");
 }
 
 #[test]
@@ -192,12 +159,7 @@ fn a_witness_that_would_empty_a_withheld_margin_is_not_believed() {
     let mut case = protected(&["2104", "2121"]);
     for witness in &mut case.witnesses {
         let (unit, atom) = (witness.unit, witness.atom);
-        let other = witness
-            .steps
-            .iter()
-            .find(|step| step.0 == unit && step.1 != atom)
-            .unwrap()
-            .1;
+        let other = witness.steps.iter().find(|step| step.0 == unit && step.1 != atom).unwrap().1;
         witness.steps.retain(|step| step.1 != other);
     }
     let result = case.certify();
@@ -211,12 +173,7 @@ fn a_witness_that_would_empty_a_withheld_margin_is_not_believed() {
 #[test]
 fn a_witness_that_would_take_from_an_unprinted_zero_is_not_believed() {
     let tables = table("T01", "kommun", &[], "filter = { aktualiseringstyp = [\"*\"] }")
-        + &table(
-            "T09",
-            "kommun",
-            &[],
-            "filter = { aktualiseringstyp = [\"ansokan\"] }",
-        );
+        + &table("T09", "kommun", &[], "filter = { aktualiseringstyp = [\"ansokan\"] }");
     for (rest, believed) in [(0, 0), (3, 0), (4, 1)] {
         let mut case = Case::new(&document(&UNITS, &["2024"], &tables));
         for unit in UNITS {
@@ -231,29 +188,14 @@ fn a_witness_that_would_take_from_an_unprinted_zero_is_not_believed() {
             case.add(unit, 2024, &[("aktualiseringstyp", "yttrande")], other);
             case.hide(unit, "T09 2024");
         }
-        let ansokan = case.system.cells[case.cell("T09 2024")]
-            .unit_atoms
-            .clone()
-            .unwrap()[0];
-        let all = case.system.cells[case.cell("T01 2024")]
-            .unit_atoms
-            .clone()
-            .unwrap();
+        let ansokan = case.system.cells[case.cell("T09 2024")].unit_atoms.clone().unwrap()[0];
+        let all = case.system.cells[case.cell("T01 2024")].unit_atoms.clone().unwrap();
         let atom = *all.iter().find(|atom| **atom != ansokan).unwrap();
         let (unit, across) = (case.unit("2101") as u32, case.unit("2104") as u32);
-        let mut steps = vec![
-            (unit, atom, 1),
-            (unit, ansokan, -1),
-            (across, atom, -1),
-            (across, ansokan, 1),
-        ];
+        let mut steps = vec![(unit, atom, 1), (unit, ansokan, -1), (across, atom, -1), (across, ansokan, 1)];
         steps.sort_unstable();
         case.witnesses = vec![Witness { unit, atom, steps }];
-        assert_eq!(
-            report(&case.certify()).certified_by_witness,
-            believed,
-            "a rest of {rest}"
-        );
+        assert_eq!(report(&case.certify()).certified_by_witness, believed, "a rest of {rest}");
     }
 }
 
@@ -264,18 +206,8 @@ fn a_total_scope_table_gives_away_the_only_kommun_with_anything_in_it() {
     for unit in &UNITS[1..] {
         let at = case.unit(unit);
         case.counts[at] = case.system.empty_counts();
-        case.add(
-            unit,
-            2024,
-            &[("aktualiseringstyp", "ansokan"), ("kon", "man")],
-            20,
-        );
-        case.add(
-            unit,
-            2024,
-            &[("aktualiseringstyp", "anmalan"), ("kon", "man")],
-            20,
-        );
+        case.add(unit, 2024, &[("aktualiseringstyp", "ansokan"), ("kon", "man")], 20);
+        case.add(unit, 2024, &[("aktualiseringstyp", "anmalan"), ("kon", "man")], 20);
     }
     for code in ["yttrande", "anmalan"] {
         case.hide("2101", &kind(code));
@@ -290,11 +222,7 @@ fn a_total_scope_table_gives_away_the_only_kommun_with_anything_in_it() {
     // T02 still prints the men: all three of them
     let findings = case.certify().unwrap_err();
     let found = finding(&findings, &format!("{} 2101", kind("yttrande")));
-    assert!(
-        found.explanation.contains("T02 kon=man 2024 totalt"),
-        "{}",
-        found.explanation
-    );
+    assert!(found.explanation.contains("T02 kon=man 2024 totalt"), "{}", found.explanation);
 }
 
 #[test]
@@ -324,10 +252,7 @@ fn a_row_in_which_everything_falls_in_one_small_group_is_seen_in_its_total() {
     case.hide("2101", &kind("anmalan"));
     case.hide_total(&kind("anmalan"));
     let findings = case.certify().unwrap_err();
-    assert_eq!(
-        finding(&findings, &format!("{} 2101", kind("TOT"))).verdict,
-        Verdict::Computable
-    );
+    assert_eq!(finding(&findings, &format!("{} 2101", kind("TOT"))).verdict, Verdict::Computable);
 }
 
 #[test]
@@ -413,10 +338,7 @@ fn a_witness_with_a_small_corner_is_not_believed() {
     case.witnesses.push(made);
     let result = case.certify();
     assert_eq!(report(&result).certified_by_witness, 0);
-    assert!(
-        result.is_err(),
-        "2 and 1 add up to the shown column: neither can be 3"
-    );
+    assert!(result.is_err(), "2 and 1 add up to the shown column: neither can be 3");
 }
 
 #[test]
@@ -427,16 +349,9 @@ fn the_coordinator_is_counted_and_never_fails_the_audit() {
         case.hide(unit, &kind("anmalan"));
     }
     let release = case.certify().unwrap();
-    assert_eq!(
-        release.report().coordinator_computed,
-        1,
-        "at least 4 of 5 leaves 1"
-    );
+    assert_eq!(release.report().coordinator_computed, 1, "at least 4 of 5 leaves 1");
     let wide = protected(&["2104", "2121"]).certify().unwrap();
-    assert_eq!(
-        wide.report().coordinator_computed + wide.report().coordinator_narrowed,
-        0
-    );
+    assert_eq!(wide.report().coordinator_computed + wide.report().coordinator_narrowed, 0);
 }
 
 #[test]
@@ -447,16 +362,9 @@ fn a_margin_that_is_not_the_sum_of_its_parts_is_refused() {
     let findings = case.certify_figures(&figures, Budget::default()).unwrap_err();
     assert_eq!(findings.list()[0].broken, Broken::True2);
     let mut figures = case.figures();
-    figures
-        .totals
-        .insert(case.cell(&kind("anmalan")), Mark::Shown(141));
+    figures.totals.insert(case.cell(&kind("anmalan")), Mark::Shown(141));
     let findings = case.certify_figures(&figures, Budget::default()).unwrap_err();
-    assert!(
-        findings
-            .list()
-            .iter()
-            .any(|finding| finding.explanation.contains("enheternas"))
-    );
+    assert!(findings.list().iter().any(|finding| finding.explanation.contains("enheternas")));
 }
 
 #[test]
@@ -466,12 +374,8 @@ fn a_figure_that_contradicts_a_declared_status_is_refused() {
     for (code, value) in [("anmalan", 3), ("ansokan", 27)] {
         figures.per_unit[0].insert(case.cell(&kind(code)), Mark::Shown(value));
     }
-    figures
-        .totals
-        .insert(case.cell(&kind("anmalan")), Mark::Shown(123));
-    figures
-        .totals
-        .insert(case.cell(&kind("ansokan")), Mark::Shown(107));
+    figures.totals.insert(case.cell(&kind("anmalan")), Mark::Shown(123));
+    figures.totals.insert(case.cell(&kind("ansokan")), Mark::Shown(107));
     let findings = case.certify_figures(&figures, Budget::default()).unwrap_err();
     assert_eq!(findings.list()[0].verdict, Verdict::Contradiction);
     assert!(!findings.list()[0].label.is_empty());
@@ -481,16 +385,8 @@ fn earlier(case: &Case, unit: Option<&str>, label: &str, value: u64) -> EarlierI
     let units = &case.collection.units;
     let definition = case.system.cells[case.cell(label)].definition;
     let unit = unit.map(|unit| units[case.unit(unit)].clone());
-    let shown = vec![EarlierCell {
-        unit,
-        definition,
-        value,
-    }];
-    EarlierIssue {
-        name: "utgåva 1".into(),
-        roster: units.clone(),
-        shown,
-    }
+    let shown = vec![EarlierCell { unit, definition, value }];
+    EarlierIssue { name: "utgåva 1".into(), roster: units.clone(), shown }
 }
 
 #[test]
@@ -511,12 +407,7 @@ fn an_earlier_issue_that_disagrees_is_flagged() {
         let mut case = protected(&["2104", "2121"]);
         case.earlier = vec![earlier(&case, unit, &kind("ansokan"), 21)];
         let findings = case.certify().unwrap_err();
-        assert_eq!(
-            findings.list()[0].broken,
-            Broken::True2,
-            "{:?}",
-            labels(&findings)
-        );
+        assert_eq!(findings.list()[0].broken, Broken::True2, "{:?}", labels(&findings));
     }
 }
 
@@ -533,19 +424,9 @@ fn totals_over_another_roster_are_not_the_same_cell() {
 fn out_of_work_is_not_certified_and_never_a_release() {
     let mut case = protected(&["2104", "2121"]);
     case.witnesses.clear();
-    let findings = case
-        .certify_within(Budget {
-            questions: 0,
-            ..Budget::default()
-        })
-        .unwrap_err();
+    let findings = case.certify_within(Budget { questions: 0, ..Budget::default() }).unwrap_err();
     assert!(matches!(findings, Findings::NotCertified(_)));
-    assert!(
-        findings
-            .list()
-            .iter()
-            .all(|finding| finding.verdict == Verdict::NotCertified)
-    );
+    assert!(findings.list().iter().all(|finding| finding.verdict == Verdict::NotCertified));
 }
 
 #[test]
@@ -558,10 +439,7 @@ fn input_that_does_not_fit_together_is_refused() {
     let mut figures = case.figures();
     figures.per_unit[2] = BTreeMap::new();
     let error = case.certify_figures(&figures, Budget::default()).unwrap_err();
-    assert!(matches!(
-        error,
-        Findings::Input(InputError::Incomplete { unit: 2, .. })
-    ));
+    assert!(matches!(error, Findings::Input(InputError::Incomplete { unit: 2, .. })));
     let mut figures = case.figures();
     figures.totals.insert(9_999, Mark::Withheld);
     let error = case.certify_figures(&figures, Budget::default()).unwrap_err();
@@ -589,10 +467,7 @@ fn a_closed_total_nobody_opened_is_protected_unless_it_is_surely_plain() {
     case.add(UNITS[1], 2024, &[("aktualiseringstyp", "anmalan")], 1);
     assert_eq!(case.value(other, case.cell(&kind("anmalan"))), 1);
     let findings = case.certify().unwrap_err();
-    assert!(
-        labels(&findings).contains(&format!("{} 2104", kind("anmalan")).as_str()),
-        "shown though small"
-    );
+    assert!(labels(&findings).contains(&format!("{} 2104", kind("anmalan")).as_str()), "shown though small");
 }
 
 #[test]

@@ -29,10 +29,7 @@ pub struct FieldError {
 impl FieldError {
     /// A field error.
     pub fn new(key: impl Into<String>, expected: impl Into<String>) -> Self {
-        FieldError {
-            key: key.into(),
-            expected: expected.into(),
-        }
+        FieldError { key: key.into(), expected: expected.into() }
     }
 }
 
@@ -78,15 +75,9 @@ where
     Raw: DeserializeOwned,
     Config: TryFrom<Raw, Error = FieldError>,
 {
-    let unreadable = |source| ConfigError::Unreadable {
-        file: file.to_owned(),
-        source,
-    };
+    let unreadable = |source| ConfigError::Unreadable { file: file.to_owned(), source };
     if fs::metadata(file).map_err(unreadable)?.len() > MAX_BYTES {
-        return Err(unreadable(io::Error::new(
-            io::ErrorKind::FileTooLarge,
-            "longer than 1 MiB",
-        )));
+        return Err(unreadable(io::Error::new(io::ErrorKind::FileTooLarge, "longer than 1 MiB")));
     }
     parse::<Raw, Config>(file, &fs::read_to_string(file).map_err(unreadable)?)
 }
@@ -101,10 +92,7 @@ where
     Config: TryFrom<Raw, Error = FieldError>,
 {
     let raw: Raw = toml::from_str(text).map_err(|error| syntax(file, text, &error))?;
-    Config::try_from(raw).map_err(|field| ConfigError::Field {
-        file: file.to_owned(),
-        field,
-    })
+    Config::try_from(raw).map_err(|field| ConfigError::Field { file: file.to_owned(), field })
 }
 
 fn syntax(file: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
@@ -138,12 +126,8 @@ pub fn private_directory(path: &Path) -> std::io::Result<()> {
 pub fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)?;
+    let mut file =
+        std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
 }
@@ -175,30 +159,19 @@ mod tests {
     }
 
     fn error_of(text: &str) -> String {
-        parse::<Raw, Config>(Path::new("region.toml"), text)
-            .unwrap_err()
-            .to_string()
+        parse::<Raw, Config>(Path::new("region.toml"), text).unwrap_err().to_string()
     }
 
     #[test]
     fn an_error_names_the_file_the_place_the_key_and_what_was_expected() {
         let unknown = error_of("listen = \"127.0.0.1:1\"\ndays = 90\nport = 1\n");
-        assert!(
-            unknown.starts_with("region.toml:3:1: ") && unknown.contains("`port`"),
-            "{unknown}"
-        );
+        assert!(unknown.starts_with("region.toml:3:1: ") && unknown.contains("`port`"), "{unknown}");
         let missing = error_of("days = 90\n");
         assert!(missing.contains("missing field `listen`"), "{missing}");
         let kind = error_of("listen = \"x\"\ndays = \"många\"\n");
-        assert!(
-            kind.starts_with("region.toml:2:8: ") && kind.contains("u16"),
-            "{kind}"
-        );
+        assert!(kind.starts_with("region.toml:2:8: ") && kind.contains("u16"), "{kind}");
         let field = error_of("listen = \"här\"\ndays = 90\n");
-        assert_eq!(
-            field,
-            "region.toml: listen: expected an address and port, as 127.0.0.1:8443"
-        );
+        assert_eq!(field, "region.toml: listen: expected an address and port, as 127.0.0.1:8443");
     }
 
     #[test]

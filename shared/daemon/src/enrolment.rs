@@ -91,17 +91,9 @@ fn accept_for(
 ) -> Result<Credentials, EnrolmentError> {
     let about = verify_chain(certificate_der, root_der, None, now)?;
     if about.identity != *expected {
-        return Err(DoorError::WrongIdentity {
-            expected: expected.clone(),
-            found: about.identity,
-        }
-        .into());
+        return Err(DoorError::WrongIdentity { expected: expected.clone(), found: about.identity }.into());
     }
-    Ok(Credentials::new(
-        certificate_der.to_vec(),
-        root_der.to_vec(),
-        key,
-    )?)
+    Ok(Credentials::new(certificate_der.to_vec(), root_der.to_vec(), key)?)
 }
 
 /// An issuer: the root, the length of a life, and which units exist.
@@ -191,11 +183,7 @@ mod tests {
     }
 
     fn issuer(root: &Root) -> Issuer<'_> {
-        Issuer {
-            root,
-            days: CERTIFICATE_DAYS,
-            known: &|who| who.kommun() != Some("2199"),
-        }
+        Issuer { root, days: CERTIFICATE_DAYS, known: &|who| who.kommun() != Some("2199") }
     }
 
     #[test]
@@ -204,9 +192,7 @@ mod tests {
         let (file, mut book) = invite(&root);
         let key = Key::generate().unwrap();
         let public = key.public_key();
-        let der = issuer(&root)
-            .enrol(&mut book, &claim(&file, &key), &request(&key).unwrap(), at())
-            .unwrap();
+        let der = issuer(&root).enrol(&mut book, &claim(&file, &key), &request(&key).unwrap(), at()).unwrap();
         let own = accept(&file, key, &der, root.certificate_der(), at()).unwrap();
         assert_eq!(own.about().identity, file.identity);
         assert_eq!(own.key().public_key(), public);
@@ -217,12 +203,10 @@ mod tests {
         let root = root();
         let (file, mut book) = invite(&root);
         let key = Key::generate().unwrap();
-        let first = issuer(&root)
-            .enrol(&mut book, &claim(&file, &key), &request(&key).unwrap(), at())
-            .unwrap();
-        let again = issuer(&root)
-            .enrol(&mut book, &claim(&file, &key), &request(&key).unwrap(), at())
-            .unwrap();
+        let first =
+            issuer(&root).enrol(&mut book, &claim(&file, &key), &request(&key).unwrap(), at()).unwrap();
+        let again =
+            issuer(&root).enrol(&mut book, &claim(&file, &key), &request(&key).unwrap(), at()).unwrap();
         assert_eq!(first, again);
         let thief = request(&Key::generate().unwrap()).unwrap();
         let refused = issuer(&root).enrol(&mut book, &file.token.claim(&thief), &thief, at());
@@ -237,37 +221,15 @@ mod tests {
         let csr = request(&key()).unwrap();
         let fake = forged.issue(&csr, &file.identity, at(), 90).unwrap();
         let wrong_root = accept(&file, key(), &fake, forged.certificate_der(), at());
-        assert!(matches!(
-            wrong_root,
-            Err(EnrolmentError::Answer(DoorError::WrongRoot))
-        ));
+        assert!(matches!(wrong_root, Err(EnrolmentError::Answer(DoorError::WrongRoot))));
         let not_under = accept(&file, key(), &fake, root.certificate_der(), at());
-        assert!(matches!(
-            not_under,
-            Err(EnrolmentError::Answer(DoorError::UnknownAuthority))
-        ));
-        let other = root
-            .issue(&csr, &identity("urn:samman:node:2181"), at(), 90)
-            .unwrap();
+        assert!(matches!(not_under, Err(EnrolmentError::Answer(DoorError::UnknownAuthority))));
+        let other = root.issue(&csr, &identity("urn:samman:node:2181"), at(), 90).unwrap();
         let wrong_unit = accept(&file, key(), &other, root.certificate_der(), at());
-        assert!(matches!(
-            wrong_unit,
-            Err(EnrolmentError::Answer(DoorError::WrongIdentity { .. }))
-        ));
-        let good = issuer(&root)
-            .enrol(&mut book, &file.token.claim(&csr), &csr, at())
-            .unwrap();
-        let wrong_key = accept(
-            &file,
-            Key::generate().unwrap(),
-            &good,
-            root.certificate_der(),
-            at(),
-        );
-        assert!(matches!(
-            wrong_key,
-            Err(EnrolmentError::Credentials(TlsError::NotOurKey { .. }))
-        ));
+        assert!(matches!(wrong_unit, Err(EnrolmentError::Answer(DoorError::WrongIdentity { .. }))));
+        let good = issuer(&root).enrol(&mut book, &file.token.claim(&csr), &csr, at()).unwrap();
+        let wrong_key = accept(&file, Key::generate().unwrap(), &good, root.certificate_der(), at());
+        assert!(matches!(wrong_key, Err(EnrolmentError::Credentials(TlsError::NotOurKey { .. }))));
         assert!(accept(&file, key(), &good, root.certificate_der(), at()).is_ok());
     }
 
@@ -296,15 +258,11 @@ mod tests {
         let root = root();
         let (file, mut book) = invite(&root);
         let key = Key::generate().unwrap();
-        let der = issuer(&root)
-            .enrol(&mut book, &claim(&file, &key), &request(&key).unwrap(), at())
-            .unwrap();
+        let der = issuer(&root).enrol(&mut book, &claim(&file, &key), &request(&key).unwrap(), at()).unwrap();
         let held = accept(&file, key, &der, root.certificate_der(), at()).unwrap();
         let later = at() + days(60);
         assert!(held.about().renewal_due(later));
-        let renewed = issuer(&root)
-            .renew(held.about(), &request(held.key()).unwrap(), later)
-            .unwrap();
+        let renewed = issuer(&root).renew(held.about(), &request(held.key()).unwrap(), later).unwrap();
         let renewed = PeerCertificate::parse(&renewed).unwrap();
         assert_eq!(renewed.identity, held.about().identity);
         assert_ne!(renewed.serial, held.about().serial);

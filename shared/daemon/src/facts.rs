@@ -56,15 +56,7 @@ impl<F: Serialize + DeserializeOwned> FactLog<F> {
             postcard::from_bytes(&bytes).map_err(|_| FactError::Unreadable { key })
         };
         let facts = stored.into_iter().map(read).collect::<Result<Vec<F>, _>>()?;
-        Ok((
-            Self {
-                store,
-                prefix,
-                next,
-                kind: PhantomData,
-            },
-            facts,
-        ))
+        Ok((Self { store, prefix, next, kind: PhantomData }, facts))
     }
 
     /// Stores facts and what lies beside them, in one durable batch. Facts are never deleted.

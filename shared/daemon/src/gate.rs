@@ -22,10 +22,7 @@ pub struct Gate {
 impl Gate {
     /// A gate under the given root certificate (DER) with its first list.
     pub fn new(root_der: &[u8], crl: Crl) -> Self {
-        Gate {
-            root: root_der.to_vec(),
-            crl: RwLock::new(Arc::new(crl)),
-        }
+        Gate { root: root_der.to_vec(), crl: RwLock::new(Arc::new(crl)) }
     }
 
     /// The root certificate in DER.
@@ -47,10 +44,7 @@ impl Gate {
     pub fn install(&self, crl: Crl) -> Result<(), DoorError> {
         let mut held = self.crl.write().unwrap_or_else(PoisonError::into_inner);
         if crl.number() < held.number() {
-            return Err(DoorError::OlderRevocationList {
-                held: held.number(),
-                offered: crl.number(),
-            });
+            return Err(DoorError::OlderRevocationList { held: held.number(), offered: crl.number() });
         }
         if crl.number() > held.number() {
             *held = Arc::new(crl);
@@ -66,9 +60,7 @@ impl Gate {
     pub fn admit(&self, peer: &PeerCertificate, roles: &[Role], now: Timestamp) -> Result<(), DoorError> {
         let crl = self.crl();
         if now > crl.next_update() {
-            return Err(DoorError::StaleRevocationList {
-                next_update: crl.next_update(),
-            });
+            return Err(DoorError::StaleRevocationList { next_update: crl.next_update() });
         }
         if crl.revokes(&peer.serial) {
             return Err(DoorError::Revoked);
@@ -77,9 +69,7 @@ impl Gate {
             return Err(DoorError::Expired { at: peer.not_after });
         }
         if now < peer.not_before {
-            return Err(DoorError::NotYetValid {
-                from: peer.not_before,
-            });
+            return Err(DoorError::NotYetValid { from: peer.not_before });
         }
         let found = peer.identity.role();
         if !roles.contains(&found) {
@@ -117,10 +107,7 @@ mod tests {
         let first = book.sign(&root, at(), days(7)).unwrap();
         let second = book.sign(&root, at(), days(7)).unwrap();
         let gate = Gate::new(root.certificate_der(), second.clone());
-        assert_eq!(
-            gate.install(first),
-            Err(DoorError::OlderRevocationList { held: 2, offered: 1 })
-        );
+        assert_eq!(gate.install(first), Err(DoorError::OlderRevocationList { held: 2, offered: 1 }));
         assert_eq!(gate.crl().number(), 2);
         assert_eq!(gate.install(second), Ok(()));
     }
@@ -147,12 +134,7 @@ mod tests {
         let crl = RevocationBook::default().sign(&root, at(), days(7)).unwrap();
         let gate = Gate::new(root.certificate_der(), crl);
         let late = gate.admit(&peer, &[Role::Node], at() + days(8));
-        assert_eq!(
-            late,
-            Err(DoorError::StaleRevocationList {
-                next_update: at() + days(7)
-            })
-        );
+        assert_eq!(late, Err(DoorError::StaleRevocationList { next_update: at() + days(7) }));
     }
 
     #[test]

@@ -133,10 +133,7 @@ impl Identity {
     pub fn new(role: Role, unit: impl Into<String>) -> Result<Self, IdentityError> {
         let unit = unit.into();
         if !role.accepts(&unit) {
-            return Err(IdentityError::Unit {
-                role,
-                expected: role.unit_form(),
-            });
+            return Err(IdentityError::Unit { role, expected: role.unit_form() });
         }
         Ok(Identity { role, unit })
     }
@@ -236,19 +233,10 @@ mod tests {
             "urn:samman:national:01",
             "urn:samman:region:٢١",
         ] {
-            assert!(
-                matches!(uri.parse::<Identity>(), Err(IdentityError::Unit { .. })),
-                "{uri}"
-            );
+            assert!(matches!(uri.parse::<Identity>(), Err(IdentityError::Unit { .. })), "{uri}");
         }
-        assert_eq!(
-            "urn:other:node:2180".parse::<Identity>(),
-            Err(IdentityError::Prefix)
-        );
-        assert_eq!(
-            "urn:samman:Node:2180".parse::<Identity>(),
-            Err(IdentityError::Role)
-        );
+        assert_eq!("urn:other:node:2180".parse::<Identity>(), Err(IdentityError::Prefix));
+        assert_eq!("urn:samman:Node:2180".parse::<Identity>(), Err(IdentityError::Role));
         assert_eq!("urn:samman:node".parse::<Identity>(), Err(IdentityError::Role));
     }
 

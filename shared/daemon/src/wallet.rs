@@ -52,10 +52,7 @@ impl Wallet {
     /// # Errors
     /// [`WalletError`].
     pub fn key(&self) -> Result<Key, WalletError> {
-        fs::create_dir_all(&self.0).map_err(|source| WalletError::File {
-            path: self.0.clone(),
-            source,
-        })?;
+        fs::create_dir_all(&self.0).map_err(|source| WalletError::File { path: self.0.clone(), source })?;
         let path = self.0.join("key.pem");
         if !path.exists() {
             Key::generate()?.store(&path)?;

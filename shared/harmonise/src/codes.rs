@@ -109,12 +109,8 @@ pub enum Field {
 }
 
 impl Field {
-    pub(crate) const ALL: [Self; 4] = [
-        Self::Personnummer,
-        Self::Aktualiseringsnummer,
-        Self::Datum,
-        Self::Alder,
-    ];
+    pub(crate) const ALL: [Self; 4] =
+        [Self::Personnummer, Self::Aktualiseringsnummer, Self::Datum, Self::Alder];
 
     /// The key in the codes file.
     pub fn id(self) -> &'static str {
@@ -148,15 +144,8 @@ impl Target {
     /// Every target, fields first. A variable whose id is that of a field is filled from the field.
     pub(crate) fn all(codebook: &Codebook) -> impl Iterator<Item = Self> {
         let is_field = |variable: &Variable| Field::ALL.iter().any(|field| field.id() == variable.id);
-        let variables = codebook
-            .variables
-            .iter()
-            .enumerate()
-            .filter(move |(_, v)| !is_field(v));
-        Field::ALL
-            .into_iter()
-            .map(Self::Field)
-            .chain(variables.map(|(index, _)| Self::Variable(index)))
+        let variables = codebook.variables.iter().enumerate().filter(move |(_, v)| !is_field(v));
+        Field::ALL.into_iter().map(Self::Field).chain(variables.map(|(index, _)| Self::Variable(index)))
     }
 
     fn find(key: &str, codebook: &Codebook) -> Option<Self> {
@@ -197,13 +186,7 @@ impl KommunCodes {
     /// For a kommun without a codes file: columns by their usual names, the codebook's labels alone.
     pub fn none(unit: Unit, codebook: &Codebook) -> Self {
         let (columns, prefixes, labels) = Default::default();
-        Self {
-            unit,
-            codebook: codebook.name(),
-            columns,
-            prefixes,
-            labels,
-        }
+        Self { unit, codebook: codebook.name(), columns, prefixes, labels }
     }
 
     /// Reads and checks a codes file against the codebook it will be used with.
@@ -214,14 +197,10 @@ impl KommunCodes {
         let raw: Raw = toml::from_str(text).map_err(|error| form_error(text, &error))?;
         let line = |at: usize| line_of(text, at);
         if *raw.version.get_ref() != VERSION {
-            return Err(CodesError::Version {
-                line: line(raw.version.span().start),
-            });
+            return Err(CodesError::Version { line: line(raw.version.span().start) });
         }
         let unit = raw.kommun.get_ref().parse();
-        let unit = unit.map_err(|_| CodesError::Kommun {
-            line: line(raw.kommun.span().start),
-        })?;
+        let unit = unit.map_err(|_| CodesError::Kommun { line: line(raw.kommun.span().start) })?;
         let mut codes = Self::none(unit, codebook);
         for (key, header) in raw.kolumner {
             let at = line(header.span().start);
@@ -229,20 +208,14 @@ impl KommunCodes {
                 Target::find(&key, codebook).ok_or_else(|| unknown(at, "kolumner", &key, codebook))?;
             let header = clean(header.get_ref());
             if header.is_empty() {
-                return Err(CodesError::Empty {
-                    line: at,
-                    table: "kolumner",
-                    key,
-                });
+                return Err(CodesError::Empty { line: at, table: "kolumner", key });
             }
             codes.columns.insert(target, header);
         }
         for (key, prefixes) in raw.prefix {
             let at = line(prefixes.span().start);
             let (index, _) = variable(&key, codebook).ok_or_else(|| unknown(at, "prefix", &key, codebook))?;
-            codes
-                .prefixes
-                .insert(index, checked_prefixes(prefixes.into_inner(), key, at)?);
+            codes.prefixes.insert(index, checked_prefixes(prefixes.into_inner(), key, at)?);
         }
         for (key, labels) in raw.koder {
             let at = line(labels.span().start);
@@ -266,19 +239,11 @@ impl KommunCodes {
         for (label, code) in labels {
             let line = line(code.span().start);
             if fold_case(&label).is_empty() {
-                return Err(CodesError::Empty {
-                    line,
-                    table: "koder",
-                    key: variable.id.clone(),
-                });
+                return Err(CodesError::Empty { line, table: "koder", key: variable.id.clone() });
             }
             let Some(known) = variable.code_index(code.get_ref()) else {
                 let expected = list(variable.codes.iter().map(|code| code.code.as_str()));
-                return Err(CodesError::UnknownCode {
-                    line,
-                    variable: variable.id.clone(),
-                    expected,
-                });
+                return Err(CodesError::UnknownCode { line, variable: variable.id.clone(), expected });
             };
             if !matcher.learn(&label, known) {
                 let (variable, code) = (variable.id.clone(), code.into_inner());
@@ -311,20 +276,12 @@ impl KommunCodes {
 }
 
 fn variable<'a>(key: &str, codebook: &'a Codebook) -> Option<(VariableIndex, &'a Variable)> {
-    codebook
-        .variables
-        .iter()
-        .enumerate()
-        .find(|(_, variable)| variable.id == key)
+    codebook.variables.iter().enumerate().find(|(_, variable)| variable.id == key)
 }
 
 fn checked_prefixes(prefixes: Vec<String>, key: String, line: usize) -> Result<Vec<String>, CodesError> {
     if prefixes.iter().any(|prefix| fold_case(prefix).is_empty()) {
-        return Err(CodesError::Empty {
-            line,
-            table: "prefix",
-            key,
-        });
+        return Err(CodesError::Empty { line, table: "prefix", key });
     }
     if prefixes.iter().any(|prefix| negates(prefix)) {
         return Err(CodesError::Negation { line, variable: key });
@@ -336,25 +293,14 @@ fn unknown(line: usize, table: &'static str, key: &str, codebook: &Codebook) -> 
     let fields = table == "kolumner";
     let targets = Target::all(codebook).filter(|target| fields || matches!(target, Target::Variable(_)));
     let expected = list(targets.map(|target| target.id(codebook)));
-    CodesError::UnknownKey {
-        line,
-        table,
-        key: shown(key),
-        expected,
-    }
+    CodesError::UnknownKey { line, table, key: shown(key), expected }
 }
 
 /// A key as an error may show it: anything that is not of the form of a key could be a label.
 fn shown(key: &str) -> String {
-    let fits = key.len() <= 40
-        && key
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
-    if fits {
-        key.to_string()
-    } else {
-        "(visas inte)".to_string()
-    }
+    let fits =
+        key.len() <= 40 && key.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+    if fits { key.to_string() } else { "(visas inte)".to_string() }
 }
 
 fn list<'t>(items: impl Iterator<Item = &'t str>) -> String {
@@ -420,10 +366,7 @@ aktualiseringstyp = ["Vuxen - ", "IFO: "]
         let codes = KommunCodes::from_toml(text, &book()).unwrap();
         assert_eq!(codes.unit(), &"2180".parse().unwrap());
         assert_eq!(codes.columns[&Target::Field(Field::Datum)], "Inkom");
-        assert_eq!(
-            codes.columns.values().filter(|header| *header == "Vem").count(),
-            2
-        );
+        assert_eq!(codes.columns.values().filter(|header| *header == "Vem").count(), 2);
         assert_eq!(codes.codebook(), "vuxna/1");
         assert_eq!(format!("{codes:?}"), "KommunCodes(vuxna/1)");
     }
@@ -435,10 +378,7 @@ aktualiseringstyp = ["Vuxen - ", "IFO: "]
             refused("kommun='2180'"),
             "kodfilen, rad 1: kan inte läsas; väntade nycklarna version och kommun"
         );
-        assert_eq!(
-            refused("version=2\nkommun='2180'"),
-            "kodfilen, rad 1, version: väntade 1"
-        );
+        assert_eq!(refused("version=2\nkommun='2180'"), "kodfilen, rad 1, version: väntade 1");
         assert_eq!(
             refused("version=1\nkommun='Ockelbo'"),
             "kodfilen, rad 2, kommun: väntade en kommunkod som \"2180\" eller \"2180-03\""

@@ -24,9 +24,7 @@ pub const COMMON_PREFIXES: [&str; 5] = ["B/U", "B&U", "BoU", "Barn/ungdom", "BoF
 const SEPARATORS: [char; 3] = [';', ',', '–'];
 
 /// Words that turn a label into its opposite; no prefix may hold one.
-const NEGATIONS: [&str; 9] = [
-    "ej", "inte", "icke", "ingen", "inget", "inga", "utan", "avslag", "nej",
-];
+const NEGATIONS: [&str; 9] = ["ej", "inte", "icke", "ingen", "inget", "inga", "utan", "avslag", "nej"];
 
 /// Spaces of every kind become one space, soft hyphens and zero-width characters go, ends are trimmed.
 pub fn clean(text: &str) -> String {
@@ -60,10 +58,7 @@ pub fn fold_accents(text: &str) -> String {
 
 fn is_edge(c: char) -> bool {
     c.is_whitespace()
-        || matches!(
-            c,
-            '.' | ',' | ';' | ':' | '-' | '–' | '—' | '*' | '"' | '\'' | '”' | '“' | '’'
-        )
+        || matches!(c, '.' | ',' | ';' | ':' | '-' | '–' | '—' | '*' | '"' | '\'' | '”' | '“' | '’')
 }
 
 /// Whether two case-folded texts differ only where one of them has lost an accent: `o` for `ö`, never `å` for `ä`.
@@ -77,9 +72,7 @@ fn same_but_for_accents(one: &str, other: &str) -> bool {
 
 /// Whether a prefix holds a negation, and so would turn labels into their opposite when stripped.
 pub(crate) fn negates(prefix: &str) -> bool {
-    fold_case(prefix)
-        .split(|c: char| !c.is_alphanumeric())
-        .any(|word| NEGATIONS.contains(&word))
+    fold_case(prefix).split(|c: char| !c.is_alphanumeric()).any(|word| NEGATIONS.contains(&word))
 }
 
 /// What a label means on a row of a given date.
@@ -168,11 +161,8 @@ impl<'a> Matcher<'a> {
             return None;
         }
         let whole = self.whole(label);
-        let parts = if whole.is_empty() {
-            self.list(label, &SEPARATORS).unwrap_or_default()
-        } else {
-            vec![whole]
-        };
+        let parts =
+            if whole.is_empty() { self.list(label, &SEPARATORS).unwrap_or_default() } else { vec![whole] };
         Some(Parts(parts))
     }
 
@@ -187,10 +177,7 @@ impl<'a> Matcher<'a> {
         let first = self.pick(first, date);
         let others = parts.iter().skip(1).any(|part| self.pick(part, date) != first);
         match first {
-            Meaning::Code { code, .. } => Meaning::Code {
-                code,
-                several: others,
-            },
+            Meaning::Code { code, .. } => Meaning::Code { code, several: others },
             other => other,
         }
     }
@@ -198,10 +185,7 @@ impl<'a> Matcher<'a> {
     /// Of codes that share a label, the one that may be used on the date.
     fn pick(&self, codes: &Codes, date: Date) -> Meaning {
         let valid = |code: &&CodeIndex| {
-            self.variable
-                .codes
-                .get(usize::from(**code))
-                .is_some_and(|code| code.valid_on(date))
+            self.variable.codes.get(usize::from(**code)).is_some_and(|code| code.valid_on(date))
         };
         let mut valid = codes.iter().filter(valid);
         match (valid.next(), valid.next()) {
@@ -219,12 +203,8 @@ impl<'a> Matcher<'a> {
         }
         let cased = fold_case(label);
         let stripped = self.prefixes.iter().filter_map(|prefix| strip(&cased, prefix));
-        let stripped = stripped
-            .map(|rest| self.in_codebook(rest))
-            .find(|codes| !codes.is_empty());
-        stripped
-            .or_else(|| self.own.get(&cased).map(|&code| Codes::from([code])))
-            .unwrap_or_default()
+        let stripped = stripped.map(|rest| self.in_codebook(rest)).find(|codes| !codes.is_empty());
+        stripped.or_else(|| self.own.get(&cased).map(|&code| Codes::from([code]))).unwrap_or_default()
     }
 
     fn in_codebook(&self, label: &str) -> Codes {
@@ -262,9 +242,7 @@ impl<'a> Matcher<'a> {
         let label = pairs(&fold_accents(label));
         let likeness = |code: &'a tables::codebook::Code| {
             let texts = std::iter::once(&code.text).chain(&code.synonyms);
-            let best = texts
-                .map(|text| overlap(&label, &pairs(&fold_accents(text))))
-                .max()?;
+            let best = texts.map(|text| overlap(&label, &pairs(&fold_accents(text)))).max()?;
             (best >= 30).then_some((std::cmp::Reverse(best), code.code.as_str()))
         };
         let mut found: Vec<_> = self.variable.codes.iter().filter_map(likeness).collect();
@@ -329,10 +307,7 @@ mod tests {
 
     fn variable(codes: &str) -> Variable {
         let head = "id='x'\nversion=1\n[[variabel]]\nid='v'\ntext='V'\n";
-        Codebook::from_toml(&format!("{head}{codes}"))
-            .unwrap()
-            .variables
-            .remove(0)
+        Codebook::from_toml(&format!("{head}{codes}")).unwrap().variables.remove(0)
     }
 
     fn code(code: &str, text: &str, more: &str) -> String {
@@ -373,15 +348,8 @@ mod tests {
         ] {
             assert_eq!(meant(&matcher, label), Some("ansokan"), "{label}");
         }
-        for label in [
-            "Ansåkan",
-            "Ansökan 0-17",
-            "IFOansökan",
-            "B anmälan",
-            "ej ansökan",
-            "B/U",
-            "Ansökan?",
-        ] {
+        for label in ["Ansåkan", "Ansökan 0-17", "IFOansökan", "B anmälan", "ej ansökan", "B/U", "Ansökan?"]
+        {
             assert_eq!(matcher.meaning(label, DAY), Meaning::Unmapped, "{label}");
         }
         for label in ["", " ", "\u{a0}\u{ad}", "-", "–"] {
@@ -396,12 +364,9 @@ mod tests {
         let matcher = Matcher::new(&variable, &[]);
         assert_eq!(meant(&matcher, "UTREDNING INLEDS"), Some("inleds"));
         assert_eq!(meant(&matcher, "utredning inleds ej."), Some("inleds_ej"));
-        for label in [
-            "utredning inleds inte",
-            "utredning inleds, ej",
-            "utredning inleds (ej)",
-            "ej utredning inleds",
-        ] {
+        for label in
+            ["utredning inleds inte", "utredning inleds, ej", "utredning inleds (ej)", "ej utredning inleds"]
+        {
             assert_eq!(meant(&matcher, label), None, "{label}");
         }
         assert!(negates("Ej ") && negates("ansökan, INTE -") && !negates("Vuxen - ") && !negates("Ejder"));
@@ -429,35 +394,16 @@ mod tests {
         let variable = variable(&(old.clone() + &code("ny", "Vården", "galler_fran='2024-01-01'")));
         let matcher = Matcher::new(&variable, &[]);
         let on = |day| matcher.meaning("vården", day);
-        assert_eq!(
-            on(date(2023, 12, 31)),
-            Meaning::Code {
-                code: 0,
-                several: false
-            }
-        );
-        assert_eq!(
-            on(date(2024, 1, 1)),
-            Meaning::Code {
-                code: 1,
-                several: false
-            }
-        );
+        assert_eq!(on(date(2023, 12, 31)), Meaning::Code { code: 0, several: false });
+        assert_eq!(on(date(2024, 1, 1)), Meaning::Code { code: 1, several: false });
         let only_old = self::variable(&old);
-        assert_eq!(
-            Matcher::new(&only_old, &[]).meaning("vården", DAY),
-            Meaning::OutsideValidity
-        );
+        assert_eq!(Matcher::new(&only_old, &[]).meaning("vården", DAY), Meaning::OutsideValidity);
     }
 
     #[test]
     fn several_reasons_in_one_field_give_the_first_when_all_are_known() {
         let book = Codebook::vuxna().unwrap();
-        let reasons = book
-            .variables
-            .iter()
-            .find(|variable| variable.id == "orsak_ansokan")
-            .unwrap();
+        let reasons = book.variables.iter().find(|variable| variable.id == "orsak_ansokan").unwrap();
         let matcher = Matcher::new(reasons, &[]);
         let first = |label| matcher.meaning(label, DAY);
         let misuse = |several| Meaning::Code { code: 0, several };
@@ -471,19 +417,10 @@ mod tests {
             assert_eq!(first(label), misuse(true), "{label}");
         }
         assert_eq!(first("Missbruk och beroende;"), misuse(false));
-        assert_eq!(
-            first("Missbruk och beroende, missbruk och beroende"),
-            misuse(false)
-        );
+        assert_eq!(first("Missbruk och beroende, missbruk och beroende"), misuse(false));
         assert_eq!(first("Missbruk och beroende, okänt"), Meaning::Unmapped);
         // a comma inside a text of the codebook does not split it
-        assert_eq!(
-            first("Behov av stöd, övriga vuxna"),
-            Meaning::Code {
-                code: 4,
-                several: false
-            }
-        );
+        assert_eq!(first("Behov av stöd, övriga vuxna"), Meaning::Code { code: 4, several: false });
     }
 
     #[test]
@@ -503,10 +440,7 @@ mod tests {
     fn suggestions_resemble_and_are_not_applied() {
         let book = Codebook::vuxna().unwrap();
         let matcher = Matcher::new(&book.variables[2], &[]);
-        assert_eq!(
-            matcher.suggestions("Anmälan barn 0-12 år").first(),
-            Some(&"anmalan")
-        );
+        assert_eq!(matcher.suggestions("Anmälan barn 0-12 år").first(), Some(&"anmalan"));
         assert!(matcher.suggestions("zzzz").is_empty());
         assert_eq!(meant(&matcher, "Anmälan barn 0-12 år"), None);
     }

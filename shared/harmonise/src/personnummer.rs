@@ -33,14 +33,8 @@ pub enum UtanGiltigtNummer {
 
 impl UtanGiltigtNummer {
     /// Every reason, in the order of reports.
-    pub const ALL: [Self; 6] = [
-        Self::Missing,
-        Self::ReserveNumber,
-        Self::BadChecksum,
-        Self::BadDate,
-        Self::DigitsLost,
-        Self::Form,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Missing, Self::ReserveNumber, Self::BadChecksum, Self::BadDate, Self::DigitsLost, Self::Form];
 
     /// The reason in Swedish, for an operator.
     pub fn text(self) -> &'static str {
@@ -121,12 +115,7 @@ impl Personnummer {
     pub fn birth_date(&self) -> Option<Date> {
         let day = self.two(6);
         let day = if day >= SAMORDNING { day - SAMORDNING } else { day };
-        Date::new(
-            self.year(),
-            i8::try_from(self.two(4)).ok()?,
-            i8::try_from(day).ok()?,
-        )
-        .ok()
+        Date::new(self.year(), i8::try_from(self.two(4)).ok()?, i8::try_from(day).ok()?).ok()
     }
 
     /// Whole years on a date; nothing if the birth date is partly unknown or later than `date`.
@@ -139,22 +128,14 @@ impl Personnummer {
             return None;
         }
         let common = !date.in_leap_year();
-        let day = if birth.month() == 2 && birth.day() == 29 && common {
-            28
-        } else {
-            birth.day()
-        };
+        let day = if birth.month() == 2 && birth.day() == 29 && common { 28 } else { birth.day() };
         let had_birthday = (date.month(), date.day()) >= (birth.month(), day);
         u8::try_from(date.year() - birth.year() - i16::from(!had_birthday)).ok()
     }
 
     /// Juridiskt kön.
     pub fn kon(&self) -> Kon {
-        if self.digits[10].is_multiple_of(2) {
-            Kon::Kvinna
-        } else {
-            Kon::Man
-        }
+        if self.digits[10].is_multiple_of(2) { Kon::Kvinna } else { Kon::Man }
     }
 
     /// Whether the number is a samordningsnummer.
@@ -187,11 +168,7 @@ impl Personnummer {
         if !exists || year < OLDEST_YEAR {
             return Err(UtanGiltigtNummer::BadDate);
         }
-        if luhn(&number.digits[2..]) {
-            Ok(number)
-        } else {
-            Err(UtanGiltigtNummer::BadChecksum)
-        }
+        if luhn(&number.digits[2..]) { Ok(number) } else { Err(UtanGiltigtNummer::BadChecksum) }
     }
 }
 
@@ -206,13 +183,7 @@ fn luhn(digits: &[u8]) -> bool {
         let product = digit * if at % 2 == 0 { 1 } else { 2 };
         u32::from(product / 10 + product % 10)
     };
-    digits
-        .iter()
-        .rev()
-        .enumerate()
-        .map(weigh)
-        .sum::<u32>()
-        .is_multiple_of(10)
+    digits.iter().rev().enumerate().map(weigh).sum::<u32>().is_multiple_of(10)
 }
 
 /// The sign before the last four.
@@ -235,21 +206,14 @@ impl Written {
         use UtanGiltigtNummer::{DigitsLost, Form, Missing, ReserveNumber};
         let text =
             text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '\'' | '\u{ad}' | '\u{feff}'));
-        let text = text
-            .strip_suffix(".0")
-            .or_else(|| text.strip_suffix(",0"))
-            .unwrap_or(text);
+        let text = text.strip_suffix(".0").or_else(|| text.strip_suffix(",0")).unwrap_or(text);
         if text.is_empty() {
             return Err(Missing);
         }
         if is_scientific(text) {
             return Err(DigitsLost);
         }
-        let mut read = Self {
-            digits: [0; 12],
-            len: 0,
-            sign: Sign::None,
-        };
+        let mut read = Self { digits: [0; 12], len: 0, sign: Sign::None };
         let mut letters = false;
         for c in text.chars() {
             match c {
@@ -302,9 +266,7 @@ fn is_scientific(text: &str) -> bool {
     };
     let exponent = exponent.strip_prefix('+').unwrap_or(exponent);
     let fraction = mantissa.bytes().filter(|b| matches!(b, b',' | b'.')).count();
-    let digits = mantissa
-        .bytes()
-        .all(|b| b.is_ascii_digit() || matches!(b, b',' | b'.'));
+    let digits = mantissa.bytes().all(|b| b.is_ascii_digit() || matches!(b, b',' | b'.'));
     let short = (1..=2).contains(&exponent.len()) && exponent.bytes().all(|b| b.is_ascii_digit());
     digits && fraction <= 1 && !mantissa.is_empty() && mantissa.len() - fraction <= 11 && short
 }
@@ -367,10 +329,7 @@ pub struct PersonKey([u8; 16]);
 impl PersonKey {
     /// SHA-256 of secret and number, both of fixed length, cut to 128 bits.
     pub fn new(number: &Personnummer, secret: &RunSecret) -> Self {
-        let hash = Sha256::new()
-            .chain_update(secret.0)
-            .chain_update(number.digits)
-            .finalize();
+        let hash = Sha256::new().chain_update(secret.0).chain_update(number.digits).finalize();
         let mut key = [0; 16];
         key.copy_from_slice(&hash[..16]);
         Self(key)
@@ -407,12 +366,7 @@ mod tests {
             .map(|c| c.to_digit(10).unwrap())
             .zip([2, 1].into_iter().cycle())
             .map(|(digit, weight)| (digit * weight).to_string())
-            .flat_map(|product| {
-                product
-                    .chars()
-                    .map(|c| c.to_digit(10).unwrap())
-                    .collect::<Vec<_>>()
-            })
+            .flat_map(|product| product.chars().map(|c| c.to_digit(10).unwrap()).collect::<Vec<_>>())
             .sum();
         format!("{nine}{}", (10 - sum % 10) % 10)
     }
@@ -442,10 +396,8 @@ mod tests {
     #[test]
     fn the_sign_changes_in_the_calendar_year_the_person_turns_a_hundred() {
         let number = with_check("240930238");
-        let (minus, plus) = (
-            format!("{}-{}", &number[..6], &number[6..]),
-            format!("{}+{}", &number[..6], &number[6..]),
-        );
+        let (minus, plus) =
+            (format!("{}-{}", &number[..6], &number[6..]), format!("{}+{}", &number[..6], &number[6..]));
         let on = |text: &str, day| Personnummer::parse(text, day).map(|n| n.birth_date().unwrap().year());
         // born 30 September 1924
         assert_eq!(on(&minus, date(2023, 12, 31)), Ok(1924));
@@ -465,10 +417,7 @@ mod tests {
         assert_eq!(born.age_at(date(2001, 2, 28)), Some(1));
         assert_eq!(born.age_at(date(2004, 2, 28)), Some(3));
         assert_eq!(born.age_at(date(2004, 2, 29)), Some(4));
-        assert_eq!(
-            read(&format!("19{}", with_check("000229239"))),
-            Err(UtanGiltigtNummer::BadDate)
-        );
+        assert_eq!(read(&format!("19{}", with_check("000229239"))), Err(UtanGiltigtNummer::BadDate));
         assert_eq!(read(&with_check("010229239")), Err(UtanGiltigtNummer::BadDate));
     }
 
@@ -487,26 +436,11 @@ mod tests {
         assert_eq!(number.birth_date(), Some(date(1980, 1, 1)));
         for unknown in ["800060238", "800360238", "800075238"] {
             let number = read(&with_check(unknown)).unwrap();
-            assert_eq!(
-                (number.birth_date(), number.age_at(TODAY)),
-                (None, None),
-                "{unknown}"
-            );
+            assert_eq!((number.birth_date(), number.age_at(TODAY)), (None, None), "{unknown}");
             assert_eq!(number.kon(), Kon::Kvinna);
         }
-        for wrong in [
-            "800001238",
-            "800100238",
-            "801360238",
-            "800192238",
-            "800231238",
-            "800291238",
-        ] {
-            assert_eq!(
-                read(&with_check(wrong)),
-                Err(UtanGiltigtNummer::BadDate),
-                "{wrong}"
-            );
+        for wrong in ["800001238", "800100238", "801360238", "800192238", "800231238", "800291238"] {
+            assert_eq!(read(&with_check(wrong)), Err(UtanGiltigtNummer::BadDate), "{wrong}");
         }
     }
 
@@ -546,10 +480,7 @@ mod tests {
             ("001031239", date(2000, 10, 31)),
         ] {
             let number: f64 = with_check(nine).parse().unwrap();
-            assert_eq!(
-                Personnummer::from_number(number, TODAY).unwrap().birth_date(),
-                Some(day)
-            );
+            assert_eq!(Personnummer::from_number(number, TODAY).unwrap().birth_date(), Some(day));
             assert_eq!(birth(&number.to_string()), day);
             let wrong = Personnummer::from_number(number + 1.0, TODAY);
             assert_eq!(wrong, Err(UtanGiltigtNummer::Form));
@@ -557,10 +488,7 @@ mod tests {
         let rounded = Personnummer::from_number(198_001_000_000.0, TODAY);
         assert_eq!(rounded, Err(UtanGiltigtNummer::DigitsLost));
         for nonsense in [0.0, -1.0, 1.5, f64::NAN, f64::INFINITY, 1e300] {
-            assert_eq!(
-                Personnummer::from_number(nonsense, TODAY),
-                Err(UtanGiltigtNummer::Form)
-            );
+            assert_eq!(Personnummer::from_number(nonsense, TODAY), Err(UtanGiltigtNummer::Form));
         }
     }
 
@@ -576,10 +504,7 @@ mod tests {
     fn keys_tell_persons_apart_within_a_run_and_not_between_runs() {
         let (one, other) = (read("198001012387").unwrap(), read("198001012395").unwrap());
         let (run, next) = (RunSecret::new([1; 32]), RunSecret::new([2; 32]));
-        assert_eq!(
-            PersonKey::new(&one, &run),
-            PersonKey::new(&read("800101-2387").unwrap(), &run)
-        );
+        assert_eq!(PersonKey::new(&one, &run), PersonKey::new(&read("800101-2387").unwrap(), &run));
         assert_ne!(PersonKey::new(&one, &run), PersonKey::new(&other, &run));
         assert_ne!(PersonKey::new(&one, &run), PersonKey::new(&one, &next));
     }

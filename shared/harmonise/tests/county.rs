@@ -14,13 +14,7 @@ fn harmonised(kommun: &KommunRows, book: &Codebook) -> Harmonised {
         Some(file) => KommunCodes::from_toml(std::str::from_utf8(&file.bytes).unwrap(), book).unwrap(),
         None => KommunCodes::none(kommun.kommunkod.parse().unwrap(), book),
     };
-    read(
-        Source::of_bytes(&files[0].bytes),
-        book,
-        &codes,
-        jiff::civil::date(2025, 2, 1),
-    )
-    .unwrap()
+    read(Source::of_bytes(&files[0].bytes), book, &codes, jiff::civil::date(2025, 2, 1)).unwrap()
 }
 
 fn assert_same(book: &Codebook, place: &str, event: &Event, coded: &Coded) {
@@ -29,11 +23,7 @@ fn assert_same(book: &Codebook, place: &str, event: &Event, coded: &Coded) {
         let found = code.map(|code| variable.codes[usize::from(code)].code.as_str());
         let from_person = ["kon", "aldersgrupp"].contains(&variable.id.as_str());
         let unknown = from_person && found.is_none() && !matches!(event.person, PersonRef::Test(_));
-        assert!(
-            unknown || found == event.code(&variable.id),
-            "{place}: {} is {found:?}",
-            variable.id
-        );
+        assert!(unknown || found == event.code(&variable.id), "{place}: {} is {found:?}", variable.id);
     }
 }
 
@@ -48,15 +38,8 @@ fn every_row_of_the_ten_dialects_is_read_as_it_was_made() {
         for (row, (event, coded)) in kommun.events.iter().zip(&read.rows).enumerate() {
             assert_same(&book, &format!("{place} row {row}"), event, coded);
         }
-        let without = kommun
-            .events
-            .iter()
-            .filter(|event| !matches!(event.person, PersonRef::Test(_)));
-        assert_eq!(
-            read.report.without_number.values().sum::<u64>(),
-            without.count() as u64,
-            "{place}"
-        );
+        let without = kommun.events.iter().filter(|event| !matches!(event.person, PersonRef::Test(_)));
+        assert_eq!(read.report.without_number.values().sum::<u64>(), without.count() as u64, "{place}");
     }
 }
 
@@ -70,26 +53,11 @@ fn stay_1_no_mark_of_the_county_is_printed_and_every_marked_label_is_listed_for_
             assert!(!printed.contains(mark.as_str()), "{}", kommun.kommunkod);
         }
         let listed = |mark: &String| {
-            read.unmapped
-                .for_operator()
-                .iter()
-                .any(|label| label.label.contains(mark.as_str()))
+            read.unmapped.for_operator().iter().any(|label| label.label.contains(mark.as_str()))
         };
-        let labels = canaries(kommun)
-            .into_iter()
-            .filter(|mark| mark.contains("ETIKETT"));
-        assert!(
-            labels.into_iter().all(|mark| listed(&mark)),
-            "{}",
-            kommun.kommunkod
-        );
-        let texts = canaries(kommun)
-            .into_iter()
-            .filter(|mark| mark.contains("FRITEXT"));
-        assert!(
-            !texts.into_iter().any(|mark| listed(&mark)),
-            "{}",
-            kommun.kommunkod
-        );
+        let labels = canaries(kommun).into_iter().filter(|mark| mark.contains("ETIKETT"));
+        assert!(labels.into_iter().all(|mark| listed(&mark)), "{}", kommun.kommunkod);
+        let texts = canaries(kommun).into_iter().filter(|mark| mark.contains("FRITEXT"));
+        assert!(!texts.into_iter().any(|mark| listed(&mark)), "{}", kommun.kommunkod);
     }
 }

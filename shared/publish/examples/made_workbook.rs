@@ -12,10 +12,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     made::pair_up(&mut made);
     let names = publish::names::kommuner();
     let publication = publish::Publication::new(made.source(), &names, jiff::civil::date(2025, 3, 14))?;
-    let unsigned = |_: &[u8]| publish::Signature {
-        signature: Vec::new(),
-        certificate: Vec::new(),
-    };
+    let unsigned = |_: &[u8]| publish::Signature { signature: Vec::new(), certificate: Vec::new() };
     let files = publish::folder::complete(&publication, &unsigned)?;
     for path in publish::folder::put(Path::new(&folder), &files)? {
         println!("{}", path.display());

@@ -24,10 +24,7 @@ pub struct Section {
 }
 
 fn section(heading: &str, paragraphs: Vec<String>) -> Section {
-    Section {
-        heading: heading.into(),
-        paragraphs,
-    }
+    Section { heading: heading.into(), paragraphs }
 }
 
 /// What a mark means to a reader.
@@ -54,10 +51,7 @@ pub fn sections(publication: &Publication) -> Vec<Section> {
                 "Tabellerna är inte officiell statistik.".into(),
             ],
         ),
-        section(
-            "Vilka som deltar",
-            vec![participants(publication), publication.coverage()],
-        ),
+        section("Vilka som deltar", vec![participants(publication), publication.coverage()]),
         section("Vad som räknas", vec![counted(publication)]),
         section("Röjandekontroll", disclosure(collection.min_count.get())),
         section(
@@ -85,19 +79,12 @@ pub fn sections(publication: &Publication) -> Vec<Section> {
         sections.push(section("Anmärkningar", collection.footnotes.clone()));
     }
     sections.push(section("Variabler och koder", codes(publication)));
-    sections.push(section(
-        "Frågor",
-        vec![format!("{}.", collection.contact.trim_end_matches('.'))],
-    ));
+    sections.push(section("Frågor", vec![format!("{}.", collection.contact.trim_end_matches('.'))]));
     sections
 }
 
 fn participants(publication: &Publication) -> String {
-    let names: Vec<String> = publication
-        .roster
-        .iter()
-        .map(|unit| publication.name(unit))
-        .collect();
+    let names: Vec<String> = publication.roster.iter().map(|unit| publication.name(unit)).collect();
     match names.as_slice() {
         [] => "Ingen av de inbjudna kommunerna deltar.".into(),
         names => format!("Uppgifterna kommer från {}.", text::list(names)),
@@ -106,11 +93,7 @@ fn participants(publication: &Publication) -> String {
 
 fn counted(publication: &Publication) -> String {
     let collection = publication.collection;
-    let mut periods: Vec<Period> = collection
-        .tables
-        .iter()
-        .flat_map(|table| table.periods.clone())
-        .collect();
+    let mut periods: Vec<Period> = collection.tables.iter().flat_map(|table| table.periods.clone()).collect();
     periods.sort();
     periods.dedup();
     format!(
@@ -143,18 +126,12 @@ fn disclosure(min_count: u32) -> Vec<String> {
 fn signs() -> Vec<String> {
     let all = [Status::Withheld, Status::NotDelivered, Status::CannotOccur];
     let marks = all.into_iter().filter_map(meaning).map(str::to_string);
-    marks
-        .chain(["0 = antalet är noll, eller mindre än en halv procent".into()])
-        .collect()
+    marks.chain(["0 = antalet är noll, eller mindre än en halv procent".into()]).collect()
 }
 
 fn codes(publication: &Publication) -> Vec<String> {
     let mut seen = std::collections::BTreeSet::new();
-    let dimensions = publication
-        .collection
-        .tables
-        .iter()
-        .flat_map(|table| &table.dimensions);
+    let dimensions = publication.collection.tables.iter().flat_map(|table| &table.dimensions);
     let resolved = dimensions.filter(|dimension| seen.insert(&dimension.id));
     let whole = resolved.filter_map(|dimension| publication.codebook.resolve(&dimension.id));
     let describe = |dimension: tables::codebook::Resolved| {
@@ -192,18 +169,9 @@ pub fn subtitle(publication: &Publication, table: &Table) -> String {
 
 /// The filter in words; codes that are a dimension of the table are seen in the table itself.
 fn selection(publication: &Publication, table: &Table) -> String {
-    let is_dimension = |variable| {
-        table
-            .dimensions
-            .iter()
-            .any(|dimension| dimension.variable == variable)
-    };
+    let is_dimension = |variable| table.dimensions.iter().any(|dimension| dimension.variable == variable);
     let mut words = Vec::new();
-    for (variable, codes) in table
-        .filter
-        .iter()
-        .filter(|(variable, _)| !is_dimension(**variable))
-    {
+    for (variable, codes) in table.filter.iter().filter(|(variable, _)| !is_dimension(**variable)) {
         let variable = &publication.codebook.variables[*variable];
         let text = match codes.len() {
             all if all == variable.codes.len() => "alla kända".into(),
@@ -215,40 +183,19 @@ fn selection(publication: &Publication, table: &Table) -> String {
         };
         words.push(format!("{}: {text}", variable.text));
     }
-    if words.is_empty() {
-        String::new()
-    } else {
-        format!(" {}.", words.join("; "))
-    }
+    if words.is_empty() { String::new() } else { format!(" {}.", words.join("; ")) }
 }
 
 /// The lines under a table: size and bortfall per period, coverage, marks that occur, footnotes, source.
 pub fn notes(publication: &Publication, at: usize) -> Vec<String> {
     let (spec, table) = (&publication.collection.tables[at], &publication.tables[at]);
-    let mut notes: Vec<String> = spec
-        .periods
-        .iter()
-        .map(|period| size(publication, at, *period))
-        .collect();
+    let mut notes: Vec<String> = spec.periods.iter().map(|period| size(publication, at, *period)).collect();
     notes.push(publication.coverage());
     let all = [Status::Withheld, Status::NotDelivered, Status::CannotOccur];
     let occurs = |status: &Status| table.rows.iter().any(|row| row.status == *status);
-    notes.extend(
-        all.into_iter()
-            .filter(occurs)
-            .filter_map(meaning)
-            .map(|text| format!("{text}.")),
-    );
-    notes.extend(
-        spec.footnotes
-            .iter()
-            .chain(&publication.collection.footnotes)
-            .cloned(),
-    );
-    notes.push(format!(
-        "Källa: {}.",
-        publication.collection.source.trim_end_matches('.')
-    ));
+    notes.extend(all.into_iter().filter(occurs).filter_map(meaning).map(|text| format!("{text}.")));
+    notes.extend(spec.footnotes.iter().chain(&publication.collection.footnotes).cloned());
+    notes.push(format!("Källa: {}.", publication.collection.source.trim_end_matches('.')));
     notes
 }
 
@@ -262,25 +209,13 @@ fn size(publication: &Publication, at: usize, period: Period) -> String {
         [(None, figure)] => format!("n = {}, ", text::figure(*figure)),
         several => {
             let named = |(name, figure): &(Option<String>, Figure)| {
-                format!(
-                    "{} ({})",
-                    text::figure(*figure),
-                    name.as_deref().unwrap_or("totalt")
-                )
+                format!("{} ({})", text::figure(*figure), name.as_deref().unwrap_or("totalt"))
             };
-            format!(
-                "n = {}, ",
-                several.iter().map(named).collect::<Vec<_>>().join(", ")
-            )
+            format!("n = {}, ", several.iter().map(named).collect::<Vec<_>>().join(", "))
         }
     };
-    let bortfall = county_rows(publication, table, period, BORTFALL)
-        .map(Figure::of_row)
-        .next();
-    format!(
-        "{period}: {n}bortfall {}.",
-        bortfall.map(text::figure).unwrap_or_default()
-    )
+    let bortfall = county_rows(publication, table, period, BORTFALL).map(Figure::of_row).next();
+    format!("{period}: {n}bortfall {}.", bortfall.map(text::figure).unwrap_or_default())
 }
 
 /// The county's counts that stand for the whole table in a period, each with what it is the total of.
@@ -291,11 +226,7 @@ fn bases(
     period: Period,
 ) -> Vec<(Option<String>, Figure)> {
     let all: u32 = (1 << spec.dimensions.len()) - 1;
-    let wanted = if spec.margins.contains(&all) {
-        all
-    } else {
-        spec.percent_over
-    };
+    let wanted = if spec.margins.contains(&all) { all } else { spec.percent_over };
     if wanted != all && wanted == 0 {
         return Vec::new();
     }
@@ -304,17 +235,13 @@ fn bases(
         codes.fold(0u32, |mask, (at, code)| mask | u32::from(code == TOT) << at) == wanted
     };
     let name = |row: &StrictRow| {
-        let texts = spec
-            .dimensions
-            .iter()
-            .zip(&row.codes)
-            .filter_map(|(dimension, code)| {
-                dimension
-                    .categories
-                    .iter()
-                    .find(|category| category.code == *code)
-                    .map(|category| category.text.clone())
-            });
+        let texts = spec.dimensions.iter().zip(&row.codes).filter_map(|(dimension, code)| {
+            dimension
+                .categories
+                .iter()
+                .find(|category| category.code == *code)
+                .map(|category| category.text.clone())
+        });
         let texts: Vec<String> = texts.collect();
         (!texts.is_empty()).then(|| texts.join(", "))
     };
@@ -329,8 +256,5 @@ fn county_rows<'b>(
     matt: &'static str,
 ) -> impl Iterator<Item = &'b StrictRow> {
     let county = tables::unit::Omrade::County(publication.collection.county);
-    table
-        .rows
-        .iter()
-        .filter(move |row| row.omrade == county && row.tid == period && row.matt == matt)
+    table.rows.iter().filter(move |row| row.omrade == county && row.tid == period && row.matt == matt)
 }

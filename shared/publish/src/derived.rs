@@ -79,9 +79,7 @@ pub fn percent(part: Figure, base: Figure) -> Figure {
 
 /// The change from `earlier` to `later` in percent of `earlier`, with the same precedence as [`percent`].
 pub fn change(earlier: Figure, later: Figure) -> Figure {
-    derive(later, earlier, |later, earlier| {
-        ((later - earlier) * 100, earlier)
-    })
+    derive(later, earlier, |later, earlier| ((later - earlier) * 100, earlier))
 }
 
 fn derive(of: Figure, base: Figure, fraction: impl Fn(i128, i128) -> (i128, i128)) -> Figure {
@@ -128,11 +126,7 @@ mod tests {
             (199, 200, 100),
             (0, 7, 0),
         ] {
-            assert_eq!(
-                percent(v(part), v(base)).columns().0,
-                Some(expected),
-                "{part}/{base}"
-            );
+            assert_eq!(percent(v(part), v(base)).columns().0, Some(expected), "{part}/{base}");
         }
         for (earlier, later, expected) in [
             (200, 199, -1),
@@ -143,37 +137,24 @@ mod tests {
             (3, 1, -67),
             (5, 0, -100),
         ] {
-            assert_eq!(
-                change(v(earlier), v(later)).columns().0,
-                Some(expected),
-                "{earlier} to {later}"
-            );
+            assert_eq!(change(v(earlier), v(later)).columns().0, Some(expected), "{earlier} to {later}");
         }
     }
 
     #[test]
     fn printed_figures_of_the_county_report_are_reproduced() {
         // FoU Välfärd Gävleborg, tables 3, 4 and 5 of 2024: Sandviken ansökan, ansökan under 25 and by sex
-        for (part, base, expected) in [
-            (201, 425, 47),
-            (192, 425, 45),
-            (31, 425, 7),
-            (263, 2285, 12),
-            (1340, 2285, 59),
-        ] {
+        for (part, base, expected) in
+            [(201, 425, 47), (192, 425, 45), (31, 425, 7), (263, 2285, 12), (1340, 2285, 59)]
+        {
             assert_eq!(percent(v(part), v(base)).columns().0, Some(expected));
         }
     }
 
     #[test]
     fn what_needs_a_withheld_figure_is_withheld() {
-        for figure in [
-            percent(X, v(9)),
-            percent(v(9), X),
-            percent(X, v(0)),
-            change(X, v(4)),
-            change(v(0), X),
-        ] {
+        for figure in [percent(X, v(9)), percent(v(9), X), percent(X, v(0)), change(X, v(4)), change(v(0), X)]
+        {
             assert!(figure == X);
         }
     }

@@ -97,10 +97,7 @@ pub fn complete(
 ) -> Result<Vec<Part>, PublishError> {
     let mut files = publication.files()?;
     let manifest = manifest(publication, &files)?;
-    let Signature {
-        signature,
-        certificate,
-    } = sign(&manifest);
+    let Signature { signature, certificate } = sign(&manifest);
     let seal = serde_json::json!({
         "signature": hex::encode(signature),
         "certificate": hex::encode(certificate),
@@ -125,11 +122,7 @@ pub fn put(folder: &Path, files: &[Part]) -> Result<Vec<PathBuf>, WriteError> {
     clear(&partial)?;
     let written = fill(&partial, files).and_then(|()| {
         refuse_existing(folder)?;
-        attempt(
-            folder,
-            "give the finished folder its name",
-            fs::rename(&partial, folder),
-        )
+        attempt(folder, "give the finished folder its name", fs::rename(&partial, folder))
     });
     if let Err(error) = written {
         // what failed first is what the operator needs; what stays behind is hidden and cleared by the next
@@ -147,29 +140,18 @@ fn manifest(publication: &Publication, files: &[(String, Vec<u8>)]) -> Result<Ve
         version: publication.collection.version,
         collection_sha256: hex::encode(publication.collection.hash),
         date: publication.date.to_string(),
-        files: files
-            .iter()
-            .map(|(name, bytes)| file_entry(name, bytes))
-            .collect(),
+        files: files.iter().map(|(name, bytes)| file_entry(name, bytes)).collect(),
     })?;
     bytes.push(b'\n');
     Ok(bytes)
 }
 
 fn file_entry<'a>(name: &'a str, bytes: &[u8]) -> Entry<'a> {
-    Entry {
-        name,
-        size: bytes.len(),
-        sha256: hex::encode(Sha256::digest(bytes)),
-    }
+    Entry { name, size: bytes.len(), sha256: hex::encode(Sha256::digest(bytes)) }
 }
 
 fn attempt<T>(path: &Path, action: &'static str, result: io::Result<T>) -> Result<T, WriteError> {
-    result.map_err(|source| WriteError::Disk {
-        path: path.into(),
-        action,
-        source,
-    })
+    result.map_err(|source| WriteError::Disk { path: path.into(), action, source })
 }
 
 /// A dangling link is something too.

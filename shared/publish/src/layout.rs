@@ -75,11 +75,7 @@ pub struct Grid {
 impl Grid {
     /// How many header rows there are.
     pub fn levels(&self) -> usize {
-        self.columns
-            .iter()
-            .map(|column| column.labels.len())
-            .max()
-            .unwrap_or(1)
+        self.columns.iter().map(|column| column.labels.len()).max().unwrap_or(1)
     }
 }
 
@@ -115,22 +111,13 @@ pub fn grid(publication: &Publication, at: usize) -> Grid {
     let table = &publication.collection.tables[at];
     let width = table.dimensions.len();
     let rows = publication.tables[at].rows.iter();
-    let cells: Cells = rows
-        .map(|row| {
-            (
-                (&row.omrade, &row.codes[..width], row.tid, row.matt.as_str()),
-                row,
-            )
-        })
-        .collect();
+    let cells: Cells =
+        rows.map(|row| ((&row.omrade, &row.codes[..width], row.tid, row.matt.as_str()), row)).collect();
     let (stubs, across) = split(table, axes(publication, table));
     let wanted = columns(table, &across);
     let county = Omrade::County(publication.collection.county);
     let row = |members: Vec<Member>| GridRow {
-        cells: wanted
-            .iter()
-            .map(|column| look_up(&cells, width, &county, &members, column))
-            .collect(),
+        cells: wanted.iter().map(|column| look_up(&cells, width, &county, &members, column)).collect(),
         rank: rank(&members),
         labels: members.into_iter().map(|member| member.label).collect(),
     };
@@ -156,16 +143,9 @@ fn axes(publication: &Publication, table: &Table) -> Vec<Axis> {
         };
         let mut members: Vec<Member> = dimension.categories.iter().map(member).collect();
         if table.margins.iter().any(|margin| margin >> at & 1 == 1) {
-            members.push(Member {
-                label: "Totalt".into(),
-                value: Value::Code(at, TOT.into()),
-                total: true,
-            });
+            members.push(Member { label: "Totalt".into(), value: Value::Code(at, TOT.into()), total: true });
         }
-        axes.push(Axis {
-            head: dimension.text.clone(),
-            members,
-        });
+        axes.push(Axis { head: dimension.text.clone(), members });
     }
     axes
 }
@@ -182,20 +162,9 @@ fn areas(publication: &Publication, scope: Scope) -> Axis {
     };
     let mut members: Vec<Member> = units.iter().map(member).collect();
     let county = Value::Area(Omrade::County(publication.collection.county));
-    members.push(Member {
-        label: "Totalt".into(),
-        value: county,
-        total: true,
-    });
+    members.push(Member { label: "Totalt".into(), value: county, total: true });
     let whole = units.iter().all(|unit| *unit == Unit::whole(unit.kommun()));
-    Axis {
-        head: if whole {
-            "Kommun".into()
-        } else {
-            "Kommun eller stadsdel".into()
-        },
-        members,
-    }
+    Axis { head: if whole { "Kommun".into() } else { "Kommun eller stadsdel".into() }, members }
 }
 
 /// The stub axes, and those across. The first axis is always a stub.
@@ -217,11 +186,7 @@ fn columns(table: &Table, across: &[Axis]) -> Vec<Wanted> {
     let combinations = product(&members);
     let column = |head: Option<String>, members: &[Member], word: Option<&str>, kind| {
         let names = members.iter().map(|member| member.label.clone());
-        let mut labels: Vec<String> = head
-            .into_iter()
-            .chain(names)
-            .chain(word.map(str::to_string))
-            .collect();
+        let mut labels: Vec<String> = head.into_iter().chain(names).chain(word.map(str::to_string)).collect();
         if labels.is_empty() {
             labels.push("Antal".into());
         }
@@ -233,36 +198,19 @@ fn columns(table: &Table, across: &[Axis]) -> Vec<Wanted> {
             let head = name_period.then(|| period.to_string());
             let mut add = |word, kind, matt: &str| {
                 let column = column(head.clone(), members, word, kind);
-                wanted.push(Wanted {
-                    column,
-                    members: members.clone(),
-                    period: *period,
-                    matt: matt.into(),
-                });
+                wanted.push(Wanted { column, members: members.clone(), period: *period, matt: matt.into() });
             };
-            add(
-                table.percent.is_some().then_some("Antal"),
-                Kind::Count,
-                count_word(table.measure),
-            );
+            add(table.percent.is_some().then_some("Antal"), Kind::Count, count_word(table.measure));
             if let Some(percent) = &table.percent {
                 add(Some("Procent"), Kind::Percent, percent.measure.word());
             }
         }
     }
     if let Some(change) = &table.change {
-        for (from, members) in change
-            .from
-            .iter()
-            .flat_map(|from| combinations.iter().map(move |c| (from, c)))
+        for (from, members) in change.from.iter().flat_map(|from| combinations.iter().map(move |c| (from, c)))
         {
             let head = Some(format!("Förändring {from}–{}", change.to));
-            let column = column(
-                head,
-                members,
-                table.percent.is_some().then_some("Procent"),
-                Kind::Change,
-            );
+            let column = column(head, members, table.percent.is_some().then_some("Procent"), Kind::Change);
             wanted.push(Wanted {
                 column,
                 members: members.clone(),
@@ -283,9 +231,7 @@ fn look_up(cells: &Cells, width: usize, county: &Omrade, stub: &[Member], column
             Value::Code(at, code) => codes[*at] = code.clone(),
         }
     }
-    cells
-        .get(&(area, codes.as_slice(), column.period, column.matt.as_str()))
-        .map(|row| Figure::of_row(row))
+    cells.get(&(area, codes.as_slice(), column.period, column.matt.as_str())).map(|row| Figure::of_row(row))
 }
 
 fn rank(members: &[Member]) -> Rank {
@@ -299,9 +245,8 @@ fn rank(members: &[Member]) -> Rank {
 /// Leaves out rows and columns that the table's margins do not have.
 fn without_empty(mut grid: Grid) -> Grid {
     grid.rows.retain(|row| row.cells.iter().any(Option::is_some));
-    let used: Vec<bool> = (0..grid.columns.len())
-        .map(|at| grid.rows.iter().any(|row| row.cells[at].is_some()))
-        .collect();
+    let used: Vec<bool> =
+        (0..grid.columns.len()).map(|at| grid.rows.iter().any(|row| row.cells[at].is_some())).collect();
     keep(&mut grid.columns, &used);
     grid.rows.iter_mut().for_each(|row| keep(&mut row.cells, &used));
     grid

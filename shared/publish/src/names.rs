@@ -28,15 +28,9 @@ pub fn county(code: LansKod) -> String {
     let wanted = code.to_string();
     let entry = |line: &str| {
         let (code, rest) = line.split_once(';')?;
-        (code == wanted)
-            .then(|| rest.split(';').next())
-            .flatten()
-            .map(str::to_string)
+        (code == wanted).then(|| rest.split(';').next()).flatten().map(str::to_string)
     };
-    COUNTIES
-        .lines()
-        .find_map(entry)
-        .unwrap_or_else(|| format!("Län {code}"))
+    COUNTIES.lines().find_map(entry).unwrap_or_else(|| format!("Län {code}"))
 }
 
 /// What a unit is called: the kommun's name, with the sub-unit's number when it is one; the code without a
@@ -69,10 +63,7 @@ mod tests {
     fn sub_units_carry_their_number_and_strangers_their_code() {
         let names = kommuner();
         let name = |code: &str| unit(&names, &code.parse().unwrap());
-        assert_eq!(
-            [name("2180"), name("2180-03"), name("9999-01")],
-            ["Gävle", "Gävle 03", "9999-01"]
-        );
+        assert_eq!([name("2180"), name("2180-03"), name("9999-01")], ["Gävle", "Gävle 03", "9999-01"]);
         assert_eq!(county("99".parse().unwrap()), "Län 99");
     }
 }

@@ -109,11 +109,7 @@ impl<'a> Publication<'a> {
 
     /// Invited units that did not take part, ascending.
     pub fn absent(&self) -> Vec<&Unit> {
-        self.collection
-            .units
-            .iter()
-            .filter(|unit| !self.roster.contains(unit))
-            .collect()
+        self.collection.units.iter().filter(|unit| !self.roster.contains(unit)).collect()
     }
 
     /// What a unit is called.

@@ -86,10 +86,7 @@ struct Bortfall {
 /// Never for a report of this form; a serializer may say otherwise.
 pub fn bytes(publication: &Publication) -> Result<Vec<u8>, serde_json::Error> {
     let collection = publication.collection;
-    let kommuner = Covered {
-        covered: publication.kommuner_covered(),
-        invited: collection.kommuner(),
-    };
+    let kommuner = Covered { covered: publication.kommuner_covered(), invited: collection.kommuner() };
     let absent = publication.absent().into_iter();
     let tables = collection.tables.iter().zip(&publication.tables);
     let report = Report {
@@ -102,20 +99,12 @@ pub fn bytes(publication: &Publication) -> Result<Vec<u8>, serde_json::Error> {
         date: publication.date.to_string(),
         min_count: collection.min_count.get(),
         kommuner,
-        units: Covered {
-            covered: publication.roster.len(),
-            invited: collection.units.len(),
-        },
+        units: Covered { covered: publication.roster.len(), invited: collection.units.len() },
         absent: absent
-            .map(|unit| Absent {
-                omrade: unit.to_string(),
-                name: publication.name(unit),
-            })
+            .map(|unit| Absent { omrade: unit.to_string(), name: publication.name(unit) })
             .collect(),
         coordinator: publication.coordinator,
-        tables: tables
-            .map(|(spec, table)| of_table(&spec.id, &spec.title, table, kommuner))
-            .collect(),
+        tables: tables.map(|(spec, table)| of_table(&spec.id, &spec.title, table, kommuner)).collect(),
     };
     let mut bytes = serde_json::to_vec_pretty(&report)?;
     bytes.push(b'\n');
@@ -124,15 +113,11 @@ pub fn bytes(publication: &Publication) -> Result<Vec<u8>, serde_json::Error> {
 
 fn of_table(id: &str, title: &str, table: &StrictTable, covered: Covered) -> TableReport {
     let with = |status: Status| table.rows.iter().filter(|row| row.status == status).count();
-    let bortfall = table
-        .rows
-        .iter()
-        .filter(|row| row.matt == BORTFALL)
-        .map(|row| Bortfall {
-            tid: row.tid.to_string(),
-            varde: row.varde,
-            status: row.status.mark(),
-        });
+    let bortfall = table.rows.iter().filter(|row| row.matt == BORTFALL).map(|row| Bortfall {
+        tid: row.tid.to_string(),
+        varde: row.varde,
+        status: row.status.mark(),
+    });
     TableReport {
         id: id.into(),
         title: title.into(),

@@ -39,11 +39,7 @@ fn row(at: usize) -> Line {
 
 /// Paper, margins and footer of every sheet.
 fn set_up(sheet: &mut Worksheet, name: &str, title: &str, landscape: bool) -> Result<(), XlsxError> {
-    sheet
-        .set_name(name)?
-        .set_paper_size(PAPER_A4)
-        .set_print_fit_to_pages(1, 0)
-        .set_screen_gridlines(false);
+    sheet.set_name(name)?.set_paper_size(PAPER_A4).set_print_fit_to_pages(1, 0).set_screen_gridlines(false);
     if landscape {
         sheet.set_landscape();
     }
@@ -60,11 +56,7 @@ pub fn contents(publication: &Publication, names: &[String]) -> Result<Worksheet
     set_up(&mut sheet, CONTENTS, &collection.title, false)?;
     sheet.set_column_width(0, 18)?.set_column_width(1, 78)?;
     sheet.write_with_format(0, 0, collection.title.as_str(), &styles::title())?;
-    let mut years: Vec<_> = collection
-        .tables
-        .iter()
-        .flat_map(|table| table.periods.clone())
-        .collect();
+    let mut years: Vec<_> = collection.tables.iter().flat_map(|table| table.periods.clone()).collect();
     years.sort();
     years.dedup();
     let facts = [
@@ -88,20 +80,13 @@ pub fn contents(publication: &Publication, names: &[String]) -> Result<Worksheet
     sheet.write_with_format(at, 0, "Blad", &styles::header(true, true, false))?;
     sheet.write_with_format(at, 1, "Rubrik", &styles::header(true, true, false))?;
     let about = std::iter::once((ABOUT, "Källa, deltagande, röjandekontroll, bortfall och tecken"));
-    let tables = names
-        .iter()
-        .map(String::as_str)
-        .zip(collection.tables.iter().map(|table| table.title.as_str()));
+    let tables =
+        names.iter().map(String::as_str).zip(collection.tables.iter().map(|table| table.title.as_str()));
     for (name, title) in about.chain(tables) {
         at += 1;
         let link = Url::new(format!("internal:'{name}'!A1")).set_text(name);
         sheet.write_with_format(at, 0, link, &styles::link())?;
-        sheet.write_with_format(
-            at,
-            1,
-            title,
-            &styles::paragraph().set_align(FormatAlign::VerticalCenter),
-        )?;
+        sheet.write_with_format(at, 1, title, &styles::paragraph().set_align(FormatAlign::VerticalCenter))?;
         sheet.set_row_height(at, LINE * text::wrap(title, 78).len() as f64 + 4.0)?;
     }
     Ok(sheet)
@@ -141,9 +126,7 @@ pub fn table(publication: &Publication, at: usize, name: &str) -> Result<Workshe
     for (at, width) in widths.stubs.iter().chain(&widths.columns).enumerate() {
         sheet.set_column_width(col(at), *width as f64)?;
     }
-    sheet
-        .write_with_format(0, 0, title, &styles::title())?
-        .set_row_height(0, 20)?;
+    sheet.write_with_format(0, 0, title, &styles::title())?.set_row_height(0, 20)?;
     let lines = text::wrap(&subtitle(publication, spec), widths.text());
     for (at, line) in lines.iter().enumerate() {
         sheet.write_with_format(row(at + 1), 0, line.as_str(), &styles::body())?;
@@ -204,11 +187,7 @@ fn header(sheet: &mut Worksheet, grid: &Grid, widths: &Widths, top: usize) -> Re
             let label = grid.columns[at].labels[level].as_str();
             // a wrapped label would stay inside its own column; one over several columns must run on instead
             let alone = span(grid, level, at) == 1;
-            let own = if alone {
-                styles::over_figures(own)
-            } else {
-                styles::over_group(own)
-            };
+            let own = if alone { styles::over_figures(own) } else { styles::over_group(own) };
             sheet.write_with_format(line, place, label, &own)?;
         }
         sheet.set_row_height(line, LINE * widths.lines(grid, level) as f64 + 2.0)?;
@@ -218,9 +197,7 @@ fn header(sheet: &mut Worksheet, grid: &Grid, widths: &Widths, top: usize) -> Re
 
 /// How many columns the group that begins at `at` has at a header row.
 fn span(grid: &Grid, level: usize, at: usize) -> usize {
-    1 + (at + 1..grid.columns.len())
-        .take_while(|next| !begins(grid, level, *next))
-        .count()
+    1 + (at + 1..grid.columns.len()).take_while(|next| !begins(grid, level, *next)).count()
 }
 
 /// Writes a row of the grid at a line of the sheet; the last one gets the closing line.
@@ -237,11 +214,7 @@ fn data_row(
     }
     for (at, cell) in content.cells.iter().enumerate() {
         let format = styles::figure(own.clone(), grid.columns[at].kind, *cell);
-        let format = if begins_group(grid, at) {
-            styles::left_line(format)
-        } else {
-            format
-        };
+        let format = if begins_group(grid, at) { styles::left_line(format) } else { format };
         figure(sheet, (line, col(grid.stubs.len() + at)), *cell, &format)?;
     }
     sheet.set_row_height(line, LINE + 2.0)?;
@@ -274,42 +247,24 @@ impl Widths {
         let chars = |text: &String| text.chars().count();
         let stub = |at: usize| {
             let labels = grid.rows.iter().map(|row| chars(&row.labels[at]));
-            labels
-                .chain([chars(&grid.stubs[at])])
-                .max()
-                .unwrap_or(0)
-                .clamp(12, 48)
-                + 2
+            labels.chain([chars(&grid.stubs[at])]).max().unwrap_or(0).clamp(12, 48) + 2
         };
-        let mut columns: Vec<usize> = grid
-            .columns
-            .iter()
-            .map(|column| narrowest(&column.labels))
-            .collect();
+        let mut columns: Vec<usize> = grid.columns.iter().map(|column| narrowest(&column.labels)).collect();
         for level in 0..grid.levels() {
             for at in (0..columns.len()).filter(|at| begins(grid, level, *at)) {
                 let span = span(grid, level, at);
                 let each = (chars(&grid.columns[at].labels[level]) + 2).div_ceil(span);
                 if span > 1 {
-                    columns[at..at + span]
-                        .iter_mut()
-                        .for_each(|width| *width = each.max(*width));
+                    columns[at..at + span].iter_mut().for_each(|width| *width = each.max(*width));
                 }
             }
         }
-        Self {
-            stubs: (0..grid.stubs.len()).map(stub).collect(),
-            columns,
-        }
+        Self { stubs: (0..grid.stubs.len()).map(stub).collect(), columns }
     }
 
     /// Width of the text above and under the table: as wide as the table, but no line too long to read.
     fn text(&self) -> usize {
-        self.stubs
-            .iter()
-            .chain(&self.columns)
-            .sum::<usize>()
-            .clamp(100, 130)
+        self.stubs.iter().chain(&self.columns).sum::<usize>().clamp(100, 130)
     }
 
     /// Lines that the labels of a header row need.

@@ -18,10 +18,7 @@ const TEXT: &str = "0_-;-0_-;0_-;@_-";
 
 /// Running text.
 pub fn body() -> Format {
-    Format::new()
-        .set_font_name(FONT)
-        .set_font_size(10)
-        .set_align(FormatAlign::Top)
+    Format::new().set_font_name(FONT).set_font_size(10).set_align(FormatAlign::Top)
 }
 
 /// Running text over several lines.
@@ -54,10 +51,7 @@ pub fn link() -> Format {
 
 /// A header cell: `first` and `last` header row get the outer lines, `group` starts a group of columns.
 pub fn header(first: bool, last: bool, group: bool) -> Format {
-    let mut format = body()
-        .set_bold()
-        .set_background_color(HEADER)
-        .set_align(FormatAlign::Bottom);
+    let mut format = body().set_bold().set_background_color(HEADER).set_align(FormatAlign::Bottom);
     if first {
         format = format.set_border_top(FormatBorder::Medium);
     }
@@ -76,19 +70,12 @@ pub fn row(rank: Rank, last: bool) -> Format {
     if rank == Rank::Total {
         format = format.set_border_top(FormatBorder::Thin);
     }
-    if last {
-        format.set_border_bottom(FormatBorder::Medium)
-    } else {
-        format
-    }
+    if last { format.set_border_bottom(FormatBorder::Medium) } else { format }
 }
 
 /// A header cell over one column of figures.
 pub fn over_figures(header: Format) -> Format {
-    header
-        .set_align(FormatAlign::Right)
-        .set_num_format(TEXT)
-        .set_text_wrap()
+    header.set_align(FormatAlign::Right).set_num_format(TEXT).set_text_wrap()
 }
 
 /// A header cell over a group of columns.
@@ -103,16 +90,10 @@ pub fn figure(row: Format, kind: Kind, figure: Option<Figure>) -> Format {
         Kind::Percent => PERCENT,
         Kind::Change => CHANGE,
     });
-    if figure == Some(Figure::Withheld) {
-        format.set_background_color(WITHHELD)
-    } else {
-        format
-    }
+    if figure == Some(Figure::Withheld) { format.set_background_color(WITHHELD) } else { format }
 }
 
 /// A thin line between groups of columns.
 pub fn left_line(format: Format) -> Format {
-    format
-        .set_border_left(FormatBorder::Hair)
-        .set_border_left_color(LINE)
+    format.set_border_left(FormatBorder::Hair).set_border_left_color(LINE)
 }

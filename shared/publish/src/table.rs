@@ -84,12 +84,7 @@ pub const BORTFALL: &str = "bortfall";
 
 /// The constant columns of a table: filter variables that are no dimension, with their code or `TOT`.
 pub fn constant_columns(table: &Table, codebook: &Codebook) -> Vec<(String, String)> {
-    let is_dimension = |variable| {
-        table
-            .dimensions
-            .iter()
-            .any(|dimension| dimension.variable == variable)
-    };
+    let is_dimension = |variable| table.dimensions.iter().any(|dimension| dimension.variable == variable);
     let constant = |(variable, codes): (&usize, &std::collections::BTreeSet<u16>)| {
         let variable = &codebook.variables[*variable];
         let code = match codes.first() {
@@ -98,12 +93,7 @@ pub fn constant_columns(table: &Table, codebook: &Codebook) -> Vec<(String, Stri
         };
         (variable.id.clone(), code)
     };
-    table
-        .filter
-        .iter()
-        .filter(|(variable, _)| !is_dimension(**variable))
-        .map(constant)
-        .collect()
+    table.filter.iter().filter(|(variable, _)| !is_dimension(**variable)).map(constant).collect()
 }
 
 /// All tables of a publication, in the collection's order.
@@ -144,13 +134,7 @@ impl<'a> Maker<'a> {
         let table = &source.collection.tables[at];
         let rows = &source.system.tables[at];
         let constants = constant_columns(table, source.codebook);
-        Self {
-            source,
-            table,
-            rows: &rows.rows,
-            bortfall: &rows.bortfall,
-            constants,
-        }
+        Self { source, table, rows: &rows.rows, bortfall: &rows.bortfall, constants }
     }
 
     fn make(&self) -> Result<StrictTable, TableError> {
@@ -161,11 +145,7 @@ impl<'a> Maker<'a> {
             Scope::Total => &[],
         };
         for unit in units {
-            let marks = figures
-                .units
-                .binary_search(unit)
-                .ok()
-                .map(|at| &figures.per_unit[at]);
+            let marks = figures.units.binary_search(unit).ok().map(|at| &figures.per_unit[at]);
             self.area(&Omrade::Unit(unit.clone()), marks, &mut rows)?;
         }
         let county = Omrade::County(self.source.collection.county);
@@ -174,9 +154,7 @@ impl<'a> Maker<'a> {
         let order = self.order();
         rows.sort_by_cached_key(|row| order.key(row));
         let own = self.table.dimensions.iter().map(|dimension| dimension.id.clone());
-        let dimensions = own
-            .chain(self.constants.iter().map(|(id, _)| id.clone()))
-            .collect();
+        let dimensions = own.chain(self.constants.iter().map(|(id, _)| id.clone())).collect();
         Ok(StrictTable { dimensions, rows })
     }
 
@@ -216,11 +194,7 @@ impl<'a> Maker<'a> {
     }
 
     fn change_rows(&self, area: &Omrade, row: &Row, counts: &Counts, out: &mut Vec<StrictRow>) {
-        let Some(spec) = self
-            .table
-            .change
-            .as_ref()
-            .filter(|spec| self.table.periods[row.period] == spec.to)
+        let Some(spec) = self.table.change.as_ref().filter(|spec| self.table.periods[row.period] == spec.to)
         else {
             return;
         };
@@ -252,15 +226,10 @@ impl<'a> Maker<'a> {
     ) -> Result<Figure, TableError> {
         let table = || self.table.id.clone();
         match marks.get(&cell) {
-            Some(mark) => Figure::of_mark(*mark).map_err(|source| TableError::TooLarge {
-                table: table(),
-                source,
-            }),
-            None => Err(TableError::NoMark {
-                table: table(),
-                area: area.clone(),
-                row: name(),
-            }),
+            Some(mark) => {
+                Figure::of_mark(*mark).map_err(|source| TableError::TooLarge { table: table(), source })
+            }
+            None => Err(TableError::NoMark { table: table(), area: area.clone(), row: name() }),
         }
     }
 
@@ -286,21 +255,14 @@ impl<'a> Maker<'a> {
     }
 
     fn codes<'b>(&'b self, codes: &'b [Option<usize>]) -> impl Iterator<Item = String> + 'b {
-        self.table
-            .dimensions
-            .iter()
-            .zip(codes)
-            .map(|(dimension, code)| match code {
-                Some(at) => dimension.categories[*at].code.clone(),
-                None => TOT.into(),
-            })
+        self.table.dimensions.iter().zip(codes).map(|(dimension, code)| match code {
+            Some(at) => dimension.categories[*at].code.clone(),
+            None => TOT.into(),
+        })
     }
 
     fn name(&self, codes: &[Option<usize>], period: usize) -> String {
-        self.codes(codes)
-            .chain([self.table.periods[period].to_string()])
-            .collect::<Vec<_>>()
-            .join(" ")
+        self.codes(codes).chain([self.table.periods[period].to_string()]).collect::<Vec<_>>().join(" ")
     }
 
     fn order(&self) -> Order {
@@ -308,9 +270,7 @@ impl<'a> Maker<'a> {
             let codes = dimension.categories.iter().enumerate();
             codes.map(|(at, category)| (category.code.clone(), at)).collect()
         };
-        Order {
-            ranks: self.table.dimensions.iter().map(ranks).collect(),
-        }
+        Order { ranks: self.table.dimensions.iter().map(ranks).collect() }
     }
 }
 

@@ -11,10 +11,7 @@ use crate::derived::Figure;
 /// What the tables are called: `Tabell 3` for `T03`; `Tabell T03` where two ids would get the same number,
 /// and `Tabell B4` for an id of another form. At most 23 characters, so that sheets can bear the name.
 pub fn table_names(collection: &Collection) -> Vec<String> {
-    let number = |id: &str| {
-        id.strip_prefix(['T', 't'])
-            .and_then(|digits| digits.parse::<u16>().ok())
-    };
+    let number = |id: &str| id.strip_prefix(['T', 't']).and_then(|digits| digits.parse::<u16>().ok());
     let numbers: Vec<_> = collection.tables.iter().map(|table| number(&table.id)).collect();
     let name = |(table, number): (&tables::collection::Table, &Option<u16>)| match number {
         Some(own) if numbers.iter().filter(|other| *other == number).count() == 1 => format!("Tabell {own}"),
@@ -71,9 +68,7 @@ pub fn figure(figure: Figure) -> String {
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split(' ') {
-        let fits = lines
-            .last()
-            .is_some_and(|line| line.chars().count() + 1 + word.chars().count() <= width);
+        let fits = lines.last().is_some_and(|line| line.chars().count() + 1 + word.chars().count() <= width);
         match lines.last_mut() {
             Some(line) if line.is_empty() => line.push_str(word),
             Some(line) if fits => {
@@ -98,31 +93,20 @@ mod tests {
         );
         let words = |words: &[&str]| list(&words.iter().map(|word| word.to_string()).collect::<Vec<_>>());
         assert_eq!(
-            [
-                words(&[]),
-                words(&["a"]),
-                words(&["a", "b"]),
-                words(&["a", "b", "c"])
-            ],
+            [words(&[]), words(&["a"]), words(&["a", "b"]), words(&["a", "b", "c"])],
             ["", "a", "a och b", "a, b och c"]
         );
         let years =
             |years: &[&str]| periods(&years.iter().map(|year| year.parse().unwrap()).collect::<Vec<_>>());
         assert_eq!(years(&["2020", "2021", "2022"]), "2020–2022");
         assert_eq!(years(&["2024", "2023"]), "2024 och 2023");
-        assert_eq!(
-            years(&["2024H1", "2024H2", "2025H1"]),
-            "2024H1, 2024H2 och 2025H1"
-        );
+        assert_eq!(years(&["2024H1", "2024H2", "2025H1"]), "2024H1, 2024H2 och 2025H1");
     }
 
     #[test]
     fn lines_break_at_spaces_and_lose_nothing() {
         assert_eq!(wrap("ett två tre", 7), ["ett två", "tre"]);
-        assert_eq!(
-            wrap("socialtjänstlagen är lång", 6),
-            ["socialtjänstlagen", "är", "lång"]
-        );
+        assert_eq!(wrap("socialtjänstlagen är lång", 6), ["socialtjänstlagen", "är", "lång"]);
         assert_eq!(wrap("", 6), [""]);
     }
 }

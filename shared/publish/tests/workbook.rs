@@ -21,23 +21,13 @@ type Sheets = Xlsx<Cursor<Vec<u8>>>;
 fn open(made: &Made) -> Sheets {
     let names = publish::names::kommuner();
     let publication = Publication::new(made.source(), &names, date(2025, 3, 14)).unwrap();
-    let file = publication
-        .files()
-        .unwrap()
-        .into_iter()
-        .find(|(name, _)| name.ends_with(".xlsx"))
-        .unwrap();
+    let file = publication.files().unwrap().into_iter().find(|(name, _)| name.ends_with(".xlsx")).unwrap();
     assert_eq!(file.0, format!("{}.xlsx", made.collection.id));
     Xlsx::new(Cursor::new(file.1)).unwrap()
 }
 
 fn lines(sheets: &mut Sheets, name: &str) -> Vec<Vec<Data>> {
-    sheets
-        .worksheet_range(name)
-        .unwrap()
-        .rows()
-        .map(<[Data]>::to_vec)
-        .collect()
+    sheets.worksheet_range(name).unwrap().rows().map(<[Data]>::to_vec).collect()
 }
 
 fn first_column(lines: &[Vec<Data>]) -> Vec<String> {
@@ -53,18 +43,10 @@ fn the_workbook_has_contents_about_and_one_sheet_a_table_that_contents_names() {
     let contents = lines(&mut sheets, "Innehåll");
     let first = first_column(&contents);
     assert!(names[1..].iter().all(|name| first.contains(name)), "{first:?}");
-    let all = contents
-        .iter()
-        .flatten()
-        .map(Data::to_string)
-        .collect::<Vec<_>>()
-        .join("\n");
-    for expected in [
-        "2025-03-14",
-        "Gävleborgs län",
-        "2020–2024",
-        "Omfattar 9 av 10 kommuner. Deltar inte: Ockelbo.",
-    ] {
+    let all = contents.iter().flatten().map(Data::to_string).collect::<Vec<_>>().join("\n");
+    for expected in
+        ["2025-03-14", "Gävleborgs län", "2020–2024", "Omfattar 9 av 10 kommuner. Deltar inte: Ockelbo."]
+    {
         assert!(all.contains(expected), "{expected}");
     }
 }
@@ -93,10 +75,7 @@ fn a_kommun_table_shows_counts_beside_percentages_marks_and_totals() {
     let mut sheets = open(&made);
     let lines = lines(&mut sheets, "Tabell 3");
     let first = first_column(&lines);
-    assert_eq!(
-        first[0],
-        "Tabell 3. Aktualiseringar efter kommun och aktualiseringstyp"
-    );
+    assert_eq!(first[0], "Tabell 3. Aktualiseringar efter kommun och aktualiseringstyp");
     assert_eq!(
         first[1],
         "Antal aktualiseringar och procent av radens summa, kommuner i Gävleborgs län, 2024."
@@ -104,34 +83,15 @@ fn a_kommun_table_shows_counts_beside_percentages_marks_and_totals() {
     let at = |label: &str| first.iter().position(|text| text == label).unwrap();
     let header: Vec<_> = lines[at("Kommun")].iter().map(Data::to_string).collect();
     assert_eq!(header[..5], ["Kommun", "Antal", "Procent", "Antal", "Procent"]);
-    let groups: Vec<_> = lines[at("Kommun") - 1]
-        .iter()
-        .map(Data::to_string)
-        .filter(|text| !text.is_empty())
-        .collect();
-    assert_eq!(
-        groups,
-        [
-            "Ansökan",
-            "Anmälan",
-            "Yttrande",
-            "Överflyttning",
-            "Förfrågan/Begäran",
-            "Totalt"
-        ]
-    );
-    assert!(
-        lines[at("Ockelbo")][1..]
-            .iter()
-            .all(|cell| *cell == Data::String("..".into()))
-    );
+    let groups: Vec<_> =
+        lines[at("Kommun") - 1].iter().map(Data::to_string).filter(|text| !text.is_empty()).collect();
+    assert_eq!(groups, ["Ansökan", "Anmälan", "Yttrande", "Överflyttning", "Förfrågan/Begäran", "Totalt"]);
+    assert!(lines[at("Ockelbo")][1..].iter().all(|cell| *cell == Data::String("..".into())));
     assert!(at("Ockelbo") < at("Gävle") && at("Gävle") < at("Hudiksvall") && at("Hudiksvall") < at("Totalt"));
     // every cell is what the strict file says, row by row
     for (label, omrade) in [("Gävle", "2180"), ("Hofors", "2104"), ("Totalt", "21")] {
-        let rows = tables[2]
-            .rows
-            .iter()
-            .filter(|row| row.omrade.to_string() == omrade && row.matt != "bortfall");
+        let rows =
+            tables[2].rows.iter().filter(|row| row.omrade.to_string() == omrade && row.matt != "bortfall");
         for (row, cell) in rows.zip(&lines[at(label)][1..]) {
             match row.varde {
                 Some(value) => assert!(*cell == Data::Float(value as f64), "{label} {row:?}"),
@@ -139,21 +99,11 @@ fn a_kommun_table_shows_counts_beside_percentages_marks_and_totals() {
             }
         }
     }
-    assert!(
-        lines
-            .iter()
-            .flatten()
-            .any(|cell| *cell == Data::String("x".into()))
-    );
+    assert!(lines.iter().flatten().any(|cell| *cell == Data::String("x".into())));
     let under = first[at("Totalt") + 1..].join("\n");
-    for expected in [
-        "2024: n = ",
-        ", bortfall 31.",
-        "Omfattar 9 av 10 kommuner.",
-        "x = ",
-        ".. = ",
-        "Källa: Kommunernas",
-    ] {
+    for expected in
+        ["2024: n = ", ", bortfall 31.", "Omfattar 9 av 10 kommuner.", "x = ", ".. = ", "Källa: Kommunernas"]
+    {
         assert!(under.contains(expected), "{expected}: {under}");
     }
 }
@@ -162,10 +112,7 @@ fn a_kommun_table_shows_counts_beside_percentages_marks_and_totals() {
 fn years_stand_beside_one_another_with_changes_last() {
     let mut sheets = open(&made(&[], |_| false));
     let lines = lines(&mut sheets, "Tabell 12");
-    let header = lines
-        .iter()
-        .find(|line| line[0] == Data::String("Kommun".into()))
-        .unwrap();
+    let header = lines.iter().find(|line| line[0] == Data::String("Kommun".into())).unwrap();
     let header: Vec<_> = header.iter().map(Data::to_string).collect();
     assert_eq!(header[1..6], ["2020", "2021", "2022", "2023", "2024"]);
     assert_eq!(header[6..], ["Förändring 2023–2024", "Förändring 2020–2024"]);
@@ -179,10 +126,7 @@ fn years_stand_beside_one_another_with_changes_last() {
 fn no_sheet_has_merged_cells() {
     let mut sheets = open(&made(&[], |_| false));
     for name in sheets.sheet_names() {
-        assert!(
-            sheets.merge_cells_by_sheet_name(&name).unwrap().is_empty(),
-            "{name}"
-        );
+        assert!(sheets.merge_cells_by_sheet_name(&name).unwrap().is_empty(), "{name}");
     }
 }
 
@@ -231,10 +175,7 @@ fn a_table_too_wide_to_print_turns_its_columns_into_rows() {
     assert_eq!(open(&made).sheet_names()[2..], ["Tabell T1", "Tabell T01"]);
 }
 
-const SIGNATURE: Signature = Signature {
-    signature: Vec::new(),
-    certificate: Vec::new(),
-};
+const SIGNATURE: Signature = Signature { signature: Vec::new(), certificate: Vec::new() };
 
 fn publish_to(folder: &Path, made: &Made) -> Result<Vec<std::path::PathBuf>, WriteError> {
     let names = publish::names::kommuner();
@@ -251,15 +192,8 @@ fn equal_figures_give_a_byte_identical_folder() {
     let second = publish_to(&two, &made(&["2101"], |count| count == 2)).unwrap();
     assert_eq!((first.len(), second.len()), (18, 18));
     for (first, second) in first.iter().zip(&second) {
-        assert_eq!(
-            first.strip_prefix(&one).unwrap(),
-            second.strip_prefix(&two).unwrap()
-        );
-        assert!(
-            fs::read(first).unwrap() == fs::read(second).unwrap(),
-            "{} differs",
-            first.display()
-        );
+        assert_eq!(first.strip_prefix(&one).unwrap(), second.strip_prefix(&two).unwrap());
+        assert!(fs::read(first).unwrap() == fs::read(second).unwrap(), "{} differs", first.display());
     }
     let other = publish_to(&root.path().join("three"), &made(&["2104"], |count| count == 2)).unwrap();
     assert!(
@@ -283,10 +217,7 @@ fn the_manifest_names_every_other_file_with_its_size_and_hash() {
         let bytes = fs::read(path).unwrap();
         assert_eq!(folder.join(entry["name"].as_str().unwrap()), *path);
         assert_eq!(entry["size"].as_u64().unwrap(), bytes.len() as u64);
-        assert_eq!(
-            entry["sha256"].as_str().unwrap(),
-            hex::encode(Sha256::digest(&bytes))
-        );
+        assert_eq!(entry["sha256"].as_str().unwrap(), hex::encode(Sha256::digest(&bytes)));
     }
 }
 
@@ -318,16 +249,10 @@ fn a_published_version_is_never_overwritten_and_what_was_left_half_written_is_cl
     let before = fs::read(folder.join("manifest.json")).unwrap();
     assert!(matches!(publish_to(&folder, &made), Err(WriteError::Exists(path)) if path == folder));
     assert!(fs::read(folder.join("manifest.json")).unwrap() == before);
-    let names: Vec<_> = fs::read_dir(root.path())
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name())
-        .collect();
+    let names: Vec<_> = fs::read_dir(root.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names, ["v1"]);
     fs::create_dir(root.path().join("empty")).unwrap();
-    assert!(matches!(
-        publish_to(&root.path().join("empty"), &made),
-        Err(WriteError::Exists(_))
-    ));
+    assert!(matches!(publish_to(&root.path().join("empty"), &made), Err(WriteError::Exists(_))));
 }
 
 #[test]
@@ -337,13 +262,7 @@ fn when_the_disk_refuses_nothing_stays_behind() {
     // the folder's own name fits the file system, that of its unfinished sibling does not
     let long = root.path().join("v".repeat(250));
     assert!(matches!(publish_to(&long, &made), Err(WriteError::Disk { .. })));
-    assert!(matches!(
-        publish_to(&root.path().join("nowhere/v1"), &made),
-        Err(WriteError::Disk { .. })
-    ));
+    assert!(matches!(publish_to(&root.path().join("nowhere/v1"), &made), Err(WriteError::Disk { .. })));
     assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
-    assert!(matches!(
-        publish_to(Path::new("/"), &made),
-        Err(WriteError::Name(_))
-    ));
+    assert!(matches!(publish_to(Path::new("/"), &made), Err(WriteError::Name(_))));
 }

@@ -49,17 +49,13 @@ impl Signed {
         role: &str,
         unit: &str,
     ) -> Result<&[u8], Refusal> {
-        let signer = chain
-            .certified(&self.certificate)
-            .ok_or(Refusal::Signature("the signer's certificate"))?;
+        let signer =
+            chain.certified(&self.certificate).ok_or(Refusal::Signature("the signer's certificate"))?;
         if signer.role != role || signer.unit != unit {
             return Err(Refusal::Signature("the signer's role"));
         }
-        let signature: [u8; 64] = self
-            .signature
-            .as_slice()
-            .try_into()
-            .map_err(|_| Refusal::Malformed("signature"))?;
+        let signature: [u8; 64] =
+            self.signature.as_slice().try_into().map_err(|_| Refusal::Malformed("signature"))?;
         signer
             .key
             .verify(context, &self.bytes, &Signature(signature))

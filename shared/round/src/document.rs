@@ -29,11 +29,7 @@ pub struct CollectionRef {
 impl CollectionRef {
     /// The reference of a collection.
     pub fn of(collection: &Collection) -> Self {
-        Self {
-            id: collection.id.clone(),
-            version: collection.version,
-            hash: collection.hash,
-        }
+        Self { id: collection.id.clone(), version: collection.version, hash: collection.hash }
     }
 }
 
@@ -125,20 +121,12 @@ impl PatternDocument {
 
     /// SHA-256 of the document.
     pub fn hash(&self) -> [u8; 32] {
-        Sha256::new()
-            .chain_update(b"samman/v1 pattern\0")
-            .chain_update(self.encode())
-            .finalize()
-            .into()
+        Sha256::new().chain_update(b"samman/v1 pattern\0").chain_update(self.encode()).finalize().into()
     }
 
     /// SHA-256 of the roster.
     pub fn roster_hash(&self) -> [u8; 32] {
-        Sha256::new()
-            .chain_update(b"samman/v1 roster\0")
-            .chain_update(encode(&self.roster))
-            .finalize()
-            .into()
+        Sha256::new().chain_update(b"samman/v1 roster\0").chain_update(encode(&self.roster)).finalize().into()
     }
 
     /// The units in order.
@@ -170,11 +158,7 @@ impl PatternDocument {
 /// The witnesses of each unit in canonical bytes: the leaves of the tree.
 pub fn witness_leaves(pattern: &Pattern, units: usize) -> Vec<Vec<u8>> {
     let own = |unit: usize| {
-        let own: Vec<&Witness> = pattern
-            .witnesses
-            .iter()
-            .filter(|w| w.unit as usize == unit)
-            .collect();
+        let own: Vec<&Witness> = pattern.witnesses.iter().filter(|w| w.unit as usize == unit).collect();
         encode(&own)
     };
     (0..units).map(own).collect()

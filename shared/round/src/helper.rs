@@ -83,12 +83,7 @@ pub struct HandedPattern {
 impl std::fmt::Debug for HandedPattern {
     /// The verify key is not printed.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "HandedPattern(round {}, {} units)",
-            self.document.round,
-            self.document.roster.len()
-        )
+        write!(f, "HandedPattern(round {}, {} units)", self.document.round, self.document.roster.len())
     }
 }
 
@@ -161,50 +156,19 @@ impl Helper {
         parameters: VectorParameters,
         keys: HelperKeyPair,
     ) -> Self {
-        Self {
-            collection,
-            system,
-            parameters,
-            keys,
-            rounds: BTreeMap::new(),
-            closed: None,
-        }
+        Self { collection, system, parameters, keys, rounds: BTreeMap::new(), closed: None }
     }
 
     /// Takes a stored fact into the state.
     pub fn apply(&mut self, fact: Fact) {
         match fact {
-            Fact::Holds {
-                document,
-                verify_key,
-                keys,
-            } => {
-                let held = Held {
-                    document: *document,
-                    verify_key,
-                    keys,
-                    accepted: BTreeMap::new(),
-                };
+            Fact::Holds { document, verify_key, keys } => {
+                let held = Held { document: *document, verify_key, keys, accepted: BTreeMap::new() };
                 self.rounds.insert(held.document.round, held);
             }
-            Fact::Accepted {
-                round,
-                unit,
-                content,
-                readable_key,
-                tags,
-                answer,
-            } => {
+            Fact::Accepted { round, unit, content, readable_key, tags, answer } => {
                 if let Some(held) = self.rounds.get_mut(&round) {
-                    held.accepted.insert(
-                        unit,
-                        AcceptedReport {
-                            content,
-                            readable_key,
-                            tags,
-                            answer,
-                        },
-                    );
+                    held.accepted.insert(unit, AcceptedReport { content, readable_key, tags, answer });
                 }
             }
             Fact::Closed { round } => self.closed = Some(round),
@@ -233,10 +197,7 @@ impl Helper {
 
     /// The reports of a round that were accepted.
     pub fn accepted(&self, round: u32) -> impl Iterator<Item = (&Unit, &AcceptedReport)> {
-        self.rounds
-            .get(&round)
-            .into_iter()
-            .flat_map(|held| held.accepted.iter())
+        self.rounds.get(&round).into_iter().flat_map(|held| held.accepted.iter())
     }
 
     /// Takes a pattern: the helper's verification list before any report.
@@ -256,11 +217,7 @@ impl Helper {
         }
         if let Some(held) = self.rounds.get(&document.round) {
             let same = held.document == *document && held.verify_key == handed.verify_key;
-            return if same {
-                Ok(Vec::new())
-            } else {
-                Err(Refusal::Second)
-            };
+            return if same { Ok(Vec::new()) } else { Err(Refusal::Second) };
         }
         if self.closed.is_some() {
             return Err(Refusal::Phase("closed: one roster is opened, once"));
@@ -270,11 +227,7 @@ impl Helper {
         }
         let keys = self.check_roster(&handed, chain)?;
         self.check_sums(document)?;
-        let fact = Fact::Holds {
-            document: Box::new(handed.document),
-            verify_key: handed.verify_key,
-            keys,
-        };
+        let fact = Fact::Holds { document: Box::new(handed.document), verify_key: handed.verify_key, keys };
         Ok(vec![fact])
     }
 
@@ -286,9 +239,7 @@ impl Helper {
         let document = &handed.document;
         let units = document.units();
         let ascending = units.windows(2).all(|pair| pair[0] < pair[1]);
-        let invited = units
-            .iter()
-            .all(|unit| self.collection.units.binary_search(unit).is_ok());
+        let invited = units.iter().all(|unit| self.collection.units.binary_search(unit).is_ok());
         let county = units.iter().all(|unit| unit.county() == self.collection.county);
         if !ascending || !invited || !county || handed.certificates.len() != units.len() {
             return Err(Refusal::Pattern(PatternFault::RosterUnits));
@@ -298,9 +249,7 @@ impl Helper {
         }
         let mut keys = BTreeMap::new();
         for (entry, certificate) in document.roster.iter().zip(&handed.certificates) {
-            let holder = chain
-                .certified(certificate)
-                .ok_or(Refusal::Signature("a node's certificate"))?;
+            let holder = chain.certified(certificate).ok_or(Refusal::Signature("a node's certificate"))?;
             let is_it = holder.role == "node"
                 && holder.unit == entry.unit.to_string()
                 && holder.fingerprint == entry.certificate;
@@ -310,11 +259,7 @@ impl Helper {
             keys.insert(entry.unit.clone(), holder.key.0);
         }
         let distinct: BTreeSet<_> = keys.values().collect();
-        if distinct.len() == keys.len() {
-            Ok(keys)
-        } else {
-            Err(Refusal::Signature("one key for two units"))
-        }
+        if distinct.len() == keys.len() { Ok(keys) } else { Err(Refusal::Signature("one key for two units")) }
     }
 
     fn check_sums(&self, document: &PatternDocument) -> Result<(), Refusal> {
@@ -322,15 +267,8 @@ impl Helper {
         if document.withheld.len() != document.roster.len() {
             return Err(Refusal::Pattern(PatternFault::Shape));
         }
-        let right = document
-            .open
-            .iter()
-            .all(|cell| opens_enough(&self.system, document, *cell));
-        if right {
-            Ok(())
-        } else {
-            Err(Refusal::Pattern(PatternFault::Opens))
-        }
+        let right = document.open.iter().all(|cell| opens_enough(&self.system, document, *cell));
+        if right { Ok(()) } else { Err(Refusal::Pattern(PatternFault::Opens)) }
     }
 
     /// Verifies a report.
@@ -338,10 +276,7 @@ impl Helper {
     /// # Errors
     /// [`Refusal::Report`] when it does not count, [`Refusal::Signature`] when the node did not sign it.
     pub fn verify(&self, handed: &HandedReport) -> Result<Verified, Refusal> {
-        let held = self
-            .rounds
-            .get(&handed.round)
-            .ok_or(Refusal::Phase("without this pattern"))?;
+        let held = self.rounds.get(&handed.round).ok_or(Refusal::Phase("without this pattern"))?;
         let content = handed.part.content_hash();
         let key = held.keys.get(&handed.unit).ok_or(Refusal::NotInRoster)?;
         sharing::signing::VerifyingKey(*key)
@@ -349,16 +284,8 @@ impl Helper {
             .map_err(|_| Refusal::Signature("the report's signature"))?;
         if let Some(known) = held.accepted.get(&handed.unit) {
             let same = known.content == content.0;
-            let repeated = || Verified {
-                facts: Vec::new(),
-                share: None,
-                answer: known.answer.clone(),
-            };
-            return if same {
-                Ok(repeated())
-            } else {
-                Err(Refusal::Second)
-            };
+            let repeated = || Verified { facts: Vec::new(), share: None, answer: known.answer.clone() };
+            return if same { Ok(repeated()) } else { Err(Refusal::Second) };
         }
         if self.closed.is_some() {
             return Err(Refusal::Phase("closed"));
@@ -367,9 +294,7 @@ impl Helper {
         let binding = binding(&held.document, place);
         let verify_key = VerifyKey::from_bytes(held.verify_key);
         let verifier = HelperVerifier::new(self.parameters.clone(), &binding, verify_key, self.keys.clone());
-        let (share, answer) = verifier
-            .respond(&handed.part, &handed.message)
-            .map_err(|_| Refusal::Report)?;
+        let (share, answer) = verifier.respond(&handed.part, &handed.message).map_err(|_| Refusal::Report)?;
         let tags = split_tags(&share.tags, held.document.open.len())?;
         let fact = Fact::Accepted {
             round: handed.round,
@@ -379,11 +304,7 @@ impl Helper {
             tags,
             answer: answer.clone(),
         };
-        Ok(Verified {
-            facts: vec![fact],
-            share: Some(share),
-            answer,
-        })
+        Ok(Verified { facts: vec![fact], share: Some(share), answer })
     }
 
     /// Closes a round: the roster must be the pattern's, every report verified, the ledger content. Returns the fact
@@ -398,10 +319,7 @@ impl Helper {
         roster: &[Unit],
         ledger: &Ledger,
     ) -> Result<Closing, Refusal> {
-        let held = self
-            .rounds
-            .get(&round)
-            .ok_or(Refusal::Phase("without this pattern"))?;
+        let held = self.rounds.get(&round).ok_or(Refusal::Phase("without this pattern"))?;
         if held.document.hash() != *pattern {
             return Err(Refusal::OtherBinding("pattern"));
         }
@@ -413,27 +331,17 @@ impl Helper {
             Some(_) => return Err(Refusal::Phase("closed: one roster is opened, once")),
             None => {}
         }
-        if self
-            .rounds
-            .last_key_value()
-            .is_some_and(|(newest, _)| *newest != round)
-        {
+        if self.rounds.last_key_value().is_some_and(|(newest, _)| *newest != round) {
             return Err(Refusal::Phase("further on"));
         }
         if !roster.iter().all(|unit| held.accepted.contains_key(unit)) {
             return Err(Refusal::Phase("not complete: reports are missing"));
         }
         let lines = self.lines(held);
-        if !lines
-            .iter()
-            .all(|(definition, line)| ledger.allows(definition, line))
-        {
+        if !lines.iter().all(|(definition, line)| ledger.allows(definition, line)) {
             return Err(Refusal::Ledger);
         }
-        Ok(Closing {
-            facts: vec![Fact::Closed { round }],
-            lines,
-        })
+        Ok(Closing { facts: vec![Fact::Closed { round }], lines })
     }
 
     fn lines(&self, held: &Held) -> Vec<([u8; 32], Line)> {
@@ -470,22 +378,14 @@ pub fn binding(document: &PatternDocument, place: usize) -> sharing::binding::Bi
 
 /// What the helper countersigns at close: pattern, roster and its opened shares.
 pub fn opening_digest(document: &PatternDocument, shares: &[Vec<u8>]) -> [u8; 32] {
-    let mut hash = Sha256::new()
-        .chain_update(b"samman/v1 opened\0")
-        .chain_update(document.hash());
+    let mut hash = Sha256::new().chain_update(b"samman/v1 opened\0").chain_update(document.hash());
     for share in shares {
-        hash = hash
-            .chain_update((share.len() as u64).to_be_bytes())
-            .chain_update(share);
+        hash = hash.chain_update((share.len() as u64).to_be_bytes()).chain_update(share);
     }
     hash.finalize().into()
 }
 
 fn split_tags(bytes: &[u8], count: usize) -> Result<Vec<[u8; 16]>, Refusal> {
     let (tags, rest) = bytes.as_chunks::<16>();
-    if rest.is_empty() && tags.len() == count {
-        Ok(tags.to_vec())
-    } else {
-        Err(Refusal::Malformed("tags"))
-    }
+    if rest.is_empty() && tags.len() == count { Ok(tags.to_vec()) } else { Err(Refusal::Malformed("tags")) }
 }

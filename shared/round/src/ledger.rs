@@ -70,11 +70,7 @@ mod tests {
 
     fn line(case: u8, tags: &[(&str, u8)]) -> Line {
         let tag = |(unit, tag): &(&str, u8)| (unit.parse().unwrap(), Some([*tag; 16]));
-        Line {
-            case: [case; 32],
-            tags: tags.iter().map(tag).collect(),
-            readable: BTreeSet::new(),
-        }
+        Line { case: [case; 32], tags: tags.iter().map(tag).collect(), readable: BTreeSet::new() }
     }
 
     fn after(first: &Line, second: &Line) -> bool {
@@ -93,18 +89,9 @@ mod tests {
     #[test]
     fn a_sum_in_which_two_kommuner_changed_is_not_opened_and_three_may() {
         let before = line(1, &[("2101", 1), ("2104", 1), ("2121", 1), ("2132", 1)]);
-        assert!(!after(
-            &before,
-            &line(2, &[("2101", 2), ("2104", 2), ("2121", 1), ("2132", 1)])
-        ));
-        assert!(after(
-            &before,
-            &line(2, &[("2101", 2), ("2104", 2), ("2121", 2), ("2132", 1)])
-        ));
-        assert!(after(
-            &before,
-            &line(2, &[("2101", 1), ("2104", 1), ("2121", 1), ("2132", 1)])
-        ));
+        assert!(!after(&before, &line(2, &[("2101", 2), ("2104", 2), ("2121", 1), ("2132", 1)])));
+        assert!(after(&before, &line(2, &[("2101", 2), ("2104", 2), ("2121", 2), ("2132", 1)])));
+        assert!(after(&before, &line(2, &[("2101", 1), ("2104", 1), ("2121", 1), ("2132", 1)])));
     }
 
     #[test]

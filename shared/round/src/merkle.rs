@@ -16,20 +16,11 @@ pub struct Proof {
 }
 
 fn leaf(bytes: &[u8]) -> Hash {
-    Sha256::new()
-        .chain_update([0])
-        .chain_update(bytes)
-        .finalize()
-        .into()
+    Sha256::new().chain_update([0]).chain_update(bytes).finalize().into()
 }
 
 fn join(left: &Hash, right: &Hash) -> Hash {
-    Sha256::new()
-        .chain_update([1])
-        .chain_update(left)
-        .chain_update(right)
-        .finalize()
-        .into()
+    Sha256::new().chain_update([1]).chain_update(left).chain_update(right).finalize().into()
 }
 
 fn seal(count: usize, top: &Hash) -> Hash {
@@ -42,16 +33,7 @@ fn seal(count: usize, top: &Hash) -> Hash {
 }
 
 fn above(level: &[Hash]) -> Vec<Hash> {
-    level
-        .chunks(2)
-        .map(|pair| {
-            if let [left, right] = pair {
-                join(left, right)
-            } else {
-                pair[0]
-            }
-        })
-        .collect()
+    level.chunks(2).map(|pair| if let [left, right] = pair { join(left, right) } else { pair[0] }).collect()
 }
 
 /// The root over the leaves' bytes.

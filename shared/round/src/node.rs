@@ -261,9 +261,7 @@ impl Node {
 
     /// The answer to the newest preliminary pattern.
     pub fn answer(&self) -> Option<(u32, &[Vec<u32>])> {
-        self.answers
-            .last_key_value()
-            .map(|(round, (lines, _))| (*round, lines.as_slice()))
+        self.answers.last_key_value().map(|(round, (lines, _))| (*round, lines.as_slice()))
     }
 
     /// The unit.
@@ -273,9 +271,7 @@ impl Node {
 
     /// Whether the newest round's report is with the region.
     pub fn is_submitted(&self) -> bool {
-        self.reports
-            .last_key_value()
-            .is_some_and(|(_, (_, taken))| *taken)
+        self.reports.last_key_value().is_some_and(|(_, (_, taken))| *taken)
     }
 
     /// Why the newest refused round was refused.
@@ -291,10 +287,7 @@ impl Node {
     ) -> Vec<([u8; 32], Line)> {
         let line = |cell: &usize| {
             let tag = |entry: &crate::document::RosterEntry| {
-                let own = own
-                    .filter(|_| entry.unit == self.unit)
-                    .and_then(|own| own.get(cell))
-                    .copied();
+                let own = own.filter(|_| entry.unit == self.unit).and_then(|own| own.get(cell)).copied();
                 (entry.unit.clone(), own)
             };
             let line = Line {
@@ -315,11 +308,7 @@ impl Node {
             return Err(Refusal::Second);
         }
         let collection = CollectionRef::of(&self.collection);
-        Ok(vec![Fact::Declared(Declaration {
-            collection,
-            tier: Tier::Region,
-            statuses,
-        })])
+        Ok(vec![Fact::Declared(Declaration { collection, tier: Tier::Region, statuses })])
     }
 
     fn report(&self, round: u32, content: [u8; 32]) -> Result<Vec<Fact>, Refusal> {
@@ -351,10 +340,7 @@ impl Node {
         match self.accepted.get(&key) {
             Some(known) if known == document => return Ok(Vec::new()),
             Some(_) => {
-                return Ok(vec![Fact::Refused {
-                    round,
-                    fault: PatternFault::Another,
-                }]);
+                return Ok(vec![Fact::Refused { round, fault: PatternFault::Another }]);
             }
             None if self.accepted.keys().any(|known| *known > key) => {
                 return Err(Refusal::Phase("further on"));
@@ -369,10 +355,7 @@ impl Node {
         }
         let mut facts = vec![Fact::Accepted(Box::new(shown.document.clone()))];
         if shown.document.stage == Stage::Preliminary {
-            facts.push(Fact::Answered {
-                round,
-                lines: shown.thin,
-            });
+            facts.push(Fact::Answered { round, lines: shown.thin });
         }
         Ok(facts)
     }
@@ -383,41 +366,21 @@ impl Node {
         let place = self.examine_roster(document, &shown.certificate)?;
         self.examine_sums(document)?;
         let leaves = document.roster.len();
-        if !merkle::holds(
-            &document.witness_root,
-            leaves,
-            place,
-            &shown.witnesses,
-            &shown.proof,
-        ) {
+        if !merkle::holds(&document.witness_root, leaves, place, &shown.witnesses, &shown.proof) {
             return Err(PatternFault::Proof);
         }
         let witnesses: Vec<Witness> =
             postcard::from_bytes(&shown.witnesses).map_err(|_| PatternFault::Proof)?;
         // A step moves one record; the least integer has no absolute value to compare with.
-        if witnesses
-            .iter()
-            .flat_map(|witness| &witness.steps)
-            .any(|step| !matches!(step.2, -1 | 1))
-        {
+        if witnesses.iter().flat_map(|witness| &witness.steps).any(|step| !matches!(step.2, -1 | 1)) {
             return Err(PatternFault::Witness);
         }
         let statuses = &self.declaration.as_ref().ok_or(PatternFault::Shape)?.0.statuses;
         let pattern = document.pattern(witnesses.clone());
-        suppress::check::check_own(
-            &self.system,
-            &document.units(),
-            &pattern,
-            place,
-            statuses,
-            &witnesses,
-        )
-        .map_err(fault_of)?;
+        suppress::check::check_own(&self.system, &document.units(), &pattern, place, statuses, &witnesses)
+            .map_err(fault_of)?;
         let lines = self.lines(document, None);
-        match lines
-            .iter()
-            .all(|(definition, line)| ledger.allows(definition, line))
-        {
+        match lines.iter().all(|(definition, line)| ledger.allows(definition, line)) {
             true => Ok(()),
             false => Err(PatternFault::Ledger),
         }
@@ -425,9 +388,7 @@ impl Node {
 
     fn examine_roster(&self, document: &PatternDocument, own: &[u8; 32]) -> Result<usize, PatternFault> {
         let units = document.units();
-        let invited = units
-            .iter()
-            .all(|unit| self.collection.units.binary_search(unit).is_ok());
+        let invited = units.iter().all(|unit| self.collection.units.binary_search(unit).is_ok());
         let ascending = units.windows(2).all(|pair| pair[0] < pair[1]);
         let place = document.place(&self.unit).ok_or(PatternFault::RosterUnits)?;
         if !invited || !ascending || document.roster[place].certificate != *own {
@@ -442,17 +403,11 @@ impl Node {
     fn examine_sums(&self, document: &PatternDocument) -> Result<(), PatternFault> {
         let per_unit: BTreeSet<_> = self.system.per_unit().collect();
         let shaped = document.withheld.len() == document.roster.len()
-            && document
-                .withheld
-                .iter()
-                .all(|withheld| withheld.is_subset(&per_unit));
+            && document.withheld.iter().all(|withheld| withheld.is_subset(&per_unit));
         if !shaped {
             return Err(PatternFault::Shape);
         }
-        let right = document
-            .open
-            .iter()
-            .all(|cell| opens_enough(&self.system, document, *cell));
+        let right = document.open.iter().all(|cell| opens_enough(&self.system, document, *cell));
         if right { Ok(()) } else { Err(PatternFault::Opens) }
     }
 }
@@ -485,12 +440,7 @@ pub(crate) fn readable_units(system: &System, document: &PatternDocument, cell: 
     let shown = |(entry, withheld): (&crate::document::RosterEntry, &BTreeSet<usize>)| {
         (!withheld.contains(&cell)).then(|| entry.unit.clone())
     };
-    document
-        .roster
-        .iter()
-        .zip(&document.withheld)
-        .filter_map(shown)
-        .collect()
+    document.roster.iter().zip(&document.withheld).filter_map(shown).collect()
 }
 
 fn fault_of(refusal: suppress::check::Refusal) -> PatternFault {

@@ -82,40 +82,16 @@ impl Region {
     pub fn apply(&mut self, fact: Fact) {
         match fact {
             Fact::Announced { at } => self.announced = Some(at),
-            Fact::Declared {
-                unit,
-                certificate,
-                der,
-                statuses,
-            } => {
-                self.declared.insert(
-                    unit,
-                    Declared {
-                        certificate,
-                        der,
-                        statuses,
-                    },
-                );
+            Fact::Declared { unit, certificate, der, statuses } => {
+                self.declared.insert(unit, Declared { certificate, der, statuses });
             }
-            Fact::Chosen {
-                document,
-                pattern,
-                verify_key,
-            } => {
+            Fact::Chosen { document, pattern, verify_key } => {
                 let (answers, reports) = (BTreeMap::new(), BTreeMap::new());
                 let (document, pattern) = (*document, *pattern);
-                self.round = Some(Round {
-                    document,
-                    pattern,
-                    verify_key,
-                    answers,
-                    helper_holds: false,
-                    reports,
-                });
+                self.round =
+                    Some(Round { document, pattern, verify_key, answers, helper_holds: false, reports });
             }
-            Fact::Opened {
-                at, sums, readable, ..
-            } => self.known = Some(Known { at, sums, readable }),
+            Fact::Opened { at, sums, readable, .. } => self.known = Some(Known { at, sums, readable }),
             Fact::Published { manifest } => self.published = Some(manifest),
             Fact::Failed(failure) => self.failed = Some(failure),
             other => self.apply_to_round(other),
@@ -131,13 +107,7 @@ impl Region {
             }
             Fact::HelperHolds { round } if round == number => current.helper_holds = true,
             Fact::Stored { round, unit, content } if round == number => {
-                current.reports.insert(
-                    unit,
-                    Stored {
-                        content,
-                        verdict: None,
-                    },
-                );
+                current.reports.insert(unit, Stored { content, verdict: None });
             }
             Fact::Verified { round, unit } if round == number => current.judge(&unit, true),
             Fact::Rejected { round, unit } if round == number => current.judge(&unit, false),
@@ -151,48 +121,22 @@ impl Region {
     /// [`Refusal`].
     pub fn handle(&self, event: Event, now: i64) -> Result<Vec<Fact>, Refusal> {
         match event {
-            Event::Announce => Ok(self
-                .announced
-                .map_or(vec![Fact::Announced { at: now }], |_| Vec::new())),
-            Event::Declare {
-                unit,
-                certificate,
-                der,
-                declaration,
-            } => self.declare(unit, certificate, der, declaration, now),
-            Event::Choose {
-                verify_key,
-                helper_key_id,
-            } => self.choose(verify_key, helper_key_id, now),
+            Event::Announce => Ok(self.announced.map_or(vec![Fact::Announced { at: now }], |_| Vec::new())),
+            Event::Declare { unit, certificate, der, declaration } => {
+                self.declare(unit, certificate, der, declaration, now)
+            }
+            Event::Choose { verify_key, helper_key_id } => self.choose(verify_key, helper_key_id, now),
             Event::Answer { unit, pattern, lines } => self.answer(unit, &pattern, lines),
             Event::Finalise => self.finalise(now),
-            Event::HelperHolds(round) => Ok(vec![Fact::HelperHolds {
-                round: self.current(round)?.document.round,
-            }]),
-            Event::Submit {
-                unit,
-                certificate,
-                round,
-                content,
-            } => self.submit(unit, certificate, round, content, now),
-            Event::Checked {
-                round,
-                unit,
-                accepted,
-            } => self.checked(round, unit, accepted),
+            Event::HelperHolds(round) => {
+                Ok(vec![Fact::HelperHolds { round: self.current(round)?.document.round }])
+            }
+            Event::Submit { unit, certificate, round, content } => {
+                self.submit(unit, certificate, round, content, now)
+            }
+            Event::Checked { round, unit, accepted } => self.checked(round, unit, accepted),
             Event::DropMissing => self.drop_missing(now),
-            Event::Opened {
-                round,
-                sums,
-                readable,
-            } => self.opened(
-                round,
-                Known {
-                    at: now,
-                    sums,
-                    readable,
-                },
-            ),
+            Event::Opened { round, sums, readable } => self.opened(round, Known { at: now, sums, readable }),
             Event::Published(manifest) if self.published == Some(manifest) => Ok(Vec::new()),
             Event::Published(_) if self.phase() != Phase::Certify => Err(Refusal::Phase("not certified")),
             Event::Published(manifest) => Ok(vec![Fact::Published { manifest }]),
@@ -220,16 +164,8 @@ impl Region {
     pub fn duties(&self, now: i64) -> Vec<Duty> {
         match self.phase() {
             Phase::Declare if self.declaring_is_over(now) => vec![Duty::Choose],
-            Phase::Pattern => self
-                .round
-                .iter()
-                .flat_map(|round| round.pattern_duties(now))
-                .collect(),
-            Phase::Submit => self
-                .round
-                .iter()
-                .flat_map(|round| round.submit_duties(now))
-                .collect(),
+            Phase::Pattern => self.round.iter().flat_map(|round| round.pattern_duties(now)).collect(),
+            Phase::Submit => self.round.iter().flat_map(|round| round.submit_duties(now)).collect(),
             Phase::Close => vec![Duty::Close],
             Phase::Certify => vec![Duty::Certify],
             _ => Vec::new(),
@@ -243,8 +179,7 @@ impl Region {
 
     /// When declarations are no longer taken.
     pub fn declare_until(&self) -> Option<i64> {
-        self.announced
-            .map(|at| at + i64::from(self.collection.declare_hours) * 3600)
+        self.announced.map(|at| at + i64::from(self.collection.declare_hours) * 3600)
     }
 
     /// The collection.
@@ -264,10 +199,7 @@ impl Region {
 
     /// The statuses of every unit that declared.
     pub fn statuses(&self) -> BTreeMap<Unit, Vec<FineStatus>> {
-        self.declared
-            .iter()
-            .map(|(unit, declared)| (unit.clone(), declared.statuses.clone()))
-            .collect()
+        self.declared.iter().map(|(unit, declared)| (unit.clone(), declared.statuses.clone())).collect()
     }
 
     /// The pattern of the current round.
@@ -290,12 +222,8 @@ impl Region {
         let Some(round) = &self.round else {
             return Vec::new();
         };
-        let der = |entry: &RosterEntry| {
-            self.declared
-                .get(&entry.unit)
-                .map(|d| d.der.clone())
-                .unwrap_or_default()
-        };
+        let der =
+            |entry: &RosterEntry| self.declared.get(&entry.unit).map(|d| d.der.clone()).unwrap_or_default();
         round.document.roster.iter().map(der).collect()
     }
 
@@ -349,22 +277,13 @@ impl Region {
         }
         if let Some(known) = self.declared.get(&unit) {
             let same = known.statuses == declaration.statuses && known.certificate == certificate;
-            return if same {
-                Ok(Vec::new())
-            } else {
-                Err(Refusal::Second)
-            };
+            return if same { Ok(Vec::new()) } else { Err(Refusal::Second) };
         }
         let open = self.phase() == Phase::Declare && self.declare_until().is_some_and(|until| now < until);
         if !open {
             return Err(Refusal::Phase("not taking declarations"));
         }
-        Ok(vec![Fact::Declared {
-            unit,
-            certificate,
-            der,
-            statuses: declaration.statuses,
-        }])
+        Ok(vec![Fact::Declared { unit, certificate, der, statuses: declaration.statuses }])
     }
 
     fn choose(&self, verify_key: [u8; 32], helper_key_id: [u8; 32], now: i64) -> Result<Vec<Fact>, Refusal> {
@@ -372,15 +291,7 @@ impl Region {
             return Err(Refusal::Phase("not choosing a pattern"));
         }
         let roster: Vec<Unit> = self.declared.keys().cloned().collect();
-        Ok(vec![self.chosen(
-            1,
-            Stage::Preliminary,
-            &roster,
-            &[],
-            verify_key,
-            helper_key_id,
-            now,
-        )])
+        Ok(vec![self.chosen(1, Stage::Preliminary, &roster, &[], verify_key, helper_key_id, now)])
     }
 
     #[expect(
@@ -397,29 +308,19 @@ impl Region {
         helper_key_id: [u8; 32],
         now: i64,
     ) -> Fact {
-        let kommuner = roster
-            .iter()
-            .map(Unit::kommun)
-            .collect::<BTreeSet<KommunKod>>()
-            .len();
+        let kommuner = roster.iter().map(Unit::kommun).collect::<BTreeSet<KommunKod>>().len();
         let least = self.collection.minimum_roster();
         if kommuner < least {
             return Fact::Failed(Failure::RosterTooSmall { kommuner, least });
         }
-        let statuses: Vec<Vec<FineStatus>> = roster
-            .iter()
-            .filter_map(|unit| self.declared.get(unit))
-            .map(|d| d.statuses.clone())
-            .collect();
+        let statuses: Vec<Vec<FineStatus>> =
+            roster.iter().filter_map(|unit| self.declared.get(unit)).map(|d| d.statuses.clone()).collect();
         let pattern = match blind::choose(&self.system, roster, &statuses, &self.key, requests) {
             Ok(pattern) => pattern,
             Err(error) => return Fact::Failed(Failure::Pattern(error.to_string())),
         };
         let entry = |unit: &Unit| {
-            self.declared.get(unit).map(|d| RosterEntry {
-                unit: unit.clone(),
-                certificate: d.certificate,
-            })
+            self.declared.get(unit).map(|d| RosterEntry { unit: unit.clone(), certificate: d.certificate })
         };
         let document = PatternDocument {
             collection: CollectionRef::of(&self.collection),
@@ -434,11 +335,7 @@ impl Region {
             helper_key_id,
             submit_until: now + i64::from(self.collection.submit_hours) * 3600,
         };
-        Fact::Chosen {
-            document: Box::new(document),
-            pattern: Box::new(pattern),
-            verify_key,
-        }
+        Fact::Chosen { document: Box::new(document), pattern: Box::new(pattern), verify_key }
     }
 
     fn answer(&self, unit: Unit, pattern: &[u8; 32], lines: Vec<Vec<u32>>) -> Result<Vec<Fact>, Refusal> {
@@ -446,11 +343,7 @@ impl Region {
             return Err(Refusal::Phase("without a pattern"));
         };
         if let Some(known) = round.answers.get(&unit) {
-            return if *known == lines {
-                Ok(Vec::new())
-            } else {
-                Err(Refusal::Second)
-            };
+            return if *known == lines { Ok(Vec::new()) } else { Err(Refusal::Second) };
         }
         if round.document.hash() != *pattern {
             return Err(Refusal::OtherBinding("pattern"));
@@ -465,11 +358,7 @@ impl Region {
         if lines.len() > MAX_LINES || !lines.iter().flatten().all(known) {
             return Err(Refusal::Malformed("lines"));
         }
-        Ok(vec![Fact::Answered {
-            round: round.document.round,
-            unit,
-            lines,
-        }])
+        Ok(vec![Fact::Answered { round: round.document.round, unit, lines }])
     }
 
     fn finalise(&self, now: i64) -> Result<Vec<Fact>, Refusal> {
@@ -485,22 +374,11 @@ impl Region {
             let Some(place) = document.place(unit).and_then(|place| u32::try_from(place).ok()) else {
                 continue;
             };
-            requests.extend(lines.iter().map(|atoms| Request {
-                unit: place,
-                atoms: atoms.clone(),
-            }));
+            requests.extend(lines.iter().map(|atoms| Request { unit: place, atoms: atoms.clone() }));
         }
         let roster = document.units();
         let (key, helper) = (round.verify_key, document.helper_key_id);
-        Ok(vec![self.chosen(
-            document.round,
-            Stage::Final,
-            &roster,
-            &requests,
-            key,
-            helper,
-            now,
-        )])
+        Ok(vec![self.chosen(document.round, Stage::Final, &roster, &requests, key, helper, now)])
     }
 
     fn submit(
@@ -524,11 +402,7 @@ impl Region {
         if self.phase() != Phase::Submit || now >= round.document.submit_until {
             return Err(Refusal::Phase("not taking reports"));
         }
-        Ok(vec![Fact::Stored {
-            round: number,
-            unit,
-            content,
-        }])
+        Ok(vec![Fact::Stored { round: number, unit, content }])
     }
 
     fn checked(&self, number: u32, unit: Unit, accepted: bool) -> Result<Vec<Fact>, Refusal> {
@@ -549,12 +423,9 @@ impl Region {
                 Ok(Vec::new())
             }
             (Some(_), _) => Err(Refusal::Second),
-            (None, Phase::Close) => Ok(vec![Fact::Opened {
-                round: number,
-                at: new.at,
-                sums: new.sums,
-                readable: new.readable,
-            }]),
+            (None, Phase::Close) => {
+                Ok(vec![Fact::Opened { round: number, at: new.at, sums: new.sums, readable: new.readable }])
+            }
             (None, _) => Err(Refusal::Phase("not complete")),
         }
     }
@@ -572,26 +443,13 @@ impl Region {
             Stage::Final => self.verified().into_iter().cloned().collect(),
         };
         let next = round.document.round + 1;
-        let (key, helper) = (
-            next_verify_key(&round.verify_key, next),
-            round.document.helper_key_id,
-        );
-        Ok(vec![self.chosen(
-            next,
-            Stage::Preliminary,
-            &roster,
-            &[],
-            key,
-            helper,
-            now,
-        )])
+        let (key, helper) = (next_verify_key(&round.verify_key, next), round.document.helper_key_id);
+        Ok(vec![self.chosen(next, Stage::Preliminary, &roster, &[], key, helper, now)])
     }
 }
 
 /// The verify key of a round that starts again: another one, and as secret as the one it follows from.
 fn next_verify_key(key: &[u8; 32], round: u32) -> [u8; 32] {
-    let hash = Sha256::new()
-        .chain_update(b"samman/v1 next verify key\0")
-        .chain_update(key);
+    let hash = Sha256::new().chain_update(b"samman/v1 next verify key\0").chain_update(key);
     hash.chain_update(round.to_be_bytes()).finalize().into()
 }

@@ -48,11 +48,7 @@ pub fn parameters(system: &System) -> Result<VectorParameters, ParameterError> {
 
 /// A unit's statuses under its own threshold, which is the collection's or higher.
 pub fn statuses(system: &System, counts: &Counts, own: MinCount) -> Vec<FineStatus> {
-    system
-        .unit_values(counts)
-        .into_iter()
-        .map(|value| own.status(value))
-        .collect()
+    system.unit_values(counts).into_iter().map(|value| own.status(value)).collect()
 }
 
 /// The entries of all blocks as they are shared.
@@ -72,10 +68,7 @@ pub fn measurements(
             return values.into_iter().map(entry).collect();
         }
         let lowered = |(value, status): (u64, &FineStatus)| {
-            value
-                .checked_sub(u64::from(status.least(threshold)))
-                .ok_or(ShareError::Status)
-                .and_then(entry)
+            value.checked_sub(u64::from(status.least(threshold))).ok_or(ShareError::Status).and_then(entry)
         };
         values.into_iter().zip(statuses).map(lowered).collect()
     };
@@ -84,11 +77,7 @@ pub fn measurements(
 
 /// The readable cells of a unit under a pattern.
 pub fn readable(system: &System, counts: &Counts, document: &PatternDocument, place: usize) -> Readable {
-    Readable(
-        shown(system, document, place)
-            .map(|cell| system.value(counts, cell))
-            .collect(),
-    )
+    Readable(shown(system, document, place).map(|cell| system.value(counts, cell)).collect())
 }
 
 fn shown<'a>(
@@ -97,9 +86,7 @@ fn shown<'a>(
     place: usize,
 ) -> impl Iterator<Item = CellIndex> + 'a {
     let withheld = document.withheld.get(place);
-    system
-        .per_unit()
-        .filter(move |cell| withheld.is_some_and(|withheld| !withheld.contains(cell)))
+    system.per_unit().filter(move |cell| withheld.is_some_and(|withheld| !withheld.contains(cell)))
 }
 
 impl Readable {
@@ -144,11 +131,7 @@ pub fn offset(
     };
     let of_unit = |unit: &Unit| -> u64 {
         let Some(own) = statuses.get(unit) else { return 0 };
-        atoms
-            .iter()
-            .filter_map(|atom| own.get(*atom as usize))
-            .map(|s| u64::from(s.least(threshold)))
-            .sum()
+        atoms.iter().filter_map(|atom| own.get(*atom as usize)).map(|s| u64::from(s.least(threshold))).sum()
     };
     roster.iter().map(of_unit).sum()
 }
@@ -174,10 +157,7 @@ pub fn totals(
     }
     for cell in (0..system.cells.len()).filter(|cell| !document.closed.contains(cell)) {
         if let (None, Build::Sum(parts)) = (totals.get(&cell), &system.cells[cell].build) {
-            let sum = parts
-                .iter()
-                .map(|part| totals.get(part).copied())
-                .sum::<Option<u64>>();
+            let sum = parts.iter().map(|part| totals.get(part).copied()).sum::<Option<u64>>();
             if let Some(sum) = sum.filter(|_| !parts.is_empty()) {
                 totals.insert(cell, sum);
             }

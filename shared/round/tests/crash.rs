@@ -33,9 +33,7 @@ fn stored<T: Serialize + DeserializeOwned + PartialEq>(facts: &[T]) -> Vec<T> {
 fn of_region(region: &Region) -> String {
     let times = [START - 1, START, START + 336 * 3600, START + 504 * 3600, i64::MAX];
     let duties: Vec<_> = times.iter().map(|now| region.duties(*now)).collect();
-    let known = region
-        .known()
-        .map(|known| (known.sums.clone(), known.readable.clone()));
+    let known = region.known().map(|known| (known.sums.clone(), known.readable.clone()));
     let declared: Vec<&Unit> = region.declared().collect();
     format!(
         "{:?} {duties:?} {declared:?} {:?} {:?} {:?} {:?} {:?} {:?} {known:?} {:?}",
@@ -66,20 +64,13 @@ fn of_helper(helper: &Helper, rounds: u32) -> String {
 }
 
 fn of_node(node: &Node) -> String {
-    format!(
-        "{node:?} {:?} {} {:?}",
-        node.duty(),
-        node.is_submitted(),
-        node.fault()
-    )
+    format!("{node:?} {:?} {} {:?}", node.duty(), node.is_submitted(), node.fault())
 }
 
 /// Every machine of the federation equals the one restored from its facts.
 fn assert_restorable(round: &Federation) {
     let mut region = round.world.region();
-    stored(&round.region_facts)
-        .into_iter()
-        .for_each(|fact| region.apply(fact));
+    stored(&round.region_facts).into_iter().for_each(|fact| region.apply(fact));
     assert_eq!(of_region(&region), of_region(&round.region));
     let helper = round.world.helper(&stored(&round.helper_facts));
     assert_eq!(of_helper(&helper, 2), of_helper(&round.helper, 2));
@@ -94,9 +85,7 @@ fn assert_restorable(round: &Federation) {
 fn crash(round: &mut Federation) {
     assert_restorable(round);
     let mut region = round.world.region();
-    stored(&round.region_facts)
-        .into_iter()
-        .for_each(|fact| region.apply(fact));
+    stored(&round.region_facts).into_iter().for_each(|fact| region.apply(fact));
     round.region = region;
     round.helper = round.world.helper(&stored(&round.helper_facts));
     for (unit, member) in &mut round.members {
@@ -111,11 +100,7 @@ fn twice(round: &mut Federation, event: region::Event) {
     crash(round);
     let before = of_region(&round.region);
     _ = round.at_region(event);
-    assert_eq!(
-        of_region(&round.region),
-        before,
-        "the repeated event changed the region"
-    );
+    assert_eq!(of_region(&round.region), before, "the repeated event changed the region");
 }
 
 fn node_twice(round: &mut Federation, unit: &Unit, event: node::Event) {
@@ -123,11 +108,7 @@ fn node_twice(round: &mut Federation, unit: &Unit, event: node::Event) {
     crash(round);
     let before = of_node(&round.members[unit].node);
     _ = round.at_node(unit, event);
-    assert_eq!(
-        of_node(&round.members[unit].node),
-        before,
-        "the repeated event changed the node of {unit}"
-    );
+    assert_eq!(of_node(&round.members[unit].node), before, "the repeated event changed the node of {unit}");
 }
 
 #[test]
@@ -150,26 +131,13 @@ fn every_event_of_declaring_can_be_followed_by_a_crash_and_repeated() {
 fn every_event_of_the_pattern_can_be_followed_by_a_crash_and_repeated() {
     let mut round = Federation::new(World::new()).until_declared();
     let helper_key_id = round.world.helper_keys.public().id();
-    twice(
-        &mut round,
-        region::Event::Choose {
-            verify_key: [9; 32],
-            helper_key_id,
-        },
-    );
+    twice(&mut round, region::Event::Choose { verify_key: [9; 32], helper_key_id });
     let pattern = round.document().hash();
     for unit in round.units() {
         let shown = round.shown(&unit);
         node_twice(&mut round, &unit, node::Event::Pattern(Box::new(shown)));
         let lines = round.members[&unit].node.answer().unwrap().1.to_vec();
-        twice(
-            &mut round,
-            region::Event::Answer {
-                unit: unit.clone(),
-                pattern,
-                lines,
-            },
-        );
+        twice(&mut round, region::Event::Answer { unit: unit.clone(), pattern, lines });
         node_twice(&mut round, &unit, node::Event::AnswerTaken(1));
     }
     twice(&mut round, region::Event::Finalise);
@@ -196,14 +164,7 @@ fn every_event_of_submitting_can_be_followed_by_a_crash_and_repeated() {
         node_twice(&mut round, &unit, node::Event::ReportTaken(1));
         round.check(&unit);
         crash(&mut round);
-        twice(
-            &mut round,
-            region::Event::Checked {
-                round: 1,
-                unit: unit.clone(),
-                accepted: true,
-            },
-        );
+        twice(&mut round, region::Event::Checked { round: 1, unit: unit.clone(), accepted: true });
     }
     assert_eq!(round.region.duties(START), vec![region::Duty::Close]);
 }
@@ -217,14 +178,7 @@ fn every_event_of_closing_can_be_followed_by_a_crash_and_repeated() {
     round.close().unwrap();
     assert_eq!(round.helper_facts.len(), facts, "closing again adds nothing");
     let (sums, readable) = round.open();
-    twice(
-        &mut round,
-        region::Event::Opened {
-            round: 1,
-            sums,
-            readable,
-        },
-    );
+    twice(&mut round, region::Event::Opened { round: 1, sums, readable });
     twice(&mut round, region::Event::Published([4; 32]));
 }
 
@@ -250,10 +204,7 @@ fn a_round_that_starts_again_can_crash_anywhere() {
 #[test]
 fn a_failed_round_stays_failed_after_a_crash() {
     let mut round = Federation::new(World::new()).until_final();
-    twice(
-        &mut round,
-        region::Event::Fail(region::Failure::Helper("the ledger".into())),
-    );
+    twice(&mut round, region::Event::Fail(region::Failure::Helper("the ledger".into())));
     assert_eq!(round.region.phase(), region::Phase::Failed);
 }
 
@@ -265,11 +216,7 @@ fn a_helper_that_lost_an_unstored_answer_gives_the_same_one() {
     for unit in round.units() {
         let handed: HandedReport = round.world.handed_report(&document, &unit, 5, [9; 32]);
         let before = round.helper.verify(&handed).unwrap();
-        let after = round
-            .world
-            .helper(&stored(&round.helper_facts))
-            .verify(&handed)
-            .unwrap();
+        let after = round.world.helper(&stored(&round.helper_facts)).verify(&handed).unwrap();
         assert_eq!(before.answer, after.answer);
         assert!(before.facts == after.facts);
     }
@@ -303,11 +250,7 @@ fn happening() -> impl Strategy<Value = Happening> {
 
 /// Which is 0 or 1: the pattern everyone should see; 2: another right one; 3: a wrong one.
 fn pattern(world: &World, round: u32, last: bool, which: u8) -> PatternDocument {
-    let mut document = if which == 3 {
-        world.bare(&["2101", PLAIN])
-    } else {
-        world.bare(&UNITS)
-    };
+    let mut document = if which == 3 { world.bare(&["2101", PLAIN]) } else { world.bare(&UNITS) };
     document.round = round;
     document.stage = if last { Stage::Final } else { Stage::Preliminary };
     document.submit_until += i64::from(which == 2);
@@ -321,15 +264,11 @@ fn event(world: &World, happening: &Happening) -> node::Event {
         }
         Happening::Count(own) => node::Event::Counted(world.statuses(&unit(if own { PLAIN } else { ZERO }))),
         Happening::DeclarationTaken => node::Event::DeclarationTaken,
-        Happening::Pattern { round, last, which } => node::Event::Pattern(Box::new(shown_bare(
-            &pattern(world, round, last, which),
-            &unit(PLAIN),
-        ))),
+        Happening::Pattern { round, last, which } => {
+            node::Event::Pattern(Box::new(shown_bare(&pattern(world, round, last, which), &unit(PLAIN))))
+        }
         Happening::AnswerTaken(round) => node::Event::AnswerTaken(round),
-        Happening::Report { round, content } => node::Event::Reported {
-            round,
-            content: [content; 32],
-        },
+        Happening::Report { round, content } => node::Event::Reported { round, content: [content; 32] },
         Happening::ReportTaken(round) => node::Event::ReportTaken(round),
     }
 }
@@ -348,25 +287,13 @@ fn assert_sound(node: &Node, facts: &[node::Fact]) {
                 assert!(!refused.contains(&document.round), "accepted after a refusal");
                 let asked = !key.1 || accepted.contains_key(&(document.round, false));
                 assert!(asked, "a final pattern without its requests");
-                assert!(
-                    accepted.insert(key, (**document).clone()).is_none(),
-                    "two patterns of one stage"
-                );
-                assert!(
-                    accepted.keys().all(|known| *known <= key),
-                    "back to an older round"
-                );
+                assert!(accepted.insert(key, (**document).clone()).is_none(), "two patterns of one stage");
+                assert!(accepted.keys().all(|known| *known <= key), "back to an older round");
             }
             node::Fact::Reported { round, content } => {
-                assert!(
-                    accepted.contains_key(&(*round, true)),
-                    "reported without a final pattern"
-                );
+                assert!(accepted.contains_key(&(*round, true)), "reported without a final pattern");
                 assert!(!refused.contains(round), "reported after a refusal");
-                assert!(
-                    reports.insert(*round, *content).is_none(),
-                    "two reports in a round"
-                );
+                assert!(reports.insert(*round, *content).is_none(), "two reports in a round");
             }
             node::Fact::Refused { round, .. } => refused.push(*round),
             _ => {}
@@ -375,10 +302,7 @@ fn assert_sound(node: &Node, facts: &[node::Fact]) {
     assert!(declared <= 1, "two declarations");
     if matches!(node.duty(), Duty::MakeReport | Duty::SendReport | Duty::Answer) {
         let round = node.pattern().unwrap().round;
-        assert!(
-            refused.iter().all(|refused| *refused < round),
-            "a duty in a refused round"
-        );
+        assert!(refused.iter().all(|refused| *refused < round), "a duty in a refused round");
     }
 }
 

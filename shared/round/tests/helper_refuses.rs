@@ -18,10 +18,7 @@ const KEY: [u8; 32] = [9; 32];
 
 /// A helper that holds a bare pattern over everyone.
 fn holding(world: &World, document: &PatternDocument) -> (Helper, Vec<Fact>) {
-    let facts = world
-        .helper(&[])
-        .hold(world.handed(document), &world.roots)
-        .unwrap();
+    let facts = world.helper(&[]).hold(world.handed(document), &world.roots).unwrap();
     (world.helper(&facts), facts)
 }
 
@@ -43,12 +40,7 @@ fn verify_all(world: &World, helper: &mut Helper, document: &PatternDocument) {
 
 fn close(helper: &Helper, document: &PatternDocument) -> Result<Vec<Fact>, Refusal> {
     helper
-        .close(
-            document.round,
-            &document.hash(),
-            &document.units(),
-            &Ledger::default(),
-        )
+        .close(document.round, &document.hash(), &document.units(), &Ledger::default())
         .map(|closing| closing.facts)
 }
 
@@ -73,10 +65,7 @@ fn a_preliminary_pattern_is_not_held() {
     let world = World::new();
     let mut document = world.bare(&UNITS);
     document.stage = Stage::Preliminary;
-    assert_eq!(
-        hold(&world, &document),
-        Err(Refusal::Phase("still asking for requests"))
-    );
+    assert_eq!(hold(&world, &document), Err(Refusal::Phase("still asking for requests")));
 }
 
 #[test]
@@ -107,16 +96,9 @@ fn a_pattern_that_names_another_helper_key_is_not_held() {
 fn a_roster_under_the_minimum_is_not_held() {
     let world = World::new();
     let small = Err(Refusal::Pattern(PatternFault::RosterTooSmall));
-    assert_eq!(
-        hold(&world, &world.bare(&["2101", "2104", "2121", "2132"])),
-        small
-    );
+    assert_eq!(hold(&world, &world.bare(&["2101", "2104", "2121", "2132"])), small);
     let stadsdelar = world.bare(&["2101", "2104", "2121", "2180-01", "2180-02", "2180-03"]);
-    assert_eq!(
-        hold(&world, &stadsdelar),
-        small,
-        "three stadsdelar are one kommun"
-    );
+    assert_eq!(hold(&world, &stadsdelar), small, "three stadsdelar are one kommun");
 }
 
 #[test]
@@ -133,10 +115,7 @@ fn a_roster_with_a_unit_twice_or_out_of_order_is_not_held() {
 fn an_uninvited_unit_is_not_held() {
     let world = World::new();
     let document = world.bare(&["2101", "2104", "2121", "2132", "2161", "2182"]);
-    assert_eq!(
-        hold(&world, &document),
-        Err(Refusal::Pattern(PatternFault::RosterUnits))
-    );
+    assert_eq!(hold(&world, &document), Err(Refusal::Pattern(PatternFault::RosterUnits)));
 }
 
 /// DOOR-1: even a collection that invites it does not bring another county's kommun in.
@@ -147,10 +126,7 @@ fn a_unit_of_another_county_is_not_held() {
     collection.units.insert(0, unit("0180"));
     world.collection = collection.into();
     let document = world.bare(&["0180", "2101", "2104", "2121", "2132", "2161"]);
-    assert_eq!(
-        hold(&world, &document),
-        Err(Refusal::Pattern(PatternFault::RosterUnits))
-    );
+    assert_eq!(hold(&world, &document), Err(Refusal::Pattern(PatternFault::RosterUnits)));
 }
 
 #[test]
@@ -192,10 +168,7 @@ fn a_node_whose_certificate_does_not_hang_under_the_root_is_not_held() {
 /// DOOR-1: withdrawn, it is as if it had never been.
 #[test]
 fn a_node_whose_certificate_was_withdrawn_is_not_held() {
-    assert_eq!(
-        hold_with(|_, roots| _ = roots.0.remove(&der(&unit("2121")))),
-        INVENTED
-    );
+    assert_eq!(hold_with(|_, roots| _ = roots.0.remove(&der(&unit("2121")))), INVENTED);
 }
 
 /// DOOR-1.
@@ -223,10 +196,7 @@ fn another_units_certificate_does_not_make_a_node() {
 /// DOOR-1.
 #[test]
 fn a_certificate_that_is_not_the_one_in_the_roster_does_not_make_a_node() {
-    assert_eq!(
-        hold_with(|handed, _| handed.document.roster[2].certificate[5] ^= 1),
-        INVENTED
-    );
+    assert_eq!(hold_with(|handed, _| handed.document.roster[2].certificate[5] ^= 1), INVENTED);
     let swapped = hold_with(|handed, _| handed.certificates.swap(0, 1));
     assert_eq!(swapped, INVENTED);
 }
@@ -270,10 +240,7 @@ fn a_sum_whose_parts_follow_from_their_rows_is_not_held() {
     let world = World::new();
     let cell = world.cell("T03", &["ansokan"], "2024");
     let mut document = world.bare(&UNITS);
-    document
-        .withheld
-        .iter_mut()
-        .for_each(|withheld| _ = withheld.insert(cell));
+    document.withheld.iter_mut().for_each(|withheld| _ = withheld.insert(cell));
     document.open.insert(cell);
     assert_eq!(hold(&world, &document), OPENS);
 }
@@ -312,10 +279,7 @@ fn withheld_cells_outside_the_collection_hide_nobody_and_do_not_panic() {
     let world = World::new();
     let mut document = world.bare(&UNITS);
     let cell = world.cell("T03", &["ansokan"], "2024");
-    document
-        .withheld
-        .iter_mut()
-        .for_each(|withheld| withheld.extend([world.system.cells.len(), usize::MAX]));
+    document.withheld.iter_mut().for_each(|withheld| withheld.extend([world.system.cells.len(), usize::MAX]));
     document.open.insert(cell);
     assert_eq!(hold(&world, &document), OPENS);
 }
@@ -330,14 +294,8 @@ fn the_same_pattern_again_is_no_news_and_another_one_is_refused() {
     assert_eq!(helper.hold(world.handed(&document), &world.roots), Ok(Vec::new()));
     let mut other = document.clone();
     other.submit_until += 1;
-    assert_eq!(
-        helper.hold(world.handed(&other), &world.roots),
-        Err(Refusal::Second)
-    );
-    let other_key = HandedPattern {
-        verify_key: [10; 32],
-        ..world.handed(&document)
-    };
+    assert_eq!(helper.hold(world.handed(&other), &world.roots), Err(Refusal::Second));
+    let other_key = HandedPattern { verify_key: [10; 32], ..world.handed(&document) };
     assert_eq!(helper.hold(other_key, &world.roots), Err(Refusal::Second));
 }
 
@@ -364,10 +322,7 @@ fn reports_sealed_for_another_pattern_are_rejected() {
         let handed = world.handed_report(&shown_to_nodes, &unit, 5, KEY);
         assert_eq!(refused(&helper, &handed), Refusal::Report, "{unit}");
     }
-    assert!(
-        close(&helper, &shown_to_helper).is_err(),
-        "and so nothing is opened"
-    );
+    assert!(close(&helper, &shown_to_helper).is_err(), "and so nothing is opened");
 }
 
 #[test]
@@ -400,17 +355,10 @@ fn a_report_passed_off_as_another_units_is_rejected() {
     let (helper, _) = holding(&world, &document);
     let mut handed = world.handed_report(&document, &unit("2101"), 5, KEY);
     handed.unit = unit("2104");
-    assert_eq!(
-        refused(&helper, &handed),
-        Refusal::Signature("the report's signature")
-    );
+    assert_eq!(refused(&helper, &handed), Refusal::Signature("the report's signature"));
     let content = handed.part.content_hash().0;
     handed.signature = world.keys[&unit("2104")].sign(SigningContext::Report, &content).0;
-    assert_eq!(
-        refused(&helper, &handed),
-        Refusal::Report,
-        "signed by that unit, yet made for another"
-    );
+    assert_eq!(refused(&helper, &handed), Refusal::Report, "signed by that unit, yet made for another");
 }
 
 /// DOOR-1.
@@ -434,23 +382,12 @@ fn a_report_that_the_region_made_is_rejected() {
     let content = forged.part.content_hash().0;
     let signature = Refusal::Signature("the report's signature");
     let others = world.keys[&unit("2104")].sign(SigningContext::Report, &content).0;
-    let other_context = world.keys[&unit("2101")]
-        .sign(SigningContext::Pattern, &content)
-        .0;
+    let other_context = world.keys[&unit("2101")].sign(SigningContext::Pattern, &content).0;
     let mut flipped = forged.signature;
     flipped[63] ^= 1;
     for wrong in [others, other_context, flipped, [0; 64]] {
         let handed = world.handed_report(&document, &unit("2101"), 5, KEY);
-        assert_eq!(
-            refused(
-                &helper,
-                &HandedReport {
-                    signature: wrong,
-                    ..handed
-                }
-            ),
-            signature
-        );
+        assert_eq!(refused(&helper, &HandedReport { signature: wrong, ..handed }), signature);
     }
 }
 
@@ -460,10 +397,7 @@ fn every_changed_byte_of_a_part_is_rejected() {
     let world = World::new();
     let document = world.bare(&UNITS);
     let (helper, _) = holding(&world, &document);
-    let bytes = world
-        .handed_report(&document, &unit("2101"), 5, KEY)
-        .part
-        .encode(&world.parameters);
+    let bytes = world.handed_report(&document, &unit("2101"), 5, KEY).part.encode(&world.parameters);
     let mut decoded = 0;
     for at in (0..bytes.len()).step_by(7) {
         let mut wrong = bytes.clone();
@@ -473,10 +407,7 @@ fn every_changed_byte_of_a_part_is_rejected() {
         };
         decoded += 1;
         let handed = world.handed_report(&document, &unit("2101"), 5, KEY);
-        assert!(
-            helper.verify(&HandedReport { part, ..handed }).is_err(),
-            "byte {at}"
-        );
+        assert!(helper.verify(&HandedReport { part, ..handed }).is_err(), "byte {at}");
     }
     assert!(decoded > 20, "only {decoded} changed parts could be read");
 }
@@ -486,10 +417,7 @@ fn a_changed_or_missing_message_of_the_region_is_rejected() {
     let world = World::new();
     let document = world.bare(&UNITS);
     let (helper, _) = holding(&world, &document);
-    let length = world
-        .handed_report(&document, &unit("2101"), 5, KEY)
-        .message
-        .len();
+    let length = world.handed_report(&document, &unit("2101"), 5, KEY).message.len();
     for at in (0..length).step_by(11) {
         let mut handed = world.handed_report(&document, &unit("2101"), 5, KEY);
         handed.message[at] ^= 1;
@@ -545,10 +473,7 @@ fn a_repeated_report_gets_the_same_answer_byte_for_byte() {
     let handed = world.handed_report(&document, &unit("2101"), 5, KEY);
     let first = helper.verify(&handed).unwrap();
     let unstored = helper.verify(&handed).unwrap();
-    assert_eq!(
-        unstored.answer, first.answer,
-        "also when the first was lost before it was stored"
-    );
+    assert_eq!(unstored.answer, first.answer, "also when the first was lost before it was stored");
     assert_eq!(unstored.facts, first.facts);
     facts.extend(first.facts);
     let restored = world.helper(&facts);
@@ -570,9 +495,7 @@ fn closing_again_adds_nothing() {
     let facts = close(&helper, &document).unwrap();
     assert_eq!(facts.len(), 1);
     apply(&mut helper, facts);
-    let again = helper
-        .close(1, &document.hash(), &document.units(), &Ledger::default())
-        .unwrap();
+    let again = helper.close(1, &document.hash(), &document.units(), &Ledger::default()).unwrap();
     assert!(again.facts.is_empty() && again.lines.is_empty());
 }
 
@@ -621,10 +544,7 @@ fn closing_before_every_report_is_verified_is_refused() {
     let missing = Err(Refusal::Phase("not complete: reports are missing"));
     for unit in document.units() {
         assert_eq!(close(&helper, &document), missing, "before {unit}");
-        let facts = helper
-            .verify(&world.handed_report(&document, &unit, 5, KEY))
-            .unwrap()
-            .facts;
+        let facts = helper.verify(&world.handed_report(&document, &unit, 5, KEY)).unwrap().facts;
         apply(&mut helper, facts);
     }
     assert!(close(&helper, &document).is_ok());
@@ -661,10 +581,7 @@ fn of_two_complete_rounds_only_the_newest_is_opened() {
     verify_all(&world, &mut helper, &second);
     let facts = close(&helper, &second).unwrap();
     apply(&mut helper, facts);
-    assert_eq!(
-        close(&helper, &first),
-        Err(Refusal::Phase("closed: one roster is opened, once"))
-    );
+    assert_eq!(close(&helper, &first), Err(Refusal::Phase("closed: one roster is opened, once")));
 }
 
 #[test]
@@ -686,30 +603,19 @@ fn opened_again(first: &[&str], second: &[&str], changed: &[&str]) -> Result<Vec
     let document = world.hiding(first, first).0;
     let (mut helper, _) = holding(&world, &document);
     verify_all(&world, &mut helper, &document);
-    let lines = helper
-        .close(1, &document.hash(), &document.units(), &ledger)
-        .unwrap()
-        .lines;
+    let lines = helper.close(1, &document.hash(), &document.units(), &ledger).unwrap().lines;
     assert_eq!(lines.len(), 1, "one line is opened");
-    lines
-        .into_iter()
-        .for_each(|(definition, line)| ledger.enter(definition, line));
+    lines.into_iter().for_each(|(definition, line)| ledger.enter(definition, line));
     for code in changed {
         // A plain kommun's figures, shifted: every cell changes and keeps its status.
         let own = later.counts.get_mut(&unit(code)).unwrap();
-        let more = own
-            .to_stored()
-            .iter()
-            .map(|count| if *count > 3 { count + 1 } else { *count })
-            .collect();
+        let more = own.to_stored().iter().map(|count| if *count > 3 { count + 1 } else { *count }).collect();
         *own = tables::system::Counts::from_stored(&later.system, more).unwrap();
     }
     let document = later.hiding(second, second).0;
     let (mut helper, _) = holding(&later, &document);
     verify_all(&later, &mut helper, &document);
-    helper
-        .close(1, &document.hash(), &document.units(), &ledger)
-        .map(|closing| closing.facts)
+    helper.close(1, &document.hash(), &document.units(), &ledger).map(|closing| closing.facts)
 }
 
 const SIX: [&str; 6] = ["2101", "2104", "2121", "2132", "2161", PLAIN];
@@ -739,10 +645,7 @@ fn a_second_version_in_which_one_or_two_kommuner_changed_is_not_opened() {
 
 #[test]
 fn a_second_version_in_which_three_kommuner_changed_is_opened() {
-    assert_eq!(
-        opened_again(&SIX, &SIX, &["2161", "2132", PLAIN]).map(|facts| facts.len()),
-        Ok(1)
-    );
+    assert_eq!(opened_again(&SIX, &SIX, &["2161", "2132", PLAIN]).map(|facts| facts.len()), Ok(1));
 }
 
 #[test]
@@ -754,10 +657,7 @@ fn a_second_version_with_the_same_figures_is_opened() {
 #[test]
 fn one_kommun_that_left_and_one_that_changed_are_two() {
     assert_eq!(opened_again(&SIX, &SIX[1..], &["2161"]), Err(Refusal::Ledger));
-    assert!(
-        opened_again(&SIX, &SIX[1..], &["2161", "2132"]).is_ok(),
-        "three in all"
-    );
+    assert!(opened_again(&SIX, &SIX[1..], &["2161", "2132"]).is_ok(), "three in all");
 }
 
 /// STAY-1: what is stored prints no key.
@@ -766,12 +666,7 @@ fn no_fact_prints_a_key() {
     let world = World::new();
     let document = world.bare(&UNITS);
     let (helper, mut facts) = holding(&world, &document);
-    facts.extend(
-        helper
-            .verify(&world.handed_report(&document, &unit("2101"), 5, KEY))
-            .unwrap()
-            .facts,
-    );
+    facts.extend(helper.verify(&world.handed_report(&document, &unit("2101"), 5, KEY)).unwrap().facts);
     let text = format!("{facts:?}");
     assert_eq!(text, "[Holds(round 1), Accepted(round 1, 2101)]");
 }

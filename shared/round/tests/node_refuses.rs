@@ -21,39 +21,25 @@ fn plain(world: &World) -> Node {
 
 /// The fault a unit without small cells finds in a pattern without witnesses.
 fn fault_of(world: &World, document: &PatternDocument) -> PatternFault {
-    fault(
-        &mut plain(world),
-        shown_bare(document, &unit(PLAIN)),
-        &Ledger::default(),
-    )
+    fault(&mut plain(world), shown_bare(document, &unit(PLAIN)), &Ledger::default())
 }
 
 fn accept(node: &mut Node, shown: Shown, ledger: &Ledger) {
     asked(node, &shown.document);
     let facts = node.handle(Event::Pattern(Box::new(shown)), ledger).unwrap();
-    assert!(
-        matches!(facts.first(), Some(Fact::Accepted(_))),
-        "not accepted: {facts:?}"
-    );
+    assert!(matches!(facts.first(), Some(Fact::Accepted(_))), "not accepted: {facts:?}");
     facts.into_iter().for_each(|fact| node.apply(fact));
 }
 
 fn look(node: &Node, document: &PatternDocument) -> Result<Vec<Fact>, Refusal> {
-    node.handle(
-        Event::Pattern(Box::new(shown_bare(document, node.unit()))),
-        &Ledger::default(),
-    )
+    node.handle(Event::Pattern(Box::new(shown_bare(document, node.unit()))), &Ledger::default())
 }
 
 #[test]
 fn a_bare_pattern_over_everyone_is_accepted_by_a_kommun_without_small_cells() {
     let world = World::new();
     let mut node = plain(&world);
-    accept(
-        &mut node,
-        shown_bare(&world.bare(&UNITS), &unit(PLAIN)),
-        &Ledger::default(),
-    );
+    accept(&mut node, shown_bare(&world.bare(&UNITS), &unit(PLAIN)), &Ledger::default());
     assert_eq!(node.duty(), Duty::MakeReport);
 }
 
@@ -65,18 +51,10 @@ fn a_final_pattern_is_not_taken_before_the_node_was_asked_for_requests() {
     let early = Err(Refusal::Phase("not asked for requests yet"));
     assert_eq!(look(&node, &world.bare(&UNITS)), early);
     assert_eq!(node.duty(), Duty::AskPattern);
-    accept(
-        &mut node,
-        shown_bare(&world.bare(&UNITS), &unit(PLAIN)),
-        &Ledger::default(),
-    );
+    accept(&mut node, shown_bare(&world.bare(&UNITS), &unit(PLAIN)), &Ledger::default());
     let mut second = world.bare(&UNITS);
     second.round = 2;
-    assert_eq!(
-        look(&node, &second),
-        early,
-        "the requests of one round are not those of the next"
-    );
+    assert_eq!(look(&node, &second), early, "the requests of one round are not those of the next");
 }
 
 // The roster.
@@ -85,10 +63,7 @@ fn a_final_pattern_is_not_taken_before_the_node_was_asked_for_requests() {
 #[test]
 fn a_roster_smaller_than_the_minimum_is_refused() {
     let world = World::new();
-    assert_eq!(
-        fault_of(&world, &world.bare(&["2101", "2104", "2121", PLAIN])),
-        PatternFault::RosterTooSmall
-    );
+    assert_eq!(fault_of(&world, &world.bare(&["2101", "2104", "2121", PLAIN])), PatternFault::RosterTooSmall);
 }
 
 /// SAFE-3: kommuner are counted, not units.
@@ -107,11 +82,7 @@ fn a_roster_with_an_uninvited_unit_is_refused() {
         let mut units = vec![stranger];
         units.extend(UNITS);
         units.sort_unstable();
-        assert_eq!(
-            fault_of(&world, &world.bare(&units)),
-            PatternFault::RosterUnits,
-            "{stranger}"
-        );
+        assert_eq!(fault_of(&world, &world.bare(&units)), PatternFault::RosterUnits, "{stranger}");
     }
 }
 
@@ -134,10 +105,7 @@ fn a_roster_out_of_order_is_refused() {
 #[test]
 fn a_roster_without_the_node_itself_is_refused() {
     let world = World::new();
-    assert_eq!(
-        fault_of(&world, &world.bare(&UNITS[..8])),
-        PatternFault::RosterUnits
-    );
+    assert_eq!(fault_of(&world, &world.bare(&UNITS[..8])), PatternFault::RosterUnits);
 }
 
 /// DOOR-1.
@@ -149,10 +117,7 @@ fn a_roster_that_names_another_certificate_for_the_node_is_refused() {
     assert_eq!(fault_of(&world, &document), PatternFault::RosterUnits);
     let mut shown = shown_bare(&world.bare(&UNITS), &unit(PLAIN));
     shown.certificate = fingerprint(b"a renewed certificate");
-    assert_eq!(
-        fault(&mut plain(&world), shown, &Ledger::default()),
-        PatternFault::RosterUnits
-    );
+    assert_eq!(fault(&mut plain(&world), shown, &Ledger::default()), PatternFault::RosterUnits);
 }
 
 // The binding.
@@ -184,11 +149,7 @@ fn approving_another_hash_approves_nothing() {
     let refused = node.handle(Event::Approve(hash), &Ledger::default());
     assert_eq!(refused, Err(Refusal::OtherBinding("collection hash")));
     let counted = node.handle(Event::Counted(world.statuses(&unit(PLAIN))), &Ledger::default());
-    assert_eq!(
-        counted,
-        Err(Refusal::Phase("not approved")),
-        "nothing is counted without an approval"
-    );
+    assert_eq!(counted, Err(Refusal::Phase("not approved")), "nothing is counted without an approval");
     assert_eq!(node.duty(), Duty::AwaitApproval);
 }
 
@@ -248,10 +209,7 @@ fn another_pattern_after_the_report_was_stored_keeps_the_report_from_being_sent(
     let (world, one, other) = two_patterns(Stage::Final);
     let mut node = plain(&world);
     accept(&mut node, shown_bare(&one, &unit(PLAIN)), &Ledger::default());
-    node.apply(Fact::Reported {
-        round: 1,
-        content: [1; 32],
-    });
+    node.apply(Fact::Reported { round: 1, content: [1; 32] });
     assert_eq!(node.duty(), Duty::SendReport);
     fault(&mut node, shown_bare(&other, &unit(PLAIN)), &Ledger::default());
 }
@@ -276,29 +234,19 @@ fn a_new_round_with_a_right_pattern_is_taken_up_after_a_refusal() {
     accept(&mut node, shown_bare(&next, &unit(PLAIN)), &Ledger::default());
     assert_eq!(node.duty(), Duty::MakeReport);
     assert_eq!(node.pattern().unwrap().round, 2);
-    assert!(
-        look(&node, &world.bare(&UNITS)).is_err(),
-        "the refused round stays refused"
-    );
+    assert!(look(&node, &world.bare(&UNITS)).is_err(), "the refused round stays refused");
 }
 
 #[test]
 fn a_refused_newer_round_leaves_an_older_one_without_a_report() {
     let world = World::new();
     let mut node = plain(&world);
-    accept(
-        &mut node,
-        shown_bare(&world.bare(&UNITS), &unit(PLAIN)),
-        &Ledger::default(),
-    );
+    accept(&mut node, shown_bare(&world.bare(&UNITS), &unit(PLAIN)), &Ledger::default());
     let mut newer = world.bare(&["2101", PLAIN]);
     newer.round = 2;
     fault(&mut node, shown_bare(&newer, &unit(PLAIN)), &Ledger::default());
     assert_submits_nothing(&node, 2);
-    assert_eq!(
-        look(&node, &world.bare(&UNITS)),
-        Err(Refusal::Phase("further on"))
-    );
+    assert_eq!(look(&node, &world.bare(&UNITS)), Err(Refusal::Phase("further on")));
     let mut third = world.bare(&UNITS);
     third.round = 3;
     accept(&mut node, shown_bare(&third, &unit(PLAIN)), &Ledger::default());
@@ -312,17 +260,10 @@ fn an_older_round_after_a_newer_one_is_refused() {
     let mut newer = world.bare(&UNITS);
     newer.round = 2;
     accept(&mut node, shown_bare(&newer, &unit(PLAIN)), &Ledger::default());
-    assert_eq!(
-        look(&node, &world.bare(&UNITS)),
-        Err(Refusal::Phase("further on"))
-    );
+    assert_eq!(look(&node, &world.bare(&UNITS)), Err(Refusal::Phase("further on")));
     let mut back = newer.clone();
     back.stage = Stage::Preliminary;
-    assert_eq!(
-        look(&node, &back),
-        Ok(Vec::new()),
-        "the known requests are no news"
-    );
+    assert_eq!(look(&node, &back), Ok(Vec::new()), "the known requests are no news");
     assert_eq!(node.duty(), Duty::MakeReport);
     back.submit_until += 1;
     let found = fault(&mut node, shown_bare(&back, &unit(PLAIN)), &Ledger::default());
@@ -337,22 +278,12 @@ fn a_different_report_in_the_same_round_is_refused() {
     let report = |content| Event::Reported { round: 1, content };
     let early = node.handle(report([1; 32]), &Ledger::default());
     assert_eq!(early, Err(Refusal::Phase("without an accepted pattern")));
-    accept(
-        &mut node,
-        shown_bare(&world.bare(&UNITS), &unit(PLAIN)),
-        &Ledger::default(),
-    );
+    accept(&mut node, shown_bare(&world.bare(&UNITS), &unit(PLAIN)), &Ledger::default());
     for fact in node.handle(report([1; 32]), &Ledger::default()).unwrap() {
         node.apply(fact);
     }
-    assert_eq!(
-        node.handle(report([2; 32]), &Ledger::default()),
-        Err(Refusal::Second)
-    );
-    assert!(
-        node.handle(report([1; 32]), &Ledger::default()).is_ok(),
-        "the same one is no second"
-    );
+    assert_eq!(node.handle(report([2; 32]), &Ledger::default()), Err(Refusal::Second));
+    assert!(node.handle(report([1; 32]), &Ledger::default()).is_ok(), "the same one is no second");
 }
 
 /// KEEP-1.
@@ -360,15 +291,8 @@ fn a_different_report_in_the_same_round_is_refused() {
 fn a_report_stored_again_after_it_was_taken_is_not_sent_again() {
     let world = World::new();
     let mut node = plain(&world);
-    accept(
-        &mut node,
-        shown_bare(&world.bare(&UNITS), &unit(PLAIN)),
-        &Ledger::default(),
-    );
-    let report = Event::Reported {
-        round: 1,
-        content: [1; 32],
-    };
+    accept(&mut node, shown_bare(&world.bare(&UNITS), &unit(PLAIN)), &Ledger::default());
+    let report = Event::Reported { round: 1, content: [1; 32] };
     for event in [report.clone(), Event::ReportTaken(1), report] {
         for fact in node.handle(event, &Ledger::default()).unwrap() {
             node.apply(fact);
@@ -386,13 +310,7 @@ fn a_preliminary_pattern_is_answered_and_not_submitted_under() {
     let mut node = plain(&world);
     accept(&mut node, shown_bare(&document, &unit(PLAIN)), &Ledger::default());
     assert_eq!(node.duty(), Duty::Answer);
-    let report = node.handle(
-        Event::Reported {
-            round: 1,
-            content: [1; 32],
-        },
-        &Ledger::default(),
-    );
+    let report = node.handle(Event::Reported { round: 1, content: [1; 32] }, &Ledger::default());
     assert!(report.is_err());
 }
 
@@ -405,11 +323,7 @@ fn a_sum_that_hides_two_kommuner_is_refused_and_one_that_hides_three_is_not() {
     let (two, _) = world.hiding(&UNITS, &["2101", "2104"]);
     assert_eq!(fault_of(&world, &two), PatternFault::Opens);
     let (three, _) = world.hiding(&UNITS, &["2101", "2104", "2121"]);
-    accept(
-        &mut plain(&world),
-        shown_bare(&three, &unit(PLAIN)),
-        &Ledger::default(),
-    );
+    accept(&mut plain(&world), shown_bare(&three, &unit(PLAIN)), &Ledger::default());
 }
 
 /// SAFE-3: stadsdelar count as their kommun.
@@ -417,15 +331,9 @@ fn a_sum_that_hides_two_kommuner_is_refused_and_one_that_hides_three_is_not() {
 fn a_sum_that_hides_three_stadsdelar_of_one_kommun_is_refused() {
     let world = World::new();
     let stadsdelar = ["2180-01", "2180-02", "2180-03"];
-    assert_eq!(
-        fault_of(&world, &world.hiding(&UNITS, &stadsdelar).0),
-        PatternFault::Opens
-    );
+    assert_eq!(fault_of(&world, &world.hiding(&UNITS, &stadsdelar).0), PatternFault::Opens);
     let with_one = ["2101", "2180-01", "2180-02", "2180-03"];
-    assert_eq!(
-        fault_of(&world, &world.hiding(&UNITS, &with_one).0),
-        PatternFault::Opens
-    );
+    assert_eq!(fault_of(&world, &world.hiding(&UNITS, &with_one).0), PatternFault::Opens);
 }
 
 /// SAFE-3: what a row gives back is not hidden, whatever the mark says.
@@ -434,10 +342,7 @@ fn a_sum_whose_parts_are_withheld_but_follow_from_their_rows_is_refused() {
     let world = World::new();
     let cell = world.cell("T03", &["ansokan"], "2024");
     let mut document = world.bare(&UNITS);
-    document
-        .withheld
-        .iter_mut()
-        .for_each(|withheld| _ = withheld.insert(cell));
+    document.withheld.iter_mut().for_each(|withheld| _ = withheld.insert(cell));
     document.open.insert(cell);
     assert_eq!(fault_of(&world, &document), PatternFault::Opens);
 }
@@ -491,24 +396,15 @@ fn a_sum_both_open_and_closed_is_refused() {
 #[test]
 fn a_sum_that_hides_nobody_is_refused() {
     let world = World::new();
-    assert_eq!(
-        fault_of(&world, &world.hiding(&UNITS, &[]).0),
-        PatternFault::Opens
-    );
+    assert_eq!(fault_of(&world, &world.hiding(&UNITS, &[]).0), PatternFault::Opens);
 }
 
 #[test]
 fn a_cell_of_total_scope_may_be_opened_over_the_whole_roster() {
     let world = World::new();
     let mut document = world.bare(&UNITS);
-    document
-        .open
-        .insert(world.cell("T05", &["ansokan", "man"], "2024"));
-    accept(
-        &mut plain(&world),
-        shown_bare(&document, &unit(PLAIN)),
-        &Ledger::default(),
-    );
+    document.open.insert(world.cell("T05", &["ansokan", "man"], "2024"));
+    accept(&mut plain(&world), shown_bare(&document, &unit(PLAIN)), &Ledger::default());
 }
 
 // Own cells and witnesses, against the pattern that an honest region chose.
@@ -526,11 +422,7 @@ fn honest() -> Honest {
     document.closed.extend(std::mem::take(&mut document.open));
     pattern.closed = document.closed.clone();
     pattern.open.clear();
-    Honest {
-        document,
-        pattern,
-        world: round.world,
-    }
+    Honest { document, pattern, world: round.world }
 }
 
 impl Honest {
@@ -552,21 +444,13 @@ impl Honest {
 
     fn own(&mut self, code: &str) -> impl Iterator<Item = &mut Witness> {
         let place = self.place(code) as u32;
-        self.pattern
-            .witnesses
-            .iter_mut()
-            .filter(move |witness| witness.unit == place)
+        self.pattern.witnesses.iter_mut().filter(move |witness| witness.unit == place)
     }
 
     fn kommuner(&self, witness: &Witness) -> BTreeSet<String> {
         let units = self.document.units();
         let kommun = |step: &(u32, u32, i32)| units[step.0 as usize].kommun().to_string();
-        witness
-            .steps
-            .iter()
-            .map(kommun)
-            .filter(|kommun| *kommun != SMALL)
-            .collect()
+        witness.steps.iter().map(kommun).filter(|kommun| *kommun != SMALL).collect()
     }
 }
 
@@ -575,11 +459,7 @@ fn every_node_accepts_the_honest_pattern() {
     let honest = honest();
     for unit in honest.document.units() {
         let mut node = honest.world.declared_node(&unit.to_string()).0;
-        accept(
-            &mut node,
-            shown(&honest.document, &honest.pattern, &unit),
-            &Ledger::default(),
-        );
+        accept(&mut node, shown(&honest.document, &honest.pattern, &unit), &Ledger::default());
     }
 }
 
@@ -587,10 +467,7 @@ fn every_node_accepts_the_honest_pattern() {
 #[test]
 fn a_small_cell_that_would_be_readable_is_refused() {
     let mut honest = honest();
-    let (place, cell) = (
-        honest.place(SMALL),
-        honest.world.cell("T03", &["yttrande"], "2024"),
-    );
+    let (place, cell) = (honest.place(SMALL), honest.world.cell("T03", &["yttrande"], "2024"));
     assert!(honest.document.withheld[place].remove(&cell));
     assert_eq!(honest.fault(SMALL), PatternFault::SmallShown);
 }
@@ -600,13 +477,7 @@ fn a_small_cell_that_would_be_readable_is_refused() {
 fn a_small_margin_that_would_be_readable_is_refused() {
     let mut honest = honest();
     let (place, margin) = (honest.place(THIN), honest.world.cell("T01", &[], "2023"));
-    assert_eq!(
-        honest
-            .world
-            .system
-            .value(&honest.world.counts[&unit(THIN)], margin),
-        2
-    );
+    assert_eq!(honest.world.system.value(&honest.world.counts[&unit(THIN)], margin), 2);
     assert!(honest.document.withheld[place].remove(&margin));
     assert_eq!(honest.fault(THIN), PatternFault::SmallShown);
 }
@@ -615,10 +486,7 @@ fn a_small_margin_that_would_be_readable_is_refused() {
 #[test]
 fn a_zero_that_would_be_withheld_is_refused() {
     let mut honest = honest();
-    let (place, zero) = (
-        honest.place(ZERO),
-        honest.world.cell("T03", &["yttrande"], "2024"),
-    );
+    let (place, zero) = (honest.place(ZERO), honest.world.cell("T03", &["yttrande"], "2024"));
     honest.document.withheld[place].insert(zero);
     assert_eq!(honest.fault(ZERO), PatternFault::ZeroWithheld);
 }
@@ -638,10 +506,7 @@ fn a_small_cell_without_witnesses_is_refused() {
 fn a_small_cell_with_one_witness_is_refused() {
     let mut honest = honest();
     let (place, mut seen) = (honest.place(SMALL) as u32, BTreeSet::new());
-    honest
-        .pattern
-        .witnesses
-        .retain(|witness| witness.unit != place || seen.insert(witness.atom));
+    honest.pattern.witnesses.retain(|witness| witness.unit != place || seen.insert(witness.atom));
     honest.recommit();
     assert_eq!(honest.fault(SMALL), PatternFault::Witness);
 }
@@ -651,11 +516,7 @@ fn a_small_cell_with_one_witness_is_refused() {
 fn witnesses_that_all_run_through_one_kommun_are_refused() {
     let mut honest = honest();
     let all: Vec<Witness> = honest.own(SMALL).map(|witness| witness.clone()).collect();
-    let first = all
-        .iter()
-        .find(|witness| honest.kommuner(witness).len() == 1)
-        .unwrap()
-        .clone();
+    let first = all.iter().find(|witness| honest.kommuner(witness).len() == 1).unwrap().clone();
     for witness in honest.own(SMALL).filter(|witness| witness.atom == first.atom) {
         *witness = first.clone();
     }
@@ -670,12 +531,7 @@ fn a_witness_that_moves_nothing_or_too_much_is_refused_without_a_panic() {
         let atom = honest.own(SMALL).next().unwrap().atom;
         let place = honest.place(SMALL) as u32;
         let first = honest.own(SMALL).next().unwrap();
-        first
-            .steps
-            .iter_mut()
-            .find(|step| (step.0, step.1) == (place, atom))
-            .unwrap()
-            .2 = change;
+        first.steps.iter_mut().find(|step| (step.0, step.1) == (place, atom)).unwrap().2 = change;
         honest.recommit();
         assert_eq!(honest.fault(SMALL), PatternFault::Witness, "a change of {change}");
     }
@@ -686,12 +542,7 @@ fn a_corner_of_the_least_integer_is_refused_without_a_panic() {
     let mut honest = honest();
     let witness = honest.own(SMALL).next().unwrap();
     let own = (witness.unit, witness.atom);
-    witness
-        .steps
-        .iter_mut()
-        .find(|step| (step.0, step.1) != own)
-        .unwrap()
-        .2 = i32::MIN;
+    witness.steps.iter_mut().find(|step| (step.0, step.1) != own).unwrap().2 = i32::MIN;
     honest.recommit();
     assert_eq!(honest.fault(SMALL), PatternFault::Witness);
 }
@@ -709,23 +560,13 @@ fn a_witness_outside_the_roster_or_the_collection_is_refused_without_a_panic() {
 #[test]
 fn a_witness_that_names_another_units_cell_as_the_own_one_is_refused() {
     let mut honest = honest();
-    let other = honest
-        .pattern
-        .witnesses
-        .iter()
-        .find(|witness| witness.unit != 0)
-        .unwrap()
-        .clone();
+    let other = honest.pattern.witnesses.iter().find(|witness| witness.unit != 0).unwrap().clone();
     let forged = postcard::to_allocvec(&vec![other]).unwrap();
     let leaves: Vec<Vec<u8>> = UNITS.iter().map(|_| forged.clone()).collect();
     honest.document.witness_root = round::merkle::root(&leaves);
     let place = honest.place(SMALL);
     let proof = round::merkle::prove(&leaves, place).unwrap();
-    let shown = Shown {
-        witnesses: forged,
-        proof,
-        ..shown(&honest.document, &honest.pattern, &unit(SMALL))
-    };
+    let shown = Shown { witnesses: forged, proof, ..shown(&honest.document, &honest.pattern, &unit(SMALL)) };
     assert_eq!(honest.fault_of(SMALL, shown), PatternFault::Shape);
 }
 
@@ -748,17 +589,10 @@ fn a_witness_with_an_own_corner_that_is_not_plain_is_refused() {
 fn a_witness_that_changes_a_shown_figure_of_another_unit_is_refused() {
     let mut honest = honest();
     let place = honest.place(SMALL) as u32;
-    let steps: Vec<_> = honest
-        .own(SMALL)
-        .flat_map(|witness| witness.steps.clone())
-        .collect();
+    let steps: Vec<_> = honest.own(SMALL).flat_map(|witness| witness.steps.clone()).collect();
     let (other, atom, _) = steps.into_iter().find(|step| step.0 != place).unwrap();
     let holds = |cell: &usize| honest.world.system.cells[*cell].unit_atoms == Some(vec![atom]);
-    let cells: Vec<usize> = honest.document.withheld[other as usize]
-        .iter()
-        .copied()
-        .filter(holds)
-        .collect();
+    let cells: Vec<usize> = honest.document.withheld[other as usize].iter().copied().filter(holds).collect();
     assert!(!cells.is_empty(), "the corner is a printed cell");
     for cell in cells {
         honest.document.withheld[other as usize].remove(&cell);
@@ -806,16 +640,9 @@ fn another_units_witnesses_with_their_own_proof_are_refused() {
     let honest = honest();
     let right = shown(&honest.document, &honest.pattern, &unit(SMALL));
     let other = shown(&honest.document, &honest.pattern, &unit(THIN));
-    let swapped = Shown {
-        witnesses: other.witnesses,
-        proof: other.proof,
-        ..right.clone()
-    };
+    let swapped = Shown { witnesses: other.witnesses, proof: other.proof, ..right.clone() };
     assert_eq!(honest.fault_of(SMALL, swapped), PatternFault::Proof);
-    let other_proof = Shown {
-        proof: shown(&honest.document, &honest.pattern, &unit(THIN)).proof,
-        ..right
-    };
+    let other_proof = Shown { proof: shown(&honest.document, &honest.pattern, &unit(THIN)).proof, ..right };
     assert_eq!(honest.fault_of(SMALL, other_proof), PatternFault::Proof);
 }
 
@@ -823,10 +650,7 @@ fn another_units_witnesses_with_their_own_proof_are_refused() {
 fn a_proof_of_another_length_is_refused() {
     let honest = honest();
     let right = shown(&honest.document, &honest.pattern, &unit(SMALL));
-    let none = Shown {
-        proof: Proof { siblings: Vec::new() },
-        ..right.clone()
-    };
+    let none = Shown { proof: Proof { siblings: Vec::new() }, ..right.clone() };
     assert_eq!(honest.fault_of(SMALL, none), PatternFault::Proof);
     let mut long = right;
     long.proof.siblings.push(Some([0; 32]));
@@ -841,11 +665,8 @@ fn nonsense_that_the_root_commits_to_is_refused() {
     let leaves = vec![nonsense.clone(); UNITS.len()];
     honest.document.witness_root = round::merkle::root(&leaves);
     let proof = round::merkle::prove(&leaves, honest.place(SMALL)).unwrap();
-    let shown = Shown {
-        witnesses: nonsense,
-        proof,
-        ..shown(&honest.document, &honest.pattern, &unit(SMALL))
-    };
+    let shown =
+        Shown { witnesses: nonsense, proof, ..shown(&honest.document, &honest.pattern, &unit(SMALL)) };
     assert_eq!(honest.fault_of(SMALL, shown), PatternFault::Proof);
 }
 
@@ -867,10 +688,7 @@ fn after_opening(next: &[&str]) -> Result<(), PatternFault> {
     let mut node = plain(&second);
     let shown = shown_bare(&again, &unit(PLAIN));
     asked(&mut node, &again);
-    match &node
-        .handle(Event::Pattern(Box::new(shown.clone())), &ledger)
-        .unwrap()[..]
-    {
+    match &node.handle(Event::Pattern(Box::new(shown.clone())), &ledger).unwrap()[..] {
         [Fact::Refused { .. }] => Err(fault(&mut node, shown, &ledger)),
         facts => {
             assert!(matches!(facts, [Fact::Accepted(_)]));
@@ -882,18 +700,9 @@ fn after_opening(next: &[&str]) -> Result<(), PatternFault> {
 /// SAFE-2, SAFE-3: the difference of the two openings is one kommun.
 #[test]
 fn a_later_collection_that_opens_a_line_with_one_kommun_more_or_less_is_refused() {
-    assert_eq!(
-        after_opening(&["2101", "2104", "2121", "2132", PLAIN]),
-        Err(PatternFault::Ledger)
-    );
-    let more = [
-        "2101", "2104", "2121", "2132", "2161", "2180-01", "2180-02", "2180-03", PLAIN,
-    ];
-    assert_eq!(
-        after_opening(&more),
-        Err(PatternFault::Ledger),
-        "three stadsdelar are one kommun"
-    );
+    assert_eq!(after_opening(&["2101", "2104", "2121", "2132", PLAIN]), Err(PatternFault::Ledger));
+    let more = ["2101", "2104", "2121", "2132", "2161", "2180-01", "2180-02", "2180-03", PLAIN];
+    assert_eq!(after_opening(&more), Err(PatternFault::Ledger), "three stadsdelar are one kommun");
 }
 
 #[test]

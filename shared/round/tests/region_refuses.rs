@@ -36,11 +36,7 @@ fn refused(round: &mut Federation, event: Event) -> Refusal {
 }
 
 fn but(round: &Federation, absent: &[&str]) -> Vec<Unit> {
-    round
-        .units()
-        .into_iter()
-        .filter(|unit| !absent.contains(&unit.to_string().as_str()))
-        .collect()
+    round.units().into_iter().filter(|unit| !absent.contains(&unit.to_string().as_str())).collect()
 }
 
 fn deadline(round: &Federation) -> i64 {
@@ -53,10 +49,7 @@ fn deadline(round: &Federation) -> i64 {
 fn nothing_is_taken_before_the_announcement() {
     let mut round = Federation::new(World::new());
     let event = round.declare_event(&unit(SMALL));
-    assert_eq!(
-        refused(&mut round, event),
-        Refusal::Phase("not taking declarations")
-    );
+    assert_eq!(refused(&mut round, event), Refusal::Phase("not taking declarations"));
     assert!(round.region.duties(i64::MAX).is_empty());
 }
 
@@ -74,9 +67,7 @@ fn a_declaration_of_an_uninvited_unit_is_refused() {
     let mut round = announced();
     for stranger in ["2182", "0180", "2180", "2101-01"] {
         let event = declaring(&round, SMALL, |event| {
-            let Event::Declare { unit, .. } = event else {
-                unreachable!()
-            };
+            let Event::Declare { unit, .. } = event else { unreachable!() };
             *unit = stranger.parse().unwrap();
         });
         assert_eq!(refused(&mut round, event), Refusal::NotInRoster, "{stranger}");
@@ -88,19 +79,10 @@ fn a_declaration_of_another_number_of_statuses_is_refused() {
     let mut round = announced();
     for more in [false, true] {
         let event = declaring(&round, SMALL, |event| {
-            let Event::Declare { declaration, .. } = event else {
-                unreachable!()
-            };
-            if more {
-                declaration.statuses.push(FineStatus::Zero)
-            } else {
-                _ = declaration.statuses.pop()
-            }
+            let Event::Declare { declaration, .. } = event else { unreachable!() };
+            if more { declaration.statuses.push(FineStatus::Zero) } else { _ = declaration.statuses.pop() }
         });
-        assert_eq!(
-            refused(&mut round, event),
-            Refusal::Malformed("number of statuses")
-        );
+        assert_eq!(refused(&mut round, event), Refusal::Malformed("number of statuses"));
     }
 }
 
@@ -109,9 +91,7 @@ fn a_declaration_for_another_collection_or_tier_is_refused() {
     let mut round = announced();
     for which in 0..3 {
         let event = declaring(&round, SMALL, |event| {
-            let Event::Declare { declaration, .. } = event else {
-                unreachable!()
-            };
+            let Event::Declare { declaration, .. } = event else { unreachable!() };
             match which {
                 0 => declaration.collection.hash[0] ^= 1,
                 1 => declaration.collection.version += 1,
@@ -132,16 +112,12 @@ fn a_second_different_declaration_is_refused_and_the_same_is_no_news() {
     round.at_region(same).unwrap();
     assert_eq!(round.region_facts.len(), facts);
     let changed = declaring(&round, SMALL, |event| {
-        let Event::Declare { declaration, .. } = event else {
-            unreachable!()
-        };
+        let Event::Declare { declaration, .. } = event else { unreachable!() };
         declaration.statuses.reverse();
     });
     assert_eq!(refused(&mut round, changed), Refusal::Second);
     let renewed = declaring(&round, SMALL, |event| {
-        let Event::Declare { certificate, .. } = event else {
-            unreachable!()
-        };
+        let Event::Declare { certificate, .. } = event else { unreachable!() };
         certificate[0] ^= 1;
     });
     assert_eq!(refused(&mut round, renewed), Refusal::Second);
@@ -154,10 +130,7 @@ fn a_declaration_at_or_after_the_deadline_is_refused() {
     round.declare(&unit(SMALL));
     round.now += 1;
     let late = round.declare_event(&unit(THIN));
-    assert_eq!(
-        refused(&mut round, late),
-        Refusal::Phase("not taking declarations")
-    );
+    assert_eq!(refused(&mut round, late), Refusal::Phase("not taking declarations"));
 }
 
 #[test]
@@ -167,14 +140,8 @@ fn a_declaration_after_the_pattern_was_chosen_is_refused() {
     round.now = START + DECLARE;
     round.choose();
     let late = round.declare_event(&unit(PLAIN));
-    assert_eq!(
-        refused(&mut round, late),
-        Refusal::Phase("not taking declarations")
-    );
-    assert!(
-        round.document().place(&unit(PLAIN)).is_none(),
-        "a kommun absent at 2 is not in the roster"
-    );
+    assert_eq!(refused(&mut round, late), Refusal::Phase("not taking declarations"));
+    assert!(round.document().place(&unit(PLAIN)).is_none(), "a kommun absent at 2 is not in the roster");
 }
 
 // Choosing.
@@ -184,23 +151,13 @@ fn the_pattern_is_chosen_at_the_deadline_or_when_everyone_declared_and_not_befor
     let mut round = announced();
     but(&round, &[PLAIN]).iter().for_each(|unit| round.declare(unit));
     assert!(round.region.duties(START).is_empty());
-    let choose = Event::Choose {
-        verify_key: [9; 32],
-        helper_key_id: [1; 32],
-    };
-    assert_eq!(
-        refused(&mut round, choose.clone()),
-        Refusal::Phase("not choosing a pattern")
-    );
+    let choose = Event::Choose { verify_key: [9; 32], helper_key_id: [1; 32] };
+    assert_eq!(refused(&mut round, choose.clone()), Refusal::Phase("not choosing a pattern"));
     assert_eq!(round.region.duties(START + DECLARE), vec![Duty::Choose]);
     round.declare(&unit(PLAIN));
     assert_eq!(round.region.duties(START), vec![Duty::Choose]);
     round.at_region(choose.clone()).unwrap();
-    assert_eq!(
-        refused(&mut round, choose),
-        Refusal::Phase("not choosing a pattern"),
-        "once"
-    );
+    assert_eq!(refused(&mut round, choose), Refusal::Phase("not choosing a pattern"), "once");
 }
 
 /// SAFE-3: too few kommuner end the round, with their number.
@@ -211,13 +168,7 @@ fn too_few_declarations_end_the_round_with_the_reason() {
     few.iter().for_each(|code| round.declare(&unit(code)));
     round.now = START + DECLARE;
     round.choose();
-    assert_eq!(
-        round.region.failure(),
-        Some(&Failure::RosterTooSmall {
-            kommuner: 4,
-            least: 5
-        })
-    );
+    assert_eq!(round.region.failure(), Some(&Failure::RosterTooSmall { kommuner: 4, least: 5 }));
     assert_eq!(round.region.phase(), Phase::Failed);
     assert!(round.region.duties(i64::MAX).is_empty());
     let text = round.region.failure().unwrap().to_string();
@@ -229,33 +180,19 @@ fn nobody_declaring_ends_the_round_too() {
     let mut round = announced();
     round.now = START + DECLARE;
     round.choose();
-    assert_eq!(
-        round.region.failure(),
-        Some(&Failure::RosterTooSmall {
-            kommuner: 0,
-            least: 5
-        })
-    );
+    assert_eq!(round.region.failure(), Some(&Failure::RosterTooSmall { kommuner: 0, least: 5 }));
 }
 
 // Answers.
 
 fn answer(round: &Federation, code: &str, lines: Vec<Vec<u32>>) -> Event {
-    Event::Answer {
-        unit: unit(code),
-        pattern: round.document().hash(),
-        lines,
-    }
+    Event::Answer { unit: unit(code), pattern: round.document().hash(), lines }
 }
 
 #[test]
 fn an_answer_to_another_pattern_is_refused() {
     let mut round = Federation::new(World::new()).until_chosen();
-    let event = Event::Answer {
-        unit: unit(SMALL),
-        pattern: [0; 32],
-        lines: Vec::new(),
-    };
+    let event = Event::Answer { unit: unit(SMALL), pattern: [0; 32], lines: Vec::new() };
     assert_eq!(refused(&mut round, event), Refusal::OtherBinding("pattern"));
 }
 
@@ -274,10 +211,7 @@ fn an_answer_from_outside_the_roster_is_refused() {
 #[test]
 fn an_answer_with_cells_that_do_not_exist_is_refused() {
     let mut round = Federation::new(World::new()).until_chosen();
-    for lines in [
-        vec![vec![u32::MAX]],
-        vec![vec![0], vec![round.world.system.unit_atoms as u32]],
-    ] {
+    for lines in [vec![vec![u32::MAX]], vec![vec![0], vec![round.world.system.unit_atoms as u32]]] {
         let event = answer(&round, SMALL, lines);
         assert_eq!(refused(&mut round, event), Refusal::Malformed("lines"));
     }
@@ -314,9 +248,7 @@ fn a_kommun_that_asks_for_every_line_breaks_nobodys_pattern() {
         let event = answer(&round, greedy, lines.clone());
         round.at_region(event).unwrap();
     }
-    but(&round, &[ZERO, SMALL])
-        .iter()
-        .for_each(|unit| round.answer(unit));
+    but(&round, &[ZERO, SMALL]).iter().for_each(|unit| round.answer(unit));
     round.at_region(Event::Finalise).unwrap();
     round.hold();
     round.document().units().iter().for_each(|unit| round.show(unit));
@@ -326,28 +258,16 @@ fn a_kommun_that_asks_for_every_line_breaks_nobodys_pattern() {
 fn the_final_pattern_waits_for_all_answers_and_the_deadline_ends_the_waiting() {
     let mut round = Federation::new(World::new()).until_chosen();
     assert!(round.region.duties(START).is_empty());
-    assert_eq!(
-        refused(&mut round, Event::Finalise),
-        Refusal::Phase("not past requests")
-    );
+    assert_eq!(refused(&mut round, Event::Finalise), Refusal::Phase("not past requests"));
     but(&round, &[PLAIN]).iter().for_each(|unit| round.answer(unit));
-    assert_eq!(
-        refused(&mut round, Event::Finalise),
-        Refusal::Phase("not past requests")
-    );
-    assert_eq!(
-        refused(&mut round, Event::DropMissing),
-        Refusal::Phase("not past a deadline")
-    );
+    assert_eq!(refused(&mut round, Event::Finalise), Refusal::Phase("not past requests"));
+    assert_eq!(refused(&mut round, Event::DropMissing), Refusal::Phase("not past a deadline"));
     round.now = deadline(&round);
     assert_eq!(round.region.duties(round.now), vec![Duty::DropMissing]);
     round.at_region(Event::DropMissing).unwrap();
     let document = round.document();
     assert_eq!((document.round, document.stage), (2, Stage::Preliminary));
-    assert!(
-        document.place(&unit(PLAIN)).is_none(),
-        "who did not answer is not waited for"
-    );
+    assert!(document.place(&unit(PLAIN)).is_none(), "who did not answer is not waited for");
 }
 
 // Reports.
@@ -360,9 +280,7 @@ fn submitting(round: &Federation, code: &str, content: u8) -> Event {
 fn a_report_with_another_certificate_is_refused() {
     let mut round = Federation::new(World::new()).until_final();
     let mut event = submitting(&round, SMALL, 1);
-    let Event::Submit { certificate, .. } = &mut event else {
-        unreachable!()
-    };
+    let Event::Submit { certificate, .. } = &mut event else { unreachable!() };
     *certificate = fingerprint(&der(&unit(THIN)));
     assert_eq!(refused(&mut round, event), Refusal::NotInRoster);
 }
@@ -425,22 +343,12 @@ fn a_report_after_the_round_failed_is_refused() {
 #[test]
 fn a_verdict_on_a_report_that_never_came_is_refused_and_a_verdict_stands() {
     let mut round = Federation::new(World::new()).until_final();
-    let verdict = |accepted| Event::Checked {
-        round: 1,
-        unit: unit(SMALL),
-        accepted,
-    };
-    assert_eq!(
-        refused(&mut round, verdict(true)),
-        Refusal::Phase("without this report")
-    );
+    let verdict = |accepted| Event::Checked { round: 1, unit: unit(SMALL), accepted };
+    assert_eq!(refused(&mut round, verdict(true)), Refusal::Phase("without this report"));
     round.submit(&unit(SMALL));
     round.at_region(verdict(false)).unwrap();
     round.at_region(verdict(true)).unwrap();
-    assert!(
-        round.region.verified().is_empty(),
-        "a rejected report does not become a good one"
-    );
+    assert!(round.region.verified().is_empty(), "a rejected report does not become a good one");
 }
 
 // Late and absent.
@@ -452,14 +360,8 @@ fn without(absent: &[&str]) -> Federation {
         round.submit(&unit);
         round.check(&unit);
     }
-    assert!(
-        round.region.duties(START).is_empty(),
-        "nothing is due while there is time"
-    );
-    assert_eq!(
-        refused(&mut round, Event::DropMissing),
-        Refusal::Phase("not past a deadline")
-    );
+    assert!(round.region.duties(START).is_empty(), "nothing is due while there is time");
+    assert_eq!(refused(&mut round, Event::DropMissing), Refusal::Phase("not past a deadline"));
     round.now = deadline(&round);
     assert_eq!(round.region.duties(round.now), vec![Duty::DropMissing]);
     round.at_region(Event::DropMissing).unwrap();
@@ -473,19 +375,13 @@ fn a_kommun_that_declared_and_does_not_submit_is_left_out_of_a_new_round() {
     let document = round.document();
     assert_eq!((document.round, document.stage), (2, Stage::Preliminary));
     assert_eq!(document.units(), but(&round, &[THIN]));
-    assert!(
-        round.region.verified().is_empty(),
-        "no report of the first round counts in the second"
-    );
+    assert!(round.region.verified().is_empty(), "no report of the first round counts in the second");
     round.finalise();
     round.submit_all();
     assert_eq!(round.region.duties(round.now), vec![Duty::Close]);
     round.close().unwrap();
     let (sums, _) = round.open();
-    let counts: Vec<_> = but(&round, &[THIN])
-        .iter()
-        .map(|unit| round.world.counts[unit].clone())
-        .collect();
+    let counts: Vec<_> = but(&round, &[THIN]).iter().map(|unit| round.world.counts[unit].clone()).collect();
     for (cell, sum) in sums {
         let true_sum: u64 = counts.iter().map(|own| round.world.system.value(own, cell)).sum();
         assert_eq!(sum, true_sum, "cell {cell}");
@@ -507,13 +403,9 @@ fn reports_of_the_round_before_are_not_used() {
     handed.round = 2;
     let helper = |handed: &HandedReport| round.helper.verify(handed).err();
     assert_eq!(helper(&handed), Some(Refusal::Report));
-    let whole = round
-        .helper
-        .close(1, &first.hash(), &first.units(), &round.helper_ledger);
+    let whole = round.helper.close(1, &first.hash(), &first.units(), &round.helper_ledger);
     assert!(whole.is_err(), "the first round is not closed any more");
-    let mixed = round
-        .helper
-        .close(1, &first.hash(), &document.units(), &round.helper_ledger);
+    let mixed = round.helper.close(1, &first.hash(), &document.units(), &round.helper_ledger);
     assert!(mixed.is_err());
 }
 
@@ -528,13 +420,7 @@ fn a_new_round_has_a_verify_key_of_its_own() {
 #[test]
 fn a_roster_that_would_shrink_under_the_minimum_ends_the_round_with_the_reason() {
     let round = without(&["2101", "2104", "2121"]);
-    assert_eq!(
-        round.region.failure(),
-        Some(&Failure::RosterTooSmall {
-            kommuner: 4,
-            least: 5
-        })
-    );
+    assert_eq!(round.region.failure(), Some(&Failure::RosterTooSmall { kommuner: 4, least: 5 }));
     assert_eq!(round.region.phase(), Phase::Failed);
     assert!(round.region.duties(i64::MAX).is_empty());
 }
@@ -556,13 +442,7 @@ fn a_kommun_whose_report_is_rejected_is_left_out_at_once() {
     }
     round.submit(&unit(SMALL));
     assert_eq!(round.region.duties(START), vec![Duty::Check(unit(SMALL))]);
-    round
-        .at_region(Event::Checked {
-            round: 1,
-            unit: unit(SMALL),
-            accepted: false,
-        })
-        .unwrap();
+    round.at_region(Event::Checked { round: 1, unit: unit(SMALL), accepted: false }).unwrap();
     assert_eq!(round.region.duties(START), vec![Duty::DropMissing]);
     round.at_region(Event::DropMissing).unwrap();
     assert_eq!(round.document().units(), but(&round, &[SMALL]));
@@ -571,22 +451,11 @@ fn a_kommun_whose_report_is_rejected_is_left_out_at_once() {
 #[test]
 fn a_verdict_or_an_opening_of_the_round_before_is_refused() {
     let mut round = without(&[THIN]);
-    let verdict = Event::Checked {
-        round: 1,
-        unit: unit(SMALL),
-        accepted: true,
-    };
+    let verdict = Event::Checked { round: 1, unit: unit(SMALL), accepted: true };
     assert_eq!(refused(&mut round, verdict), Refusal::OtherBinding("round"));
-    let opened = Event::Opened {
-        round: 1,
-        sums: Default::default(),
-        readable: Vec::new(),
-    };
+    let opened = Event::Opened { round: 1, sums: Default::default(), readable: Vec::new() };
     assert_eq!(refused(&mut round, opened), Refusal::OtherBinding("round"));
-    assert_eq!(
-        refused(&mut round, Event::HelperHolds(1)),
-        Refusal::OtherBinding("round")
-    );
+    assert_eq!(refused(&mut round, Event::HelperHolds(1)), Refusal::OtherBinding("round"));
 }
 
 #[test]
@@ -594,10 +463,7 @@ fn a_node_left_out_of_the_roster_is_not_shown_a_pattern_it_could_take() {
     let round = without(&[THIN]);
     let shown = shown(&round.document(), round.region.pattern().unwrap(), &unit(THIN));
     let member = &round.members[&unit(THIN)];
-    let facts = member
-        .node
-        .handle(node::Event::Pattern(Box::new(shown)), &member.ledger)
-        .unwrap();
+    let facts = member.node.handle(node::Event::Pattern(Box::new(shown)), &member.ledger).unwrap();
     assert!(matches!(facts[..], [node::Fact::Refused { round: 2, .. }]));
 }
 
@@ -607,21 +473,14 @@ fn a_node_left_out_of_the_roster_is_not_shown_a_pattern_it_could_take() {
 #[test]
 fn opening_before_the_round_is_complete_is_refused() {
     let mut round = Federation::new(World::new()).until_final();
-    let opened = Event::Opened {
-        round: 1,
-        sums: Default::default(),
-        readable: Vec::new(),
-    };
+    let opened = Event::Opened { round: 1, sums: Default::default(), readable: Vec::new() };
     assert!(matches!(refused(&mut round, opened), Refusal::Phase(_)));
 }
 
 #[test]
 fn publishing_before_anything_was_opened_is_refused() {
     for mut round in [announced(), Federation::new(World::new()).until_submitted()] {
-        assert!(matches!(
-            refused(&mut round, Event::Published([1; 32])),
-            Refusal::Phase(_)
-        ));
+        assert!(matches!(refused(&mut round, Event::Published([1; 32])), Refusal::Phase(_)));
         assert!(!round.region.phase().is_over());
     }
 }
@@ -631,22 +490,10 @@ fn a_round_that_is_over_stays_over() {
     let mut published = Federation::new(World::new()).until_submitted();
     published.close().unwrap();
     let (sums, readable) = published.open();
-    published
-        .at_region(Event::Opened {
-            round: 1,
-            sums,
-            readable,
-        })
-        .unwrap();
+    published.at_region(Event::Opened { round: 1, sums, readable }).unwrap();
     published.at_region(Event::Published([1; 32])).unwrap();
-    assert!(matches!(
-        refused(&mut published, Event::Fail(Failure::Audit)),
-        Refusal::Phase(_)
-    ));
-    assert!(matches!(
-        refused(&mut published, Event::Published([2; 32])),
-        Refusal::Phase(_)
-    ));
+    assert!(matches!(refused(&mut published, Event::Fail(Failure::Audit)), Refusal::Phase(_)));
+    assert!(matches!(refused(&mut published, Event::Published([2; 32])), Refusal::Phase(_)));
     published.at_region(Event::Published([1; 32])).unwrap();
     assert_eq!(published.region.phase(), Phase::Published);
 }

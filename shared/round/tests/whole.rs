@@ -11,11 +11,7 @@ use round::shares;
 use tables::system::{CellIndex, Counts};
 
 fn sum_of_all(world: &World, cell: CellIndex) -> u64 {
-    world
-        .counts
-        .values()
-        .map(|counts| world.system.value(counts, cell))
-        .sum()
+    world.counts.values().map(|counts| world.system.value(counts, cell)).sum()
 }
 
 /// TRUE-1, KEEP-1.
@@ -35,13 +31,7 @@ fn a_whole_round_opens_exactly_the_sums_of_the_counts() {
     for (cell, total) in &totals {
         assert_eq!(*total, sum_of_all(&round.world, *cell), "total of cell {cell}");
     }
-    round
-        .at_region(Event::Opened {
-            round: 1,
-            sums,
-            readable,
-        })
-        .unwrap();
+    round.at_region(Event::Opened { round: 1, sums, readable }).unwrap();
     assert_eq!(round.region.duties(START), vec![Duty::Certify]);
     round.at_region(Event::Published([3; 32])).unwrap();
     assert!(round.region.phase().is_over() && round.region.duties(START).is_empty());
@@ -53,20 +43,14 @@ fn no_readable_cell_of_any_unit_is_small() {
     let mut round = Federation::new(World::new()).until_submitted();
     round.close().unwrap();
     let (_, readable) = round.open();
-    let small = readable
-        .iter()
-        .flat_map(|cells| cells.values())
-        .filter(|value| (1..4).contains(*value))
-        .count();
+    let small =
+        readable.iter().flat_map(|cells| cells.values()).filter(|value| (1..4).contains(*value)).count();
     assert_eq!(small, 0);
     let small_cells = round.world.counts.values().map(|counts| {
         let values = round.world.system.unit_values(counts);
         values.into_iter().filter(|value| (1..4).contains(value)).count()
     });
-    assert!(
-        small_cells.sum::<usize>() >= 6,
-        "the fixture must hold small cells for this to mean anything"
-    );
+    assert!(small_cells.sum::<usize>() >= 6, "the fixture must hold small cells for this to mean anything");
 }
 
 /// STAY-1, STAY-2: what is logged with `{:?}` holds neither a count nor a key.
@@ -74,18 +58,11 @@ fn no_readable_cell_of_any_unit_is_small() {
 fn no_fact_or_event_prints_a_figure_or_a_key() {
     let sums = [(7, 987_654_321)].into();
     let readable = vec![[(8, 123_454_321)].into()];
-    let opened = Event::Opened {
-        round: 1,
-        sums,
-        readable,
-    };
+    let opened = Event::Opened { round: 1, sums, readable };
     let mut round = Federation::new(World::new()).until_submitted();
     let facts = round.region.handle(opened.clone(), START).unwrap();
     assert_eq!(facts.len(), 1);
-    let choose = Event::Choose {
-        verify_key: [201; 32],
-        helper_key_id: [0; 32],
-    };
+    let choose = Event::Choose { verify_key: [201; 32], helper_key_id: [0; 32] };
     let handed = round.world.handed(&round.document());
     round.close().unwrap();
     let text = format!(

@@ -24,9 +24,7 @@ impl Random {
         state[0] = 19_650_218;
         for at in 1..STATE {
             let last = state[at - 1];
-            state[at] = 1_812_433_253u32
-                .wrapping_mul(last ^ last >> 30)
-                .wrapping_add(at as u32);
+            state[at] = 1_812_433_253u32.wrapping_mul(last ^ last >> 30).wrapping_add(at as u32);
         }
         let mut at = 1;
         for _ in 0..STATE {
@@ -40,11 +38,7 @@ impl Random {
             at = Self::next_place(&mut state, at);
         }
         state[0] = 0x8000_0000;
-        Self {
-            state,
-            at: STATE,
-            next_gauss: None,
-        }
+        Self { state, at: STATE, next_gauss: None }
     }
 
     fn next_place(state: &mut [u32; STATE], at: usize) -> usize {
@@ -120,48 +114,12 @@ type Plan = (&'static str, &'static [(&'static str, usize)], f64, u32);
 const PLANS: [Plan; 8] = [
     ("tiny", &[("omrade", 10), ("age", 4), ("reason", 6)], 1500.0, 8),
     ("tiny2d", &[("omrade", 21), ("reason", 12)], 2500.0, 9),
-    (
-        "small",
-        &[("omrade", 10), ("sex", 2), ("age", 4), ("reason", 6)],
-        3000.0,
-        1,
-    ),
-    (
-        "lan21",
-        &[("omrade", 21), ("sex", 2), ("age", 5), ("reason", 7)],
-        12000.0,
-        2,
-    ),
-    (
-        "lan21x22",
-        &[("omrade", 21), ("sex", 2), ("age", 5), ("month", 22)],
-        30000.0,
-        3,
-    ),
-    (
-        "kom97x3",
-        &[("omrade", 97), ("sex", 2), ("age", 5), ("reason", 7)],
-        60000.0,
-        6,
-    ),
-    (
-        "kom97x4",
-        &[("omrade", 97), ("sex", 2), ("age", 5), ("group", 22)],
-        120000.0,
-        5,
-    ),
-    (
-        "kom97",
-        &[
-            ("omrade", 97),
-            ("sex", 2),
-            ("age", 5),
-            ("group", 22),
-            ("reason", 7),
-        ],
-        400000.0,
-        4,
-    ),
+    ("small", &[("omrade", 10), ("sex", 2), ("age", 4), ("reason", 6)], 3000.0, 1),
+    ("lan21", &[("omrade", 21), ("sex", 2), ("age", 5), ("reason", 7)], 12000.0, 2),
+    ("lan21x22", &[("omrade", 21), ("sex", 2), ("age", 5), ("month", 22)], 30000.0, 3),
+    ("kom97x3", &[("omrade", 97), ("sex", 2), ("age", 5), ("reason", 7)], 60000.0, 6),
+    ("kom97x4", &[("omrade", 97), ("sex", 2), ("age", 5), ("group", 22)], 120000.0, 5),
+    ("kom97", &[("omrade", 97), ("sex", 2), ("age", 5), ("group", 22), ("reason", 7)], 400000.0, 4),
 ];
 
 fn weights(random: &mut Random, dimension: usize, size: usize) -> Vec<f64> {
@@ -176,11 +134,8 @@ fn weights(random: &mut Random, dimension: usize, size: usize) -> Vec<f64> {
 
 fn table(&(_, dimensions, total, seed): &Plan) -> String {
     let mut random = Random::new(seed);
-    let weights: Vec<Vec<f64>> = dimensions
-        .iter()
-        .enumerate()
-        .map(|(at, (_, size))| weights(&mut random, at, *size))
-        .collect();
+    let weights: Vec<Vec<f64>> =
+        dimensions.iter().enumerate().map(|(at, (_, size))| weights(&mut random, at, *size)).collect();
     let names: Vec<&str> = dimensions.iter().map(|(name, _)| *name).collect();
     let mut text = format!("{},tid,matt,varde\n", names.join(","));
     let cells: usize = dimensions.iter().map(|(_, size)| size).product();
@@ -189,10 +144,7 @@ fn table(&(_, dimensions, total, seed): &Plan) -> String {
         for (code, (_, size)) in codes.iter_mut().zip(dimensions).rev() {
             (*code, at) = (at % size, at / size);
         }
-        let rate = codes
-            .iter()
-            .zip(&weights)
-            .fold(total, |rate, (code, weights)| rate * weights[*code]);
+        let rate = codes.iter().zip(&weights).fold(total, |rate, (code, weights)| rate * weights[*code]);
         let rate = rate * random.lognormal(-0.125, 0.5);
         for (at, code) in codes.iter().enumerate() {
             // infallible: writing to a String
@@ -217,10 +169,7 @@ fn main() -> ExitCode {
         eprintln!("tables: no table {unknown}");
         return ExitCode::from(2);
     }
-    for plan in PLANS
-        .iter()
-        .filter(|plan| names.is_empty() || names.iter().any(|name| name == plan.0))
-    {
+    for plan in PLANS.iter().filter(|plan| names.is_empty() || names.iter().any(|name| name == plan.0)) {
         let path = Path::new(&folder).join(format!("{}.csv", plan.0));
         let written = std::fs::create_dir_all(&folder).and_then(|()| std::fs::write(&path, table(plan)));
         if let Err(error) = written {

@@ -75,7 +75,5 @@ impl ProtectArguments {
 
 fn min_count(text: &str) -> Result<u32, String> {
     let value: u32 = text.parse().map_err(|_| "expected a whole number".to_string())?;
-    MinCount::new(value)
-        .map(MinCount::get)
-        .map_err(|error| error.to_string())
+    MinCount::new(value).map(MinCount::get).map_err(|error| error.to_string())
 }

@@ -26,11 +26,7 @@ const RELATIONS: &str = "relations.csv";
 #[derive(Debug, Clone, clap::Args)]
 pub struct AuditArguments {
     /// Mapp med tabell-*.csv och relations.csv
-    #[arg(
-        value_name = "DIR",
-        required_unless_present = "strict",
-        conflicts_with = "strict"
-    )]
+    #[arg(value_name = "DIR", required_unless_present = "strict", conflicts_with = "strict")]
     pub folder: Option<PathBuf>,
     /// Vad ett märke betyder, t.ex. '*=1..3' eller '**=4..' (som är förvalen); får anges flera gånger
     #[arg(long = "mark", value_name = "MÄRKE=MIN..MAX", conflicts_with = "strict")]
@@ -110,15 +106,9 @@ pub fn run(arguments: &AuditArguments) -> ExitCode {
 fn audited(arguments: &AuditArguments) -> Result<Verdict, AuditFault> {
     let (publication, min_count) = match &arguments.folder {
         Some(folder) => (from_folder(folder, &arguments.marks)?, None),
-        None => (
-            from_strict(&arguments.strict, &arguments.non_additive)?,
-            Some(arguments.min_count),
-        ),
+        None => (from_strict(&arguments.strict, &arguments.non_additive)?, Some(arguments.min_count)),
     };
-    let budget = Budget {
-        questions: arguments.questions,
-        ..Budget::default()
-    };
+    let budget = Budget { questions: arguments.questions, ..Budget::default() };
     let found = attack(&publication, budget, &|| false);
     write(&publication, &found, min_count, arguments.out.as_deref())?;
     Ok(found.verdict())
@@ -149,37 +139,21 @@ fn write(
 type Content = (String, Vec<u8>);
 
 fn load(path: &Path) -> Result<Content, AuditFault> {
-    let fault = |source| AuditFault::Read {
-        path: path.to_owned(),
-        source,
-    };
+    let fault = |source| AuditFault::Read { path: path.to_owned(), source };
     let size = std::fs::metadata(path).map_err(fault)?.len();
     if size > MAX_BYTES as u64 {
-        return Err(AuditFault::Limit {
-            path: path.to_owned(),
-            what: "bytes",
-            most: MAX_BYTES,
-        });
+        return Err(AuditFault::Limit { path: path.to_owned(), what: "bytes", most: MAX_BYTES });
     }
-    let name = path
-        .file_name()
-        .map(|name| name.to_string_lossy().into_owned())
-        .unwrap_or_default();
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     Ok((name, std::fs::read(path).map_err(fault)?))
 }
 
 fn borrowed(contents: &[Content]) -> Vec<read::File<'_>> {
-    contents
-        .iter()
-        .map(|(name, bytes)| (name.as_str(), bytes.as_slice()))
-        .collect()
+    contents.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect()
 }
 
 fn from_folder(folder: &Path, marks: &[MarkMeaning]) -> Result<Publication, AuditFault> {
-    let fault = |source| AuditFault::Read {
-        path: folder.to_owned(),
-        source,
-    };
+    let fault = |source| AuditFault::Read { path: folder.to_owned(), source };
     let mut names = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(fault)? {
         let name = entry.map_err(fault)?.file_name().to_string_lossy().into_owned();
@@ -188,30 +162,18 @@ fn from_folder(folder: &Path, marks: &[MarkMeaning]) -> Result<Publication, Audi
         }
     }
     if names.len() > MAX_FILES {
-        return Err(AuditFault::Limit {
-            path: folder.to_owned(),
-            what: "table files",
-            most: MAX_FILES,
-        });
+        return Err(AuditFault::Limit { path: folder.to_owned(), what: "table files", most: MAX_FILES });
     }
     names.sort_by_cached_key(|name| natural(name));
-    let tables = names
-        .iter()
-        .map(|name| load(&folder.join(name)))
-        .collect::<Result<Vec<_>, _>>()?;
+    let tables = names.iter().map(|name| load(&folder.join(name))).collect::<Result<Vec<_>, _>>()?;
     let relations = load(&folder.join(RELATIONS))?;
     let relations = (relations.0.as_str(), relations.1.as_slice());
     Ok(read::read(&borrowed(&tables), relations, &Marks::with(marks))?)
 }
 
 fn from_strict(paths: &[PathBuf], not_sums: &[String]) -> Result<Publication, AuditFault> {
-    let files = paths
-        .iter()
-        .map(|path| load(path))
-        .collect::<Result<Vec<_>, _>>()?;
-    let options = StrictOptions {
-        not_sums: not_sums.to_vec(),
-    };
+    let files = paths.iter().map(|path| load(path)).collect::<Result<Vec<_>, _>>()?;
+    let options = StrictOptions { not_sums: not_sums.to_vec() };
     Ok(strict::read(&borrowed(&files), &options)?)
 }
 
@@ -235,21 +197,8 @@ mod tests {
 
     #[test]
     fn files_come_in_the_order_of_their_numbers() {
-        let mut names = [
-            "tabell-10-1.csv",
-            "tabell-9-15.csv",
-            "tabell-9-2.csv",
-            "tabell-3-13.csv",
-        ];
+        let mut names = ["tabell-10-1.csv", "tabell-9-15.csv", "tabell-9-2.csv", "tabell-3-13.csv"];
         names.sort_by_cached_key(|name| natural(name));
-        assert_eq!(
-            names,
-            [
-                "tabell-3-13.csv",
-                "tabell-9-2.csv",
-                "tabell-9-15.csv",
-                "tabell-10-1.csv"
-            ]
-        );
+        assert_eq!(names, ["tabell-3-13.csv", "tabell-9-2.csv", "tabell-9-15.csv", "tabell-10-1.csv"]);
     }
 }

@@ -113,12 +113,7 @@ pub struct Table {
 
 impl fmt::Debug for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Table({:?}, {} finest cells)",
-            self.dimensions,
-            self.finest.len()
-        )
+        write!(f, "Table({:?}, {} finest cells)", self.dimensions, self.finest.len())
     }
 }
 
@@ -138,30 +133,16 @@ struct Rows {
 /// [`InputError`] names file, row and column, and what was expected.
 pub fn read(file: &str, bytes: &[u8]) -> Result<Table, InputError> {
     let rows = parse(file, check_encoding(file, bytes)?)?;
-    let shape_error = |reason| InputError::Shape {
-        file: file.into(),
-        reason,
-    };
+    let shape_error = |reason| InputError::Shape { file: file.into(), reason };
     let sizes: Vec<usize> = rows.names.iter().map(Vec::len).collect();
     let shape = Shape::new(&sizes).map_err(shape_error)?;
     let (codes, finest) = arrange(file, &rows, shape.finest())?;
     shape.with_margins(&finest).map_err(shape_error)?;
-    Ok(Table {
-        dimensions: rows.dimensions,
-        codes,
-        tid: rows.tid,
-        matt: rows.matt,
-        finest,
-        shape,
-    })
+    Ok(Table { dimensions: rows.dimensions, codes, tid: rows.tid, matt: rows.matt, finest, shape })
 }
 
 fn encoding(file: &str, row: usize, expected: &'static str) -> InputError {
-    InputError::Encoding {
-        file: file.into(),
-        row,
-        expected,
-    }
+    InputError::Encoding { file: file.into(), row, expected }
 }
 
 fn check_encoding<'a>(file: &str, bytes: &'a [u8]) -> Result<&'a str, InputError> {
@@ -180,11 +161,7 @@ fn check_encoding<'a>(file: &str, bytes: &'a [u8]) -> Result<&'a str, InputError
 
 /// The dimensions of a header, `omrade` first.
 fn dimensions(file: &str, header: &[String]) -> Result<(Vec<String>, bool), InputError> {
-    let wrong = |column: usize, expected| InputError::Header {
-        file: file.into(),
-        column,
-        expected,
-    };
+    let wrong = |column: usize, expected| InputError::Header { file: file.into(), column, expected };
     let with_status = header.last().is_some_and(|name| name == "status");
     let width = header.len() - usize::from(with_status);
     if header.first().is_none_or(|name| name != "omrade") {
@@ -206,18 +183,11 @@ fn dimensions(file: &str, header: &[String]) -> Result<(Vec<String>, bool), Inpu
 }
 
 fn parse(file: &str, text: &str) -> Result<Rows, InputError> {
-    let mut reader = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .from_reader(text.as_bytes());
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
     let mut records = reader.records();
     let broken = |row| encoding(file, row, "fields with closed quotes");
     let header: Vec<String> = match records.next() {
-        Some(record) => record
-            .map_err(|_| broken(1))?
-            .iter()
-            .map(str::to_string)
-            .collect(),
+        Some(record) => record.map_err(|_| broken(1))?.iter().map(str::to_string).collect(),
         None => Vec::new(),
     };
     let (dimensions, with_status) = dimensions(file, &header)?;
@@ -228,12 +198,7 @@ fn parse(file: &str, text: &str) -> Result<Rows, InputError> {
         let record = record.map_err(|_| broken(row))?;
         if record.len() != header.len() {
             let (found, expected) = (record.len(), header.len());
-            return Err(InputError::Fields {
-                file: file.into(),
-                row,
-                found,
-                expected,
-            });
+            return Err(InputError::Fields { file: file.into(), row, found, expected });
         }
         let wrong = |column: usize, expected| InputError::Field {
             file: file.into(),
@@ -267,13 +232,7 @@ fn parse(file: &str, text: &str) -> Result<Rows, InputError> {
     let Some((tid, matt)) = constant else {
         return Err(encoding(file, FIRST_ROW, "a row"));
     };
-    Ok(Rows {
-        dimensions,
-        rows,
-        names: names.into_iter().map(in_order_of_numbers).collect(),
-        tid,
-        matt,
-    })
+    Ok(Rows { dimensions, rows, names: names.into_iter().map(in_order_of_numbers).collect(), tid, matt })
 }
 
 fn number(names: &mut BTreeMap<String, u32>, code: &str) -> u32 {
@@ -293,9 +252,7 @@ fn in_order_of_numbers(names: BTreeMap<String, u32>) -> Vec<String> {
 
 fn is_code(text: &str) -> bool {
     !text.is_empty()
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b':' | b'.'))
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b':' | b'.'))
 }
 
 /// Sorts the codes and puts every count in its place.
@@ -308,10 +265,7 @@ fn arrange(file: &str, rows: &Rows, finest: usize) -> Result<(Vec<Vec<String>>, 
         .zip(&codes)
         .map(|(names, codes)| {
             // infallible: `codes` is `names` sorted
-            names
-                .iter()
-                .map(|name| codes.binary_search(name).unwrap_or_default())
-                .collect()
+            names.iter().map(|name| codes.binary_search(name).unwrap_or_default()).collect()
         })
         .collect();
     let (mut counts, mut first) = (vec![0u32; finest], vec![0usize; finest]);
@@ -320,24 +274,15 @@ fn arrange(file: &str, rows: &Rows, finest: usize) -> Result<(Vec<Vec<String>>, 
             .iter()
             .zip(&rank)
             .zip(&codes)
-            .fold(0, |at, ((number, rank), codes)| {
-                at * codes.len() + rank[*number as usize]
-            });
+            .fold(0, |at, ((number, rank), codes)| at * codes.len() + rank[*number as usize]);
         if first[at] != 0 {
-            return Err(InputError::Duplicate {
-                file: file.into(),
-                row: *row,
-                first: first[at],
-            });
+            return Err(InputError::Duplicate { file: file.into(), row: *row, first: first[at] });
         }
         (counts[at], first[at]) = (*count, *row);
     }
     match first.iter().position(|row| *row == 0) {
         None => Ok((codes, counts)),
-        Some(at) => Err(InputError::Missing {
-            file: file.into(),
-            key: key(&codes, at),
-        }),
+        Some(at) => Err(InputError::Missing { file: file.into(), key: key(&codes, at) }),
     }
 }
 

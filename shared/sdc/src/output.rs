@@ -18,9 +18,7 @@ pub fn write(table: &Table, protected: &Protected) -> String {
     for cell in 0..shape.len() {
         for (at, codes) in table.codes.iter().enumerate() {
             let total = if at == 0 { ALL_AREAS } else { TOT };
-            let code = codes
-                .get(shape.code(cell, at) as usize)
-                .map_or(total, String::as_str);
+            let code = codes.get(shape.code(cell, at) as usize).map_or(total, String::as_str);
             text.push_str(code);
             text.push(',');
         }

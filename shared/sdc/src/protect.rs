@@ -61,10 +61,7 @@ impl Fault {
 pub fn protect(arguments: &ProtectArguments) -> Result<String, Fault> {
     let options = arguments.options()?;
     let file = arguments.input.display().to_string();
-    let bytes = std::fs::read(&arguments.input).map_err(|error| Fault::Read {
-        file: file.clone(),
-        error,
-    })?;
+    let bytes = std::fs::read(&arguments.input).map_err(|error| Fault::Read { file: file.clone(), error })?;
     let table = input::read(&file, &bytes)?;
     let protected = table::protect(table.shape.clone(), &table.finest, &options)?;
     proof::check(&protected, &options)?;
@@ -83,8 +80,5 @@ pub fn protect(arguments: &ProtectArguments) -> Result<String, Fault> {
 }
 
 fn put(path: &Path, text: &str) -> Result<(), Fault> {
-    std::fs::write(path, text).map_err(|error| Fault::Write {
-        file: path.display().to_string(),
-        error,
-    })
+    std::fs::write(path, text).map_err(|error| Fault::Write { file: path.display().to_string(), error })
 }

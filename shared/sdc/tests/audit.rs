@@ -7,18 +7,11 @@ use std::process::{Command, Output};
 const EXPECTED: &str = include_str!("../../audit/tests/stockholm-2024/audit-expected.csv");
 
 fn sdc(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_sdc"))
-        .arg("audit")
-        .args(arguments)
-        .output()
-        .unwrap()
+    Command::new(env!("CARGO_BIN_EXE_sdc")).arg("audit").args(arguments).output().unwrap()
 }
 
 fn stockholm() -> String {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../audit/tests/stockholm-2024")
-        .display()
-        .to_string()
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../audit/tests/stockholm-2024").display().to_string()
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -52,15 +45,7 @@ fn the_list_goes_to_standard_output_and_the_summary_to_standard_error() {
 fn with_out_the_list_goes_to_the_file_and_the_summary_to_standard_output() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("lista.csv").display().to_string();
-    let output = sdc(&[
-        &stockholm(),
-        "--mark",
-        "*=1..3",
-        "--mark",
-        "**=4..",
-        "--out",
-        &out,
-    ]);
+    let output = sdc(&[&stockholm(), "--mark", "*=1..3", "--mark", "**=4..", "--out", &out]);
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(std::fs::read_to_string(&out).unwrap(), EXPECTED);
     assert!(text(&output.stdout).contains("Slutsats: INTE SÄKER"));
@@ -90,10 +75,7 @@ fn bad_input_is_named_without_what_stands_there() {
     let output = sdc(&[&folder.path().display().to_string()]);
     assert_eq!(output.status.code(), Some(4));
     let said = text(&output.stderr);
-    assert!(
-        said.starts_with("sdc: tabell-1.csv, row 4, column value or mark:"),
-        "{said}"
-    );
+    assert!(said.starts_with("sdc: tabell-1.csv, row 4, column value or mark:"), "{said}");
     assert!(!said.contains("7717"), "{said}"); // STAY-1
 }
 
@@ -109,16 +91,9 @@ fn strict_files_are_audited_together() {
         "T1.csv",
         "2180,a,2024,aktualiseringar,,x\n2180,b,2024,aktualiseringar,,x\n2180,TOT,2024,aktualiseringar,9,\n",
     );
-    let other = file(
-        "T2.csv",
-        "2180,a,2024,aktualiseringar,6,\n2180,TOT,2024,aktualiseringar,9,\n",
-    );
+    let other = file("T2.csv", "2180,a,2024,aktualiseringar,6,\n2180,TOT,2024,aktualiseringar,9,\n");
     assert_eq!(ends_with(&["--strict", &one, "--min-count", "5"]), 0);
     let both = sdc(&["--strict", &one, &other]);
     assert_eq!(both.status.code(), Some(1));
-    assert!(
-        text(&both.stdout).contains("T1.csv;typ=b 2024;2180;x;3;3;true"),
-        "{}",
-        text(&both.stdout)
-    );
+    assert!(text(&both.stdout).contains("T1.csv;typ=b 2024;2180;x;3;3;true"), "{}", text(&both.stdout));
 }

@@ -9,17 +9,12 @@ use sdc::{Fault, InputError, ProtectArguments, protect, read, write};
 use suppress::table::{Options, Protected, proof};
 
 fn data(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/data")
-        .join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name);
     std::fs::read_to_string(path).unwrap()
 }
 
 fn options(insider: bool) -> Options {
-    Options {
-        insider,
-        ..Options::default()
-    }
+    Options { insider, ..Options::default() }
 }
 
 fn run(text: &str, insider: bool) -> (Protected, String) {
@@ -33,15 +28,9 @@ fn run(text: &str, insider: bool) -> (Protected, String) {
 /// The secondary cells may become fewer; more is a step back. The bounds are those measured when this was written.
 #[test]
 fn the_reference_tables_withhold_no_more_than_measured() {
-    for (name, reader, insider) in [
-        ("tiny2d.csv", BOUND_2D.0, BOUND_2D.1),
-        ("tiny.csv", BOUND.0, BOUND.1),
-    ] {
+    for (name, reader, insider) in [("tiny2d.csv", BOUND_2D.0, BOUND_2D.1), ("tiny.csv", BOUND.0, BOUND.1)] {
         assert!(run(&data(name), false).0.summary.secondary <= reader, "{name}");
-        assert!(
-            run(&data(name), true).0.summary.secondary <= insider,
-            "{name} insider"
-        );
+        assert!(run(&data(name), true).0.summary.secondary <= insider, "{name} insider");
     }
 }
 
@@ -51,15 +40,8 @@ const BOUND_2D: (usize, usize) = (4, 6);
 #[test]
 fn nothing_small_and_no_more_than_the_truth_is_published_and_margins_add_up() {
     let (_, text) = run(&data("tiny.csv"), true);
-    let rows: Vec<Vec<&str>> = text
-        .lines()
-        .skip(1)
-        .map(|line| line.split(',').collect())
-        .collect();
-    assert_eq!(
-        text.lines().next(),
-        Some("omrade,age,reason,tid,matt,varde,status")
-    );
+    let rows: Vec<Vec<&str>> = text.lines().skip(1).map(|line| line.split(',').collect()).collect();
+    assert_eq!(text.lines().next(), Some("omrade,age,reason,tid,matt,varde,status"));
     assert_eq!(rows.len(), 11 * 5 * 7);
     for row in &rows {
         assert_eq!(row[5].is_empty(), row[6] == "x");
@@ -68,19 +50,14 @@ fn nothing_small_and_no_more_than_the_truth_is_published_and_margins_add_up() {
     let shown = |row: &Vec<&str>| row[5].parse::<i64>().ok();
     let mut lines = 0;
     for total in rows.iter().filter(|row| row[2] == "TOT") {
-        let parts = rows
-            .iter()
-            .filter(|row| row[0] == total[0] && row[1] == total[1] && row[2] != "TOT");
+        let parts = rows.iter().filter(|row| row[0] == total[0] && row[1] == total[1] && row[2] != "TOT");
         if let (Some(total), Some(sum)) = (shown(total), parts.map(shown).sum::<Option<i64>>()) {
             assert_eq!(total, sum);
             lines += 1;
         }
     }
     assert!(lines > 0);
-    assert!(
-        rows.iter()
-            .any(|row| row[..3] == ["00", "TOT", "TOT"] && row[6].is_empty())
-    );
+    assert!(rows.iter().any(|row| row[..3] == ["00", "TOT", "TOT"] && row[6].is_empty()));
 }
 
 #[test]
@@ -103,54 +80,20 @@ fn a_bad_file_is_refused_with_file_row_and_column_and_without_content() {
     let head = "omrade,age,tid,matt,varde\n";
     let cases = [
         ("", "in.csv, row 1, column 1: expected omrade"),
-        (
-            "kommun,age,tid,matt,varde\n",
-            "in.csv, row 1, column 1: expected omrade",
-        ),
-        (
-            "omrade,age,tid,matt,antal\n",
-            "in.csv, row 1, column 5: expected varde",
-        ),
-        (
-            "\u{feff}omrade,tid,matt,varde\n",
-            "in.csv, row 1: expected UTF-8 without a byte order mark",
-        ),
-        (
-            "omrade,tid,matt,varde\r\n",
-            "in.csv, row 1: expected line ends LF",
-        ),
+        ("kommun,age,tid,matt,varde\n", "in.csv, row 1, column 1: expected omrade"),
+        ("omrade,age,tid,matt,antal\n", "in.csv, row 1, column 5: expected varde"),
+        ("\u{feff}omrade,tid,matt,varde\n", "in.csv, row 1: expected UTF-8 without a byte order mark"),
+        ("omrade,tid,matt,varde\r\n", "in.csv, row 1: expected line ends LF"),
         (head, "in.csv, row 2: expected a row"),
-        (
-            &format!("{head}1001,a,2024,antal\n"),
-            "in.csv, row 2: 4 fields; expected 5 as in the header",
-        ),
-        (
-            &format!("{head}1001,a,2024,antal,-7\n"),
-            "in.csv, row 2, column varde: expected a count",
-        ),
-        (
-            &format!("{head}1001,a b,2024,antal,7\n"),
-            "in.csv, row 2, column age: expected a code",
-        ),
-        (
-            &format!("{head}1001,a,2024,antal,7\n1001,a,2024,antal,7\n"),
-            "in.csv, row 3: the same omrade",
-        ),
-        (
-            &format!("{head}1001,a,2024,antal,7\n1001,b,2023,antal,7\n"),
-            "in.csv, row 3, column tid",
-        ),
-        (
-            &format!("{head}1001,a,2024,antal,7\n1002,b,2024,antal,7\n"),
-            "in.csv: no row for 1001,b",
-        ),
+        (&format!("{head}1001,a,2024,antal\n"), "in.csv, row 2: 4 fields; expected 5 as in the header"),
+        (&format!("{head}1001,a,2024,antal,-7\n"), "in.csv, row 2, column varde: expected a count"),
+        (&format!("{head}1001,a b,2024,antal,7\n"), "in.csv, row 2, column age: expected a code"),
+        (&format!("{head}1001,a,2024,antal,7\n1001,a,2024,antal,7\n"), "in.csv, row 3: the same omrade"),
+        (&format!("{head}1001,a,2024,antal,7\n1001,b,2023,antal,7\n"), "in.csv, row 3, column tid"),
+        (&format!("{head}1001,a,2024,antal,7\n1002,b,2024,antal,7\n"), "in.csv: no row for 1001,b"),
     ];
     for (text, expected) in cases {
-        assert!(
-            refusal(text).starts_with(expected),
-            "{:?} / {expected}",
-            refusal(text)
-        );
+        assert!(refusal(text).starts_with(expected), "{:?} / {expected}", refusal(text));
     }
     assert!(!refusal(&format!("{head}1001,a,2024,antal,hemligt\n")).contains("hemligt"));
 }

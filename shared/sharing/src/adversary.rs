@@ -68,10 +68,7 @@ impl Type for Cheat {
     type AggregateResult = Vec<u128>;
 
     fn encode_measurement(&self, measurement: &Vec<u128>) -> Result<Vec<Field128>, FlpError> {
-        Ok(measurement
-            .iter()
-            .map(|element| Field128::from(*element))
-            .collect())
+        Ok(measurement.iter().map(|element| Field128::from(*element)).collect())
     }
     fn truncate(&self, input: Vec<Field128>) -> Result<Vec<Field128>, FlpError> {
         self.0.truncate(input)
@@ -97,11 +94,7 @@ fn report_of_bits(party: &Party, bits: [u128; 32]) -> Report {
         region: inputs[0].get_encoded().unwrap(),
         helper: Zeroizing::new(inputs[1].get_encoded().unwrap()),
     };
-    let contents = Contents {
-        measurements: &[],
-        readable: b"",
-        tags: b"",
-    };
+    let contents = Contents { measurements: &[], readable: b"", tags: b"" };
     assemble(hash, nonce, shares, contents, party.helper.public(), &mut rng(1)).unwrap()
 }
 
@@ -113,10 +106,7 @@ fn a_cheating_client_that_proves_true_bits_is_accepted() {
     bits[0] = 1;
     bits[31] = 1;
     let (region, helper, _) = party.accept(&report_of_bits(&party, bits)).unwrap();
-    assert_eq!(
-        u128::from(region.blocks()[0][0] + helper.blocks()[0][0]),
-        (1 << 31) + 1
-    );
+    assert_eq!(u128::from(region.blocks()[0][0] + helper.blocks()[0][0]), (1 << 31) + 1);
 }
 
 #[test]
@@ -127,11 +117,7 @@ fn an_entry_out_of_range_is_rejected_by_its_proof() {
         let mut bits = [0; 32];
         bits[place] = element;
         let rejected = party.accept(&report_of_bits(&party, bits)).unwrap_err();
-        assert_eq!(
-            rejected.reason(),
-            RejectReason::ProofFailed,
-            "{element} at {place}"
-        );
+        assert_eq!(rejected.reason(), RejectReason::ProofFailed, "{element} at {place}");
     }
     // Two wrongs that sum to a right: 2 in bit 0 and -1 in bit 1 make the entry 0.
     let mut bits = [0; 32];
@@ -151,12 +137,7 @@ fn a_node_that_alters_its_shares_before_sealing_is_rejected() {
     );
     let helper_shares = accepted.unwrap()[..crate::params::HELPER_SHARE_BYTES].to_vec();
     // Every commitment is made anew, so only proof and joint randomness can tell.
-    for byte in [
-        0,
-        16 * 31,
-        honest.region_shares.len() - 40,
-        honest.region_shares.len() - 1,
-    ] {
+    for byte in [0, 16 * 31, honest.region_shares.len() - 40, honest.region_shares.len() - 1] {
         let mut region = honest.region_shares.clone();
         region[byte] ^= 1;
         let shares = Shares {
@@ -164,25 +145,11 @@ fn a_node_that_alters_its_shares_before_sealing_is_rejected() {
             region,
             helper: Zeroizing::new(helper_shares.clone()),
         };
-        let contents = Contents {
-            measurements: &[],
-            readable: b"",
-            tags: b"",
-        };
-        let forged = assemble(
-            honest.binding,
-            honest.nonce,
-            shares,
-            contents,
-            party.helper.public(),
-            &mut rng(1),
-        )
-        .unwrap();
-        assert_eq!(
-            party.accept(&forged).unwrap_err().reason(),
-            RejectReason::ProofFailed,
-            "byte {byte}"
-        );
+        let contents = Contents { measurements: &[], readable: b"", tags: b"" };
+        let forged =
+            assemble(honest.binding, honest.nonce, shares, contents, party.helper.public(), &mut rng(1))
+                .unwrap();
+        assert_eq!(party.accept(&forged).unwrap_err().reason(), RejectReason::ProofFailed, "byte {byte}");
     }
 }
 
@@ -192,13 +159,8 @@ fn blocks_of_equal_length_cannot_be_exchanged() {
     let mut report = party.report(&[vec![1], vec![2]]);
     let half = report.region_shares.len() / 2;
     report.region_shares.rotate_left(half);
-    report
-        .public_shares
-        .rotate_left(crate::params::PUBLIC_SHARE_BYTES);
-    assert_eq!(
-        party.accept(&report).unwrap_err().reason(),
-        RejectReason::SealBroken
-    );
+    report.public_shares.rotate_left(crate::params::PUBLIC_SHARE_BYTES);
+    assert_eq!(party.accept(&report).unwrap_err().reason(), RejectReason::SealBroken);
 }
 
 /// The report as it is; the report relabelled by whoever passes it on; and a region that relabels for the
@@ -212,11 +174,7 @@ fn a_report_replayed_under_any_other_binding_is_rejected() {
     for (field, other) in every_other_binding() {
         let region = RegionVerifier::new(party.parameters.clone(), &other, key.clone());
         let helper = HelperVerifier::new(party.parameters.clone(), &other, key.clone(), helper_keys());
-        assert_eq!(
-            region.begin(&report).unwrap_err().reason(),
-            RejectReason::WrongBinding,
-            "{field}"
-        );
+        assert_eq!(region.begin(&report).unwrap_err().reason(), RejectReason::WrongBinding, "{field}");
         let (_, message) = party.region().begin(&report).unwrap();
         let rejected = helper.respond(&report.helper_part(), &message).unwrap_err();
         assert_eq!(rejected.reason(), RejectReason::WrongBinding, "{field}");
@@ -247,31 +205,13 @@ fn a_seal_or_readable_cells_moved_to_another_report_are_rejected() {
     let (one, two) = (party.report(&[vec![1]]), party.report(&[vec![1]]));
     let mut mixed = one.clone();
     mixed.sealed_helper = two.sealed_helper.clone();
-    assert_eq!(
-        party.accept(&mixed).unwrap_err().reason(),
-        RejectReason::SealBroken
-    );
-    let contents = Contents {
-        measurements: &[vec![1]],
-        readable: b"other cells",
-        tags: b"",
-    };
+    assert_eq!(party.accept(&mixed).unwrap_err().reason(), RejectReason::SealBroken);
+    let contents = Contents { measurements: &[vec![1]], readable: b"other cells", tags: b"" };
     let key = party.helper.public();
-    let other = shard(
-        &party.parameters,
-        &party.binding,
-        one.nonce,
-        contents,
-        key,
-        &mut rng(7),
-    )
-    .unwrap();
+    let other = shard(&party.parameters, &party.binding, one.nonce, contents, key, &mut rng(7)).unwrap();
     let mut mixed = one;
     mixed.sealed_readable = other.sealed_readable;
-    assert_eq!(
-        party.accept(&mixed).unwrap_err().reason(),
-        RejectReason::SealBroken
-    );
+    assert_eq!(party.accept(&mixed).unwrap_err().reason(), RejectReason::SealBroken);
 }
 
 proptest! {
@@ -307,10 +247,7 @@ fn chi_square(bytes: &[u8]) -> f64 {
     let mut counts = [0u64; 256];
     bytes.iter().for_each(|byte| counts[usize::from(*byte)] += 1);
     let expected = bytes.len() as f64 / 256.0;
-    counts
-        .iter()
-        .map(|count| (*count as f64 - expected).powi(2) / expected)
-        .sum()
+    counts.iter().map(|count| (*count as f64 - expected).powi(2) / expected).sum()
 }
 
 /// Upper quantile of chi-square with 255 degrees of freedom at alpha = 1e-6 (Wilson and Hilferty's
@@ -332,9 +269,7 @@ fn the_regions_share_alone_looks_uniform_whatever_it_shares() {
     }
     // The control: what is shared is far from uniform, and so would be a share that is not masked.
     let circuit = Honest::new(u128::from(u32::MAX), 64, optimal_chunk_length(64 * 32)).unwrap();
-    let plain = circuit
-        .encode_measurement(&vec![u128::from(u32::MAX); 64])
-        .unwrap();
+    let plain = circuit.encode_measurement(&vec![u128::from(u32::MAX); 64]).unwrap();
     let plain: Vec<u8> = plain.into_iter().flat_map(<[u8; 16]>::from).collect();
     assert!(chi_square(&plain) > 1_000.0 * CRITICAL);
 }
@@ -348,9 +283,7 @@ fn the_regions_output_share_does_not_depend_on_the_entry() {
         let (share, _, _) = party.accept(&party.report(&[vec![entry; 512]])).unwrap();
         let mut ones = [0i32; 128];
         for element in share.blocks()[0].iter().map(|element| u128::from(*element)) {
-            ones.iter_mut()
-                .enumerate()
-                .for_each(|(bit, count)| *count += i32::from(element >> bit & 1 == 1));
+            ones.iter_mut().enumerate().for_each(|(bit, count)| *count += i32::from(element >> bit & 1 == 1));
         }
         ones
     };
@@ -379,10 +312,7 @@ fn a_report_of_the_first_release_still_verifies() {
         .map(|(a, b)| u128::from(*a + *b))
         .collect();
     assert_eq!(sums, [1, 2, u128::from(u32::MAX)]);
-    assert_eq!(
-        report.open_readable(&accepted.readable_key).unwrap().as_slice(),
-        crate::fixture::READABLE
-    );
+    assert_eq!(report.open_readable(&accepted.readable_key).unwrap().as_slice(), crate::fixture::READABLE);
 }
 
 /// Prints a new vector: `cargo test -p sharing -- --ignored --nocapture prints_a_report`.
@@ -390,14 +320,8 @@ fn a_report_of_the_first_release_still_verifies() {
 #[ignore = "a tool, not a test"]
 fn prints_a_report_for_the_vector() {
     let party = Party::new(&[1, 2]);
-    let text = hex::encode(
-        party
-            .report(&[vec![1], vec![2, u32::MAX]])
-            .encode(&party.parameters),
-    );
-    text.as_bytes()
-        .chunks(110)
-        .for_each(|line| println!("{}", String::from_utf8_lossy(line)));
+    let text = hex::encode(party.report(&[vec![1], vec![2, u32::MAX]]).encode(&party.parameters));
+    text.as_bytes().chunks(110).for_each(|line| println!("{}", String::from_utf8_lossy(line)));
 }
 
 /// Prints times: `cargo test -p sharing -- --ignored --nocapture prints_the_time`.
@@ -419,15 +343,9 @@ fn prints_the_time_of_a_report() {
         let start = Instant::now();
         party.region().finish(state, &answer).unwrap();
         let finish = start.elapsed();
-        let (report, part) = (
-            report.encode(&party.parameters).len(),
-            report.helper_part().encode(&party.parameters).len(),
-        );
+        let (report, part) =
+            (report.encode(&party.parameters).len(), report.helper_part().encode(&party.parameters).len());
         println!("{entries}: shard {shard:?}, begin {begin:?}, respond {respond:?}, finish {finish:?}");
-        println!(
-            "  bytes: report {report}, part {part}, message {}, answer {}",
-            message.len(),
-            answer.len()
-        );
+        println!("  bytes: report {report}, part {part}, message {}, answer {}", message.len(), answer.len());
     }
 }

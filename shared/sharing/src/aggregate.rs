@@ -59,28 +59,16 @@ pub struct Batch {
 }
 
 impl Batch {
-    const EMPTY: Self = Self {
-        reports: 0,
-        checksum: [0; 32],
-    };
+    const EMPTY: Self = Self { reports: 0, checksum: [0; 32] };
 
     fn of(report: ContentHash) -> Self {
-        Self {
-            reports: 1,
-            checksum: hash(DOMAIN_CHECKSUM, &[&report.0]),
-        }
+        Self { reports: 1, checksum: hash(DOMAIN_CHECKSUM, &[&report.0]) }
     }
 
     fn joined(self, other: Self) -> Result<Self, AggregateError> {
         let mut checksum = self.checksum;
-        checksum
-            .iter_mut()
-            .zip(other.checksum)
-            .for_each(|(ours, theirs)| *ours ^= theirs);
-        let reports = self
-            .reports
-            .checked_add(other.reports)
-            .ok_or(AggregateError::TooManyReports)?;
+        checksum.iter_mut().zip(other.checksum).for_each(|(ours, theirs)| *ours ^= theirs);
+        let reports = self.reports.checked_add(other.reports).ok_or(AggregateError::TooManyReports)?;
         Ok(Self { reports, checksum })
     }
 
@@ -90,10 +78,7 @@ impl Batch {
     }
 
     pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(Self {
-            reports: reader.u64()?,
-            checksum: reader.array()?,
-        })
+        Ok(Self { reports: reader.u64()?, checksum: reader.array()? })
     }
 }
 
@@ -108,16 +93,8 @@ pub struct AggregateShare {
 impl AggregateShare {
     /// The sum of no reports.
     pub fn new(parameters: &VectorParameters, side: Side) -> Self {
-        let zeros = parameters
-            .blocks()
-            .iter()
-            .map(|block| vec![Field128::zero(); block.entries()])
-            .collect();
-        Self {
-            side,
-            batch: Batch::EMPTY,
-            blocks: zeros,
-        }
+        let zeros = parameters.blocks().iter().map(|block| vec![Field128::zero(); block.entries()]).collect();
+        Self { side, batch: Batch::EMPTY, blocks: zeros }
     }
 
     /// The side that holds it.
@@ -171,14 +148,9 @@ impl AggregateShare {
         before: &mut impl BeforeOpening,
     ) -> Result<Vec<OpenedShare>, AggregateError> {
         // Everything is checked before the step is asked, so that no budget is spent on a list that fails.
-        let mut opened = combinations
-            .iter()
-            .map(|c| self.combine(c))
-            .collect::<Result<Vec<_>, _>>()?;
+        let mut opened = combinations.iter().map(|c| self.combine(c)).collect::<Result<Vec<_>, _>>()?;
         for (combination, share) in opened.iter_mut().enumerate() {
-            before
-                .adjust(combination, share)
-                .map_err(|_| AggregateError::Refused { combination })?;
+            before.adjust(combination, share).map_err(|_| AggregateError::Refused { combination })?;
         }
         Ok(opened)
     }
@@ -189,15 +161,10 @@ impl AggregateShare {
             return Err(AggregateError::NoReports);
         }
         let block = combination.block();
-        let entries = self
-            .blocks
-            .get(block)
-            .ok_or(AggregateError::OutsideShape { block, index: 0 })?;
+        let entries = self.blocks.get(block).ok_or(AggregateError::OutsideShape { block, index: 0 })?;
         let mut element = Field128::zero();
         for &index in combination.indices() {
-            element += *entries
-                .get(index as usize)
-                .ok_or(AggregateError::OutsideShape { block, index })?;
+            element += *entries.get(index as usize).ok_or(AggregateError::OutsideShape { block, index })?;
         }
         Ok(OpenedShare::new(self.side, self.batch, combination.id(), element))
     }
@@ -257,9 +224,7 @@ mod tests {
 
     fn single(share: &AggregateShare, block: usize, indices: &[u32]) -> Result<OpenedShare, AggregateError> {
         let combination = Combination::new(block, indices.to_vec()).unwrap();
-        share
-            .combine_all(&[combination], &mut NoNoise)
-            .map(|mut shares| shares.remove(0))
+        share.combine_all(&[combination], &mut NoNoise).map(|mut shares| shares.remove(0))
     }
 
     #[test]
@@ -282,14 +247,8 @@ mod tests {
         let (region, _) = aggregated(&party, &[vec![vec![1, 2]]]);
         let empty = AggregateShare::new(&party.parameters, Side::Region);
         assert_eq!(single(&empty, 0, &[0]), Err(AggregateError::NoReports));
-        assert_eq!(
-            single(&region, 1, &[0]),
-            Err(AggregateError::OutsideShape { block: 1, index: 0 })
-        );
-        assert_eq!(
-            single(&region, 0, &[0, 2]),
-            Err(AggregateError::OutsideShape { block: 0, index: 2 })
-        );
+        assert_eq!(single(&region, 1, &[0]), Err(AggregateError::OutsideShape { block: 1, index: 0 }));
+        assert_eq!(single(&region, 0, &[0, 2]), Err(AggregateError::OutsideShape { block: 0, index: 2 }));
     }
 
     #[test]
@@ -300,19 +259,14 @@ mod tests {
         region.merge(&other_region).unwrap();
         helper.merge(&other_helper).unwrap();
         assert_eq!(region.batch().reports, 3);
-        let opened = open(
-            &single(&region, 0, &[0, 1]).unwrap(),
-            &single(&helper, 0, &[0, 1]).unwrap(),
-        );
+        let opened = open(&single(&region, 0, &[0, 1]).unwrap(), &single(&helper, 0, &[0, 1]).unwrap());
         assert_eq!(opened, Ok(40));
     }
 
     #[test]
     fn the_order_of_reports_does_not_matter() {
         let party = Party::new(&[1]);
-        let shares: Vec<_> = (0..3)
-            .map(|n| party.accept(&party.report(&[vec![n]])).unwrap().0)
-            .collect();
+        let shares: Vec<_> = (0..3).map(|n| party.accept(&party.report(&[vec![n]])).unwrap().0).collect();
         let sum = |order: [usize; 3]| {
             let mut sum = AggregateShare::new(&party.parameters, Side::Region);
             order.iter().for_each(|n| sum.add(&shares[*n]).unwrap());
@@ -328,10 +282,7 @@ mod tests {
         let bytes = region.encode(&party.parameters);
         assert!(AggregateShare::decode(&party.parameters, &bytes).unwrap() == region);
         assert!(AggregateShare::decode(&party.parameters, &bytes[1..]).is_err());
-        assert_eq!(
-            format!("{region:?}"),
-            "AggregateShare { side: Region, reports: 1, .. }"
-        );
+        assert_eq!(format!("{region:?}"), "AggregateShare { side: Region, reports: 1, .. }");
     }
 
     proptest! {

@@ -72,12 +72,7 @@ impl Binding {
         out.extend_from_slice(&self.round.to_be_bytes());
         out.push(self.tier.code());
         put_prefixed(&mut out, self.unit.as_bytes());
-        for fixed in [
-            &self.certificate,
-            &self.helper_key_id,
-            &self.roster_hash,
-            &self.pattern_hash,
-        ] {
+        for fixed in [&self.certificate, &self.helper_key_id, &self.roster_hash, &self.pattern_hash] {
             out.extend_from_slice(fixed);
         }
         out
@@ -149,10 +144,7 @@ mod tests {
         for (field, other) in every_other_binding() {
             assert_ne!(other.hash(&parameters), original, "{field}");
         }
-        assert_ne!(
-            binding().hash(&VectorParameters::from_lengths(&[4]).unwrap()),
-            original
-        );
+        assert_ne!(binding().hash(&VectorParameters::from_lengths(&[4]).unwrap()), original);
     }
 
     #[test]

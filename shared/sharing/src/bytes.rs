@@ -114,11 +114,7 @@ impl<'a> Reader<'a> {
 
     /// Exactly `expected` at this place.
     pub(crate) fn magic(&mut self, expected: &[u8]) -> Result<(), DecodeError> {
-        if self.take(expected.len())? == expected {
-            Ok(())
-        } else {
-            Err(DecodeError::WrongKind)
-        }
+        if self.take(expected.len())? == expected { Ok(()) } else { Err(DecodeError::WrongKind) }
     }
 
     /// One canonical field element.
@@ -157,20 +153,14 @@ mod tests {
     fn a_length_above_the_limit_is_refused_before_reading() {
         let mut bytes = u64::MAX.to_be_bytes().to_vec();
         bytes.extend_from_slice(&[0; 10]);
-        assert_eq!(
-            Reader::new(&bytes).prefixed(9),
-            Err(DecodeError::TooLong { limit: 9 })
-        );
+        assert_eq!(Reader::new(&bytes).prefixed(9), Err(DecodeError::TooLong { limit: 9 }));
     }
 
     #[test]
     fn a_field_element_has_one_encoding_only() {
         // The modulus itself (2^128 - 7*2^66 + 1) would be a second encoding of zero.
         let modulus: u128 = (u128::MAX - 7 * (1 << 66)) + 2;
-        assert_eq!(
-            Reader::new(&modulus.to_le_bytes()).element(),
-            Err(DecodeError::BadValue)
-        );
+        assert_eq!(Reader::new(&modulus.to_le_bytes()).element(), Err(DecodeError::BadValue));
         assert!(Reader::new(&(modulus - 1).to_le_bytes()).element().is_ok());
     }
 }

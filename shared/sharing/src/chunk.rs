@@ -78,11 +78,7 @@ pub fn chunks(bytes: &[u8]) -> Result<impl ExactSizeIterator<Item = Chunk<'_>>, 
     let count = u32::try_from(pieces.len()).map_err(|_| ChunkError::TooLarge { limit: usize::MAX })?;
     Ok(pieces.enumerate().map(move |(index, bytes)| {
         // infallible: index < count, which is a u32
-        Chunk {
-            index: index as u32,
-            count,
-            bytes,
-        }
+        Chunk { index: index as u32, count, bytes }
     }))
 }
 
@@ -97,12 +93,7 @@ pub struct Reassembler {
 impl Reassembler {
     /// Accepts at most `limit` bytes: [`crate::report::Report::max_bytes`] for a report.
     pub fn new(limit: usize) -> Self {
-        Self {
-            limit,
-            count: None,
-            next: 0,
-            bytes: Vec::new(),
-        }
+        Self { limit, count: None, next: 0, bytes: Vec::new() }
     }
 
     /// Takes the next piece.
@@ -129,10 +120,7 @@ impl Reassembler {
             return Err(ChunkError::WrongSize { index });
         }
         if index > self.next {
-            return Err(ChunkError::OutOfOrder {
-                expected: self.next,
-                got: index,
-            });
+            return Err(ChunkError::OutOfOrder { expected: self.next, got: index });
         }
         let last = index == count - 1;
         if bytes.is_empty() || bytes.len() > CHUNK_BYTES || (!last && bytes.len() != CHUNK_BYTES) {
@@ -152,11 +140,7 @@ impl Reassembler {
     /// [`ChunkError::Missing`].
     pub fn finish(self) -> Result<Vec<u8>, ChunkError> {
         let missing = self.count.map_or(1, |count| count - self.next);
-        if missing == 0 {
-            Ok(self.bytes)
-        } else {
-            Err(ChunkError::Missing { missing })
-        }
+        if missing == 0 { Ok(self.bytes) } else { Err(ChunkError::Missing { missing }) }
     }
 }
 
@@ -182,9 +166,7 @@ mod tests {
 
     fn reassemble<'a>(pieces: impl IntoIterator<Item = Chunk<'a>>) -> Result<Vec<u8>, ChunkError> {
         let mut reassembler = Reassembler::new(LIMIT);
-        pieces
-            .into_iter()
-            .try_for_each(|piece| reassembler.accept(piece))?;
+        pieces.into_iter().try_for_each(|piece| reassembler.accept(piece))?;
         reassembler.finish()
     }
 
@@ -194,20 +176,10 @@ mod tests {
         let pieces: Vec<_> = chunks(&whole).unwrap().collect();
         let twice = [pieces[0], pieces[1], pieces[0]];
         assert_eq!(reassemble(twice), Err(ChunkError::Duplicate { index: 0 }));
-        assert_eq!(
-            reassemble([pieces[0], pieces[2]]),
-            Err(ChunkError::OutOfOrder { expected: 1, got: 2 })
-        );
-        assert_eq!(
-            reassemble([pieces[0], pieces[1]]),
-            Err(ChunkError::Missing { missing: 1 })
-        );
+        assert_eq!(reassemble([pieces[0], pieces[2]]), Err(ChunkError::OutOfOrder { expected: 1, got: 2 }));
+        assert_eq!(reassemble([pieces[0], pieces[1]]), Err(ChunkError::Missing { missing: 1 }));
         assert_eq!(reassemble([]), Err(ChunkError::Missing { missing: 1 }));
-        let after_the_end = pieces.iter().copied().chain([Chunk {
-            index: 3,
-            count: 3,
-            bytes: &[1],
-        }]);
+        let after_the_end = pieces.iter().copied().chain([Chunk { index: 3, count: 3, bytes: &[1] }]);
         assert_eq!(reassemble(after_the_end), Err(ChunkError::WrongSize { index: 3 }));
     }
 
@@ -215,33 +187,15 @@ mod tests {
     fn sizes_and_counts_that_do_not_fit_are_named() {
         let piece = |index, count, bytes| Chunk { index, count, bytes };
         let long = bytes(CHUNK_BYTES + 1);
-        assert_eq!(
-            reassemble([piece(0, 1, &long)]),
-            Err(ChunkError::WrongSize { index: 0 })
-        );
-        assert_eq!(
-            reassemble([piece(0, 2, &long[..5])]),
-            Err(ChunkError::WrongSize { index: 0 })
-        );
-        assert_eq!(
-            reassemble([piece(0, 1, &[])]),
-            Err(ChunkError::WrongSize { index: 0 })
-        );
+        assert_eq!(reassemble([piece(0, 1, &long)]), Err(ChunkError::WrongSize { index: 0 }));
+        assert_eq!(reassemble([piece(0, 2, &long[..5])]), Err(ChunkError::WrongSize { index: 0 }));
+        assert_eq!(reassemble([piece(0, 1, &[])]), Err(ChunkError::WrongSize { index: 0 }));
         assert_eq!(reassemble([piece(0, 0, &[1])]), Err(ChunkError::WrongCount));
         let full = &long[..CHUNK_BYTES];
-        assert_eq!(
-            reassemble([piece(0, 3, full), piece(1, 2, full)]),
-            Err(ChunkError::WrongCount)
-        );
-        assert_eq!(
-            reassemble([piece(0, u32::MAX, full)]),
-            Err(ChunkError::TooLarge { limit: LIMIT })
-        );
+        assert_eq!(reassemble([piece(0, 3, full), piece(1, 2, full)]), Err(ChunkError::WrongCount));
+        assert_eq!(reassemble([piece(0, u32::MAX, full)]), Err(ChunkError::TooLarge { limit: LIMIT }));
         let mut small = Reassembler::new(3);
-        assert_eq!(
-            small.accept(piece(0, 1, &[1; 4])),
-            Err(ChunkError::TooLarge { limit: 3 })
-        );
+        assert_eq!(small.accept(piece(0, 1, &[1; 4])), Err(ChunkError::TooLarge { limit: 3 }));
     }
 
     proptest! {

@@ -70,37 +70,17 @@ pub(crate) struct Party {
 
 impl Party {
     pub(crate) fn new(lengths: &[u32]) -> Self {
-        Self {
-            parameters: parameters(lengths),
-            binding: binding(),
-            helper: helper_keys(),
-        }
+        Self { parameters: parameters(lengths), binding: binding(), helper: helper_keys() }
     }
 
     pub(crate) fn report(&self, measurements: &[Vec<u32>]) -> Report {
-        let contents = Contents {
-            measurements,
-            readable: READABLE,
-            tags: TAGS,
-        };
+        let contents = Contents { measurements, readable: READABLE, tags: TAGS };
         let key = self.helper.public();
-        shard(
-            &self.parameters,
-            &self.binding,
-            [5; 16],
-            contents,
-            key,
-            &mut rng(6),
-        )
-        .unwrap()
+        shard(&self.parameters, &self.binding, [5; 16], contents, key, &mut rng(6)).unwrap()
     }
 
     pub(crate) fn region(&self) -> RegionVerifier {
-        RegionVerifier::new(
-            self.parameters.clone(),
-            &self.binding,
-            VerifyKey::from_bytes([9; 32]),
-        )
+        RegionVerifier::new(self.parameters.clone(), &self.binding, VerifyKey::from_bytes([9; 32]))
     }
 
     pub(crate) fn helper(&self) -> HelperVerifier {

@@ -79,9 +79,7 @@ pub struct Sealed {
 
 impl std::fmt::Debug for Sealed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Sealed")
-            .field("bytes", &self.ciphertext.len())
-            .finish_non_exhaustive()
+        f.debug_struct("Sealed").field("bytes", &self.ciphertext.len()).finish_non_exhaustive()
     }
 }
 
@@ -136,10 +134,7 @@ impl HelperPublicKey {
                 &mut Adapted(rng),
             )
             .map_err(|_| SealError::KeyRefused)?;
-        Ok(Sealed {
-            encapsulated: encapsulated.to_bytes().into(),
-            ciphertext,
-        })
+        Ok(Sealed { encapsulated: encapsulated.to_bytes().into(), ciphertext })
     }
 }
 
@@ -157,24 +152,16 @@ impl HelperKeyPair {
     /// [`SealError::ShortIkm`].
     pub fn derive(ikm: &[u8]) -> Result<Self, SealError> {
         if ikm.len() < MIN_IKM_BYTES {
-            return Err(SealError::ShortIkm {
-                minimum: MIN_IKM_BYTES,
-            });
+            return Err(SealError::ShortIkm { minimum: MIN_IKM_BYTES });
         }
         let (secret, public) = X25519HkdfSha256::derive_keypair(ikm);
-        Ok(Self {
-            secret,
-            public: HelperPublicKey(public),
-        })
+        Ok(Self { secret, public: HelperPublicKey(public) })
     }
 
     /// A fresh pair.
     pub fn generate(rng: &mut impl CryptoRng) -> Self {
         let (secret, public) = X25519HkdfSha256::gen_keypair_with_rng(&mut Adapted(rng));
-        Self {
-            secret,
-            public: HelperPublicKey(public),
-        }
+        Self { secret, public: HelperPublicKey(public) }
     }
 
     /// From the stored secret key.
@@ -225,9 +212,7 @@ impl HelperKeyPair {
 
 impl std::fmt::Debug for HelperKeyPair {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("HelperKeyPair")
-            .field("public", &self.public)
-            .finish_non_exhaustive()
+        f.debug_struct("HelperKeyPair").field("public", &self.public).finish_non_exhaustive()
     }
 }
 
@@ -265,14 +250,8 @@ mod tests {
         let keys = HelperKeyPair::generate(&mut rng(1));
         let other = HelperKeyPair::generate(&mut rng(2));
         let purpose = SealPurpose::HelperPart;
-        let sealed = keys
-            .public()
-            .seal(purpose, BINDING, b"aad", b"text", &mut rng(3))
-            .unwrap();
-        assert_eq!(
-            keys.open(purpose, BINDING, b"aad", &sealed).unwrap().as_slice(),
-            b"text"
-        );
+        let sealed = keys.public().seal(purpose, BINDING, b"aad", b"text", &mut rng(3)).unwrap();
+        assert_eq!(keys.open(purpose, BINDING, b"aad", &sealed).unwrap().as_slice(), b"text");
         for attempt in [
             other.open(purpose, BINDING, b"aad", &sealed),
             keys.open(SealPurpose::AggregateShare, BINDING, b"aad", &sealed),
@@ -311,20 +290,11 @@ mod tests {
 
     #[test]
     fn keys_of_small_order_and_short_material_are_refused() {
-        assert_eq!(
-            HelperPublicKey::from_bytes(&[0; 32]).unwrap_err(),
-            SealError::KeyRefused
-        );
+        assert_eq!(HelperPublicKey::from_bytes(&[0; 32]).unwrap_err(), SealError::KeyRefused);
         let mut one = [0; 32];
         one[0] = 1;
-        assert_eq!(
-            HelperPublicKey::from_bytes(&one).unwrap_err(),
-            SealError::KeyRefused
-        );
-        assert!(matches!(
-            HelperKeyPair::derive(&[1; 31]),
-            Err(SealError::ShortIkm { minimum: 32 })
-        ));
+        assert_eq!(HelperPublicKey::from_bytes(&one).unwrap_err(), SealError::KeyRefused);
+        assert!(matches!(HelperKeyPair::derive(&[1; 31]), Err(SealError::ShortIkm { minimum: 32 })));
     }
 
     #[test]

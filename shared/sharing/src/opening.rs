@@ -52,9 +52,7 @@ impl Combination {
     pub fn new(block: usize, indices: Vec<u32>) -> Result<Self, CombinationError> {
         let last = *indices.last().ok_or(CombinationError::Empty)?;
         if let Some(position) = indices.windows(2).position(|pair| pair[0] >= pair[1]) {
-            return Err(CombinationError::NotIncreasing {
-                position: position + 1,
-            });
+            return Err(CombinationError::NotIncreasing { position: position + 1 });
         }
         if block >= MAX_BLOCKS || last >= MAX_BLOCK_LENGTH {
             return Err(CombinationError::OutsideLimits);
@@ -74,11 +72,7 @@ impl Combination {
 
     /// The hash both sides know it by.
     pub fn id(&self) -> CombinationId {
-        let indices: Vec<u8> = self
-            .indices
-            .iter()
-            .flat_map(|index| index.to_be_bytes())
-            .collect();
+        let indices: Vec<u8> = self.indices.iter().flat_map(|index| index.to_be_bytes()).collect();
         CombinationId(hash(DOMAIN, &[&(self.block as u64).to_be_bytes(), &indices]))
     }
 }
@@ -94,12 +88,7 @@ pub struct OpenedShare {
 
 impl OpenedShare {
     pub(crate) fn new(side: Side, batch: Batch, combination: CombinationId, element: Field128) -> Self {
-        Self {
-            side,
-            batch,
-            combination,
-            element,
-        }
+        Self { side, batch, combination, element }
     }
 
     /// The side it comes from.
@@ -158,9 +147,7 @@ impl OpenedShare {
 
 impl std::fmt::Debug for OpenedShare {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("OpenedShare")
-            .field("side", &self.side)
-            .finish_non_exhaustive()
+        f.debug_struct("OpenedShare").field("side", &self.side).finish_non_exhaustive()
     }
 }
 
@@ -220,10 +207,7 @@ pub fn open(region: &OpenedShare, helper: &OpenedShare) -> Result<u64, OpenError
         return Err(OpenError::DifferentReports);
     }
     let sum = u128::from(region.element + helper.element);
-    u64::try_from(sum)
-        .ok()
-        .filter(|sum| *sum < SUM_LIMIT)
-        .ok_or(OpenError::NoSum)
+    u64::try_from(sum).ok().filter(|sum| *sum < SUM_LIMIT).ok_or(OpenError::NoSum)
 }
 
 #[cfg(test)]
@@ -231,26 +215,15 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const BATCH: Batch = Batch {
-        reports: 3,
-        checksum: [1; 32],
-    };
+    const BATCH: Batch = Batch { reports: 3, checksum: [1; 32] };
 
     fn share(side: Side, element: Field128) -> OpenedShare {
-        OpenedShare::new(
-            side,
-            BATCH,
-            Combination::new(0, vec![1, 2]).unwrap().id(),
-            element,
-        )
+        OpenedShare::new(side, BATCH, Combination::new(0, vec![1, 2]).unwrap().id(), element)
     }
 
     fn pair(sum: u128, mask: u128) -> (OpenedShare, OpenedShare) {
         let mask = Field128::from(mask);
-        (
-            share(Side::Region, Field128::from(sum) - mask),
-            share(Side::Helper, mask),
-        )
+        (share(Side::Region, Field128::from(sum) - mask), share(Side::Helper, mask))
     }
 
     #[test]
@@ -283,22 +256,10 @@ mod tests {
     #[test]
     fn coefficients_are_zero_or_one() {
         assert_eq!(Combination::new(0, vec![]), Err(CombinationError::Empty));
-        assert_eq!(
-            Combination::new(0, vec![1, 1]),
-            Err(CombinationError::NotIncreasing { position: 1 })
-        );
-        assert_eq!(
-            Combination::new(0, vec![0, 2, 1]),
-            Err(CombinationError::NotIncreasing { position: 2 })
-        );
-        assert_eq!(
-            Combination::new(256, vec![0]),
-            Err(CombinationError::OutsideLimits)
-        );
-        assert_eq!(
-            Combination::new(0, vec![65_536]),
-            Err(CombinationError::OutsideLimits)
-        );
+        assert_eq!(Combination::new(0, vec![1, 1]), Err(CombinationError::NotIncreasing { position: 1 }));
+        assert_eq!(Combination::new(0, vec![0, 2, 1]), Err(CombinationError::NotIncreasing { position: 2 }));
+        assert_eq!(Combination::new(256, vec![0]), Err(CombinationError::OutsideLimits));
+        assert_eq!(Combination::new(0, vec![65_536]), Err(CombinationError::OutsideLimits));
     }
 
     #[test]
@@ -329,16 +290,9 @@ mod tests {
         let list = [0, 1].map(|index| Combination::new(0, vec![index]).unwrap());
         let ours = region.combine_all(&list, &mut Plus(-5)).unwrap();
         let theirs = helper.combine_all(&list, &mut Plus(3)).unwrap();
-        let sums: Vec<_> = ours
-            .iter()
-            .zip(&theirs)
-            .map(|(a, b)| open(a, b).unwrap())
-            .collect();
+        let sums: Vec<_> = ours.iter().zip(&theirs).map(|(a, b)| open(a, b).unwrap()).collect();
         assert_eq!(sums, [98, 196]);
-        assert_eq!(
-            region.combine_all(&list, &mut Plus(0)),
-            Err(AggregateError::Refused { combination: 0 })
-        );
+        assert_eq!(region.combine_all(&list, &mut Plus(0)), Err(AggregateError::Refused { combination: 0 }));
     }
 
     proptest! {

@@ -103,18 +103,12 @@ pub(crate) fn read_blocks(
     parameters: &VectorParameters,
     reader: &mut Reader<'_>,
 ) -> Result<Vec<Vec<Field128>>, DecodeError> {
-    parameters
-        .blocks()
-        .iter()
-        .map(|block| reader.elements(block.entries()))
-        .collect()
+    parameters.blocks().iter().map(|block| reader.elements(block.entries())).collect()
 }
 
 impl std::fmt::Debug for OutputShare {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("OutputShare")
-            .field("side", &self.side)
-            .finish_non_exhaustive()
+        f.debug_struct("OutputShare").field("side", &self.side).finish_non_exhaustive()
     }
 }
 

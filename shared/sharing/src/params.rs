@@ -94,10 +94,7 @@ impl Block {
         match length {
             0 => Err(ParameterError::EmptyBlock),
             1..=MAX_BLOCK_LENGTH => Ok(Self { length }),
-            _ => Err(ParameterError::BlockTooLong {
-                length,
-                limit: MAX_BLOCK_LENGTH,
-            }),
+            _ => Err(ParameterError::BlockTooLong { length, limit: MAX_BLOCK_LENGTH }),
         }
     }
 
@@ -157,22 +154,13 @@ impl VectorParameters {
             return Err(ParameterError::NoBlocks);
         }
         if blocks.len() > MAX_BLOCKS {
-            return Err(ParameterError::TooManyBlocks {
-                blocks: blocks.len(),
-                limit: MAX_BLOCKS,
-            });
+            return Err(ParameterError::TooManyBlocks { blocks: blocks.len(), limit: MAX_BLOCKS });
         }
         let entries = blocks.iter().map(|block| u64::from(block.length)).sum();
         if entries > MAX_ENTRIES {
-            return Err(ParameterError::TooManyEntries {
-                entries,
-                limit: MAX_ENTRIES,
-            });
+            return Err(ParameterError::TooManyEntries { entries, limit: MAX_ENTRIES });
         }
-        let schemes = blocks
-            .iter()
-            .map(|block| BlockScheme::new(*block))
-            .collect::<Result<_, _>>()?;
+        let schemes = blocks.iter().map(|block| BlockScheme::new(*block)).collect::<Result<_, _>>()?;
         Ok(Self { blocks, schemes })
     }
 
@@ -181,12 +169,7 @@ impl VectorParameters {
     /// # Errors
     /// [`ParameterError`], naming the limit that is passed.
     pub fn from_lengths(lengths: &[u32]) -> Result<Self, ParameterError> {
-        Self::new(
-            lengths
-                .iter()
-                .map(|length| Block::new(*length))
-                .collect::<Result<_, _>>()?,
-        )
+        Self::new(lengths.iter().map(|length| Block::new(*length)).collect::<Result<_, _>>()?)
     }
 
     /// The blocks, in order.
@@ -243,11 +226,7 @@ impl VectorParameters {
     pub(crate) fn read_header(&self, magic: &[u8; 8], reader: &mut Reader<'_>) -> Result<(), DecodeError> {
         reader.magic(magic)?;
         let same = reader.array()? == [VDAF_DRAFT, BITS] && reader.u64()? == self.blocks.len() as u64;
-        if same {
-            Ok(())
-        } else {
-            Err(DecodeError::UnsupportedParameters)
-        }
+        if same { Ok(()) } else { Err(DecodeError::UnsupportedParameters) }
     }
 }
 
@@ -263,9 +242,7 @@ impl Eq for VectorParameters {}
 
 impl std::fmt::Debug for VectorParameters {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("VectorParameters")
-            .field("blocks", &self.blocks)
-            .finish()
+        f.debug_struct("VectorParameters").field("blocks", &self.blocks).finish()
     }
 }
 
@@ -276,23 +253,14 @@ mod tests {
     #[test]
     fn every_limit_is_named_when_it_is_passed() {
         assert_eq!(VectorParameters::from_lengths(&[]), Err(ParameterError::NoBlocks));
-        assert_eq!(
-            VectorParameters::from_lengths(&[1, 0]),
-            Err(ParameterError::EmptyBlock)
-        );
+        assert_eq!(VectorParameters::from_lengths(&[1, 0]), Err(ParameterError::EmptyBlock));
         assert_eq!(
             VectorParameters::from_lengths(&[65_537]),
-            Err(ParameterError::BlockTooLong {
-                length: 65_537,
-                limit: 65_536
-            })
+            Err(ParameterError::BlockTooLong { length: 65_537, limit: 65_536 })
         );
         assert_eq!(
             VectorParameters::from_lengths(&[1; 257]),
-            Err(ParameterError::TooManyBlocks {
-                blocks: 257,
-                limit: 256
-            })
+            Err(ParameterError::TooManyBlocks { blocks: 257, limit: 256 })
         );
         let error = VectorParameters::from_lengths(&[65_536, 65_536, 1]).unwrap_err();
         assert!(error.to_string().contains("131072"), "{error}");

@@ -65,8 +65,7 @@ pub(crate) fn seal(
     // Exact capacity: a growing vector would leave a copy of the plaintext behind.
     let mut buffer = Zeroizing::new(Vec::with_capacity(cells.len() + OVERHEAD_BYTES));
     buffer.extend_from_slice(cells);
-    key.cipher()?
-        .seal_in_place_append_tag(only_nonce(), aad(binding, nonce), &mut *buffer)?;
+    key.cipher()?.seal_in_place_append_tag(only_nonce(), aad(binding, nonce), &mut *buffer)?;
     Ok(std::mem::take(&mut *buffer))
 }
 
@@ -77,10 +76,7 @@ pub(crate) fn open(
     sealed: &[u8],
 ) -> Result<Zeroizing<Vec<u8>>, Unspecified> {
     let mut buffer = Zeroizing::new(sealed.to_vec());
-    let length = key
-        .cipher()?
-        .open_in_place(only_nonce(), aad(binding, nonce), &mut buffer)?
-        .len();
+    let length = key.cipher()?.open_in_place(only_nonce(), aad(binding, nonce), &mut buffer)?.len();
     buffer.truncate(length);
     Ok(buffer)
 }
@@ -92,10 +88,7 @@ mod tests {
 
     #[test]
     fn cells_open_with_their_own_key_binding_and_nonce_only() {
-        let (key, other) = (
-            ReadableKey::generate(&mut rng(1)),
-            ReadableKey::generate(&mut rng(2)),
-        );
+        let (key, other) = (ReadableKey::generate(&mut rng(1)), ReadableKey::generate(&mut rng(2)));
         let (here, there) = (BindingHash([1; 32]), BindingHash([2; 32]));
         let sealed = seal(&key, here, &[3; 16], b"cells").unwrap();
         assert_eq!(open(&key, here, &[3; 16], &sealed).unwrap().as_slice(), b"cells");

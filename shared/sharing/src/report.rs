@@ -45,21 +45,11 @@ impl Commitments {
     /// The associated data of the helper's seal. Every part has a fixed length, so plain concatenation is
     /// unambiguous.
     pub(crate) fn aad(&self) -> Vec<u8> {
-        [
-            self.binding.0.as_slice(),
-            &self.nonce,
-            &self.public,
-            &self.region,
-            &self.readable,
-        ]
-        .concat()
+        [self.binding.0.as_slice(), &self.nonce, &self.public, &self.region, &self.readable].concat()
     }
 
     fn content_hash(&self, sealed: &Sealed) -> ContentHash {
-        ContentHash(hash(
-            DOMAIN_CONTENT,
-            &[&self.aad(), &sealed.encapsulated, &sealed.ciphertext],
-        ))
+        ContentHash(hash(DOMAIN_CONTENT, &[&self.aad(), &sealed.encapsulated, &sealed.ciphertext]))
     }
 }
 
@@ -142,12 +132,7 @@ impl Report {
             + self.sealed_helper.ciphertext.len();
         let mut out = Vec::with_capacity(length + FIXED_BYTES);
         parameters.put_header(REPORT_MAGIC, &mut out);
-        for part in [
-            self.binding.0.as_slice(),
-            &self.nonce,
-            &self.public_shares,
-            &self.region_shares,
-        ] {
+        for part in [self.binding.0.as_slice(), &self.nonce, &self.public_shares, &self.region_shares] {
             out.extend_from_slice(part);
         }
         put_prefixed(&mut out, &self.sealed_readable);
@@ -167,9 +152,7 @@ impl Report {
             nonce: reader.array()?,
             public_shares: reader.take(parameters.public_shares_bytes())?.to_vec(),
             region_shares: reader.take(parameters.region_shares_bytes())?.to_vec(),
-            sealed_readable: reader
-                .prefixed(MAX_READABLE_BYTES + readable::OVERHEAD_BYTES)?
-                .to_vec(),
+            sealed_readable: reader.prefixed(MAX_READABLE_BYTES + readable::OVERHEAD_BYTES)?.to_vec(),
             sealed_helper: read_sealed(parameters, &mut reader)?,
         };
         reader.finish()?;
@@ -197,9 +180,7 @@ pub struct ReadableRefused;
 
 impl std::fmt::Debug for Report {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Report")
-            .field("binding", &self.binding)
-            .finish_non_exhaustive()
+        f.debug_struct("Report").field("binding", &self.binding).finish_non_exhaustive()
     }
 }
 
@@ -270,9 +251,7 @@ impl HelperPart {
 
 impl std::fmt::Debug for HelperPart {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("HelperPart")
-            .field("binding", &self.binding)
-            .finish_non_exhaustive()
+        f.debug_struct("HelperPart").field("binding", &self.binding).finish_non_exhaustive()
     }
 }
 
@@ -371,14 +350,8 @@ mod tests {
         let party = Party::new(&[1]);
         let report = party.report(&[vec![1]]);
         let key = party.accept(&report).unwrap().2.readable_key;
-        assert_eq!(
-            report.open_readable(&key).unwrap().as_slice(),
-            crate::fixture::READABLE
-        );
-        assert_eq!(
-            report.open_readable(&ReadableKey::from_bytes([0; 32])),
-            Err(ReadableRefused)
-        );
+        assert_eq!(report.open_readable(&key).unwrap().as_slice(), crate::fixture::READABLE);
+        assert_eq!(report.open_readable(&ReadableKey::from_bytes([0; 32])), Err(ReadableRefused));
     }
 
     #[test]
@@ -391,10 +364,7 @@ mod tests {
     fn another_number_of_blocks_is_unsupported_and_another_length_does_not_fit() {
         let party = Party::new(&[2, 2]);
         let bytes = party.report(&[vec![1, 2], vec![3, 4]]).encode(&party.parameters);
-        assert_eq!(
-            Report::decode(&parameters(&[4]), &bytes),
-            Err(DecodeError::UnsupportedParameters)
-        );
+        assert_eq!(Report::decode(&parameters(&[4]), &bytes), Err(DecodeError::UnsupportedParameters));
         assert!(Report::decode(&parameters(&[2, 3]), &bytes).is_err());
         assert!(Report::decode(&parameters(&[1, 1]), &bytes).is_err());
     }

@@ -32,9 +32,7 @@ pub struct Contents<'a> {
 
 impl std::fmt::Debug for Contents<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Contents")
-            .field("blocks", &self.measurements.len())
-            .finish_non_exhaustive()
+        f.debug_struct("Contents").field("blocks", &self.measurements.len()).finish_non_exhaustive()
     }
 }
 
@@ -128,16 +126,10 @@ fn check(
         }
     }
     if contents.readable.len() > MAX_READABLE_BYTES {
-        return Err(ShardError::ReadableTooLong {
-            got: contents.readable.len(),
-            limit: MAX_READABLE_BYTES,
-        });
+        return Err(ShardError::ReadableTooLong { got: contents.readable.len(), limit: MAX_READABLE_BYTES });
     }
     if contents.tags.len() > MAX_TAGS_BYTES {
-        return Err(ShardError::TagsTooLong {
-            got: contents.tags.len(),
-            limit: MAX_TAGS_BYTES,
-        });
+        return Err(ShardError::TagsTooLong { got: contents.tags.len(), limit: MAX_TAGS_BYTES });
     }
     // Sealing to a key the collection does not name would hand the helper's share to somebody else.
     if helper_key.id() != binding.helper_key_id {
@@ -158,13 +150,7 @@ fn split(
         helper: Zeroizing::new(Vec::with_capacity(parameters.helper_shares_bytes())),
     };
     for (block, (scheme, entries)) in parameters.schemes().iter().zip(measurements).enumerate() {
-        split_block(
-            scheme,
-            binding,
-            &block_nonce(report_nonce, block),
-            entries,
-            &mut shares,
-        )?;
+        split_block(scheme, binding, &block_nonce(report_nonce, block), entries, &mut shares)?;
     }
     Ok(shares)
 }
@@ -178,10 +164,8 @@ fn split_block(
 ) -> Result<(), ShardError> {
     let entries: Zeroizing<Vec<u128>> =
         Zeroizing::new(entries.iter().map(|entry| u128::from(*entry)).collect());
-    let (public, inputs) = scheme
-        .vdaf
-        .shard(&binding.0, &entries, nonce)
-        .map_err(|_| ShardError::Internal)?;
+    let (public, inputs) =
+        scheme.vdaf.shard(&binding.0, &entries, nonce).map_err(|_| ShardError::Internal)?;
     let [region, helper] = inputs.as_slice() else {
         return Err(ShardError::Internal);
     };
@@ -209,19 +193,9 @@ pub(crate) fn assemble(
         region: region_hash(&shares.region),
         readable: readable_hash(&sealed_readable),
     };
-    let secret = HelperSecret {
-        shares: shares.helper,
-        readable_key,
-        tags: contents.tags.to_vec(),
-    };
+    let secret = HelperSecret { shares: shares.helper, readable_key, tags: contents.tags.to_vec() };
     let sealed_helper = helper_key
-        .seal(
-            SealPurpose::HelperPart,
-            binding,
-            &commitments.aad(),
-            &secret.encode(),
-            rng,
-        )
+        .seal(SealPurpose::HelperPart, binding, &commitments.aad(), &secret.encode(), rng)
         .map_err(|_| ShardError::HelperKeyRefused)?;
     Ok(Report {
         binding,
@@ -241,53 +215,29 @@ mod tests {
 
     fn attempt(measurements: &[Vec<u32>], readable: &[u8], tags: &[u8]) -> Result<Report, ShardError> {
         let party = Party::new(&[1, 2]);
-        let contents = Contents {
-            measurements,
-            readable,
-            tags,
-        };
-        shard(
-            &party.parameters,
-            &party.binding,
-            [1; 16],
-            contents,
-            party.helper.public(),
-            &mut rng(1),
-        )
+        let contents = Contents { measurements, readable, tags };
+        shard(&party.parameters, &party.binding, [1; 16], contents, party.helper.public(), &mut rng(1))
     }
 
     #[test]
     fn contents_that_do_not_fit_the_parameters_are_refused() {
         let fitting = [vec![1], vec![2, 3]];
         assert!(attempt(&fitting, &[], &[]).is_ok());
-        assert_eq!(
-            attempt(&fitting[..1], &[], &[]),
-            Err(ShardError::BlockCount { expected: 2, got: 1 })
-        );
+        assert_eq!(attempt(&fitting[..1], &[], &[]), Err(ShardError::BlockCount { expected: 2, got: 1 }));
         assert_eq!(
             attempt(&[vec![1], vec![2]], &[], &[]),
-            Err(ShardError::BlockLength {
-                block: 1,
-                expected: 2,
-                got: 1
-            })
+            Err(ShardError::BlockLength { block: 1, expected: 2, got: 1 })
         );
         let long = vec![0; MAX_READABLE_BYTES + 1];
         let got = long.len();
         assert_eq!(
             attempt(&fitting, &long, &[]),
-            Err(ShardError::ReadableTooLong {
-                got,
-                limit: MAX_READABLE_BYTES
-            })
+            Err(ShardError::ReadableTooLong { got, limit: MAX_READABLE_BYTES })
         );
         let got = MAX_TAGS_BYTES + 1;
         assert_eq!(
             attempt(&fitting, &[], &long[..got]),
-            Err(ShardError::TagsTooLong {
-                got,
-                limit: MAX_TAGS_BYTES
-            })
+            Err(ShardError::TagsTooLong { got, limit: MAX_TAGS_BYTES })
         );
     }
 
@@ -295,19 +245,8 @@ mod tests {
     fn nothing_is_sealed_to_a_key_the_binding_does_not_name() {
         let party = Party::new(&[1]);
         let stranger = HelperKeyPair::generate(&mut rng(99));
-        let contents = Contents {
-            measurements: &[vec![1]],
-            readable: &[],
-            tags: &[],
-        };
-        let made = shard(
-            &party.parameters,
-            &binding(),
-            [1; 16],
-            contents,
-            stranger.public(),
-            &mut rng(1),
-        );
+        let contents = Contents { measurements: &[vec![1]], readable: &[], tags: &[] };
+        let made = shard(&party.parameters, &binding(), [1; 16], contents, stranger.public(), &mut rng(1));
         assert_eq!(made, Err(ShardError::OtherHelperKey));
     }
 
@@ -322,11 +261,7 @@ mod tests {
 
     #[test]
     fn debug_shows_no_entry() {
-        let contents = Contents {
-            measurements: &[vec![4711]],
-            readable: b"4711",
-            tags: b"4711",
-        };
+        let contents = Contents { measurements: &[vec![4711]], readable: b"4711", tags: b"4711" };
         assert!(!format!("{contents:?}").contains("4711"));
     }
 }

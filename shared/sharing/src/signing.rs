@@ -14,9 +14,8 @@ pub const SIGNATURE_BYTES: usize = 64;
 
 /// RFC 8410, section 7: `PrivateKeyInfo` version 0, id-Ed25519, an octet string with a 32-byte octet string
 /// in it.
-const PKCS8_PREFIX: [u8; 16] = [
-    0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
-];
+const PKCS8_PREFIX: [u8; 16] =
+    [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
 
 /// What is signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -37,14 +36,8 @@ pub enum SigningContext {
 
 impl SigningContext {
     /// Every context.
-    pub const ALL: [Self; 6] = [
-        Self::Report,
-        Self::Pattern,
-        Self::Collection,
-        Self::Opening,
-        Self::Manifest,
-        Self::HelperKey,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Report, Self::Pattern, Self::Collection, Self::Opening, Self::Manifest, Self::HelperKey];
 
     /// The text that is signed with the message.
     pub fn text(self) -> &'static str {
@@ -93,9 +86,7 @@ impl SigningKey {
     /// # Errors
     /// [`SigningError::KeyRefused`]; also when a public key inside does not belong to the secret one.
     pub fn from_pkcs8(der: &[u8]) -> Result<Self, SigningError> {
-        Ed25519KeyPair::from_pkcs8_maybe_unchecked(der)
-            .map(Self)
-            .map_err(|_| SigningError::KeyRefused)
+        Ed25519KeyPair::from_pkcs8_maybe_unchecked(der).map(Self).map_err(|_| SigningError::KeyRefused)
     }
 
     /// A fresh key as PKCS#8 DER (RFC 8410), for [`Self::from_pkcs8`] and for a certificate request.
@@ -208,16 +199,10 @@ mod tests {
 
     #[test]
     fn a_key_that_is_not_pkcs8_ed25519_is_refused() {
-        assert_eq!(
-            SigningKey::from_pkcs8(&[1, 2, 3]).unwrap_err(),
-            SigningError::KeyRefused
-        );
+        assert_eq!(SigningKey::from_pkcs8(&[1, 2, 3]).unwrap_err(), SigningError::KeyRefused);
         let mut der = SigningKey::generate(&mut rng(2)).to_vec();
         der[11] = 0x6e; // id-X25519
-        assert_eq!(
-            SigningKey::from_pkcs8(&der).unwrap_err(),
-            SigningError::KeyRefused
-        );
+        assert_eq!(SigningKey::from_pkcs8(&der).unwrap_err(), SigningError::KeyRefused);
     }
 
     #[test]
@@ -225,11 +210,7 @@ mod tests {
         let der = Ed25519KeyPair::generate_pkcs8(&ring::rand::SystemRandom::new()).unwrap();
         let key = SigningKey::from_pkcs8(der.as_ref()).unwrap();
         let signature = key.sign(SigningContext::Report, b"x");
-        assert!(
-            key.verifying_key()
-                .verify(SigningContext::Report, b"x", &signature)
-                .is_ok()
-        );
+        assert!(key.verifying_key().verify(SigningContext::Report, b"x", &signature).is_ok());
     }
 
     #[test]

@@ -91,10 +91,7 @@ mod tests {
     #[test]
     fn nothing_is_shown() {
         let secret = TagSecret::from_bytes([77; 32]);
-        assert_eq!(
-            format!("{secret:?} {:?}", tag(&secret, &[1; 32], 5)),
-            "TagSecret(..) Tag(..)"
-        );
+        assert_eq!(format!("{secret:?} {:?}", tag(&secret, &[1; 32], 5)), "TagSecret(..) Tag(..)");
     }
 
     proptest! {

@@ -158,15 +158,7 @@ impl Common {
         let input = Prio3InputShare::get_decoded_with_param(&decoding, input).map_err(malformed)?;
         scheme
             .vdaf
-            .verify_init(
-                &self.key.0,
-                &self.binding.0,
-                side.aggregator(),
-                &(),
-                nonce,
-                &public,
-                &input,
-            )
+            .verify_init(&self.key.0, &self.binding.0, side.aggregator(), &(), nonce, &public, &input)
             .map_err(|_| RejectReason::ProofFailed.into())
     }
 
@@ -198,11 +190,7 @@ impl Common {
         reader: &mut Reader<'_>,
     ) -> Result<(), Rejected> {
         self.parameters.read_header(magic, reader)?;
-        if reader.array()? == report.0 {
-            Ok(())
-        } else {
-            Err(RejectReason::WrongBinding.into())
-        }
+        if reader.array()? == report.0 { Ok(()) } else { Err(RejectReason::WrongBinding.into()) }
     }
 }
 
@@ -218,9 +206,7 @@ pub struct RegionState {
 
 impl std::fmt::Debug for RegionState {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RegionState")
-            .field("report", &self.report)
-            .finish_non_exhaustive()
+        f.debug_struct("RegionState").field("report", &self.report).finish_non_exhaustive()
     }
 }
 
@@ -228,11 +214,7 @@ impl RegionVerifier {
     /// A verifier of the report that `binding` describes.
     pub fn new(parameters: VectorParameters, binding: &Binding, key: VerifyKey) -> Self {
         let binding = binding.hash(&parameters);
-        Self(Common {
-            parameters,
-            binding,
-            key,
-        })
+        Self(Common { parameters, binding, key })
     }
 
     /// Begins; the bytes go to the helper with [`Report::helper_part`].
@@ -243,24 +225,14 @@ impl RegionVerifier {
         if report.binding != self.0.binding {
             return Err(RejectReason::WrongBinding.into());
         }
-        let (states, shares) = self.0.init(
-            Side::Region,
-            &report.nonce,
-            &report.public_shares,
-            &report.region_shares,
-        )?;
+        let (states, shares) =
+            self.0.init(Side::Region, &report.nonce, &report.public_shares, &report.region_shares)?;
         let content = report.content_hash();
         let mut message = self.0.put_header(REGION_MAGIC, content);
         for share in shares {
             share.encode(&mut message).map_err(|_| RejectReason::Malformed)?;
         }
-        Ok((
-            RegionState {
-                report: content,
-                states,
-            },
-            message,
-        ))
+        Ok((RegionState { report: content, states }, message))
     }
 
     /// Finishes with the helper's answer.
@@ -293,9 +265,7 @@ pub struct HelperAccepted {
 
 impl std::fmt::Debug for HelperAccepted {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("HelperAccepted")
-            .field("report", &self.output_share.report())
-            .finish_non_exhaustive()
+        f.debug_struct("HelperAccepted").field("report", &self.output_share.report()).finish_non_exhaustive()
     }
 }
 
@@ -311,14 +281,7 @@ impl HelperVerifier {
     /// roster hashes in it must be of what the helper itself holds.
     pub fn new(parameters: VectorParameters, binding: &Binding, key: VerifyKey, keys: HelperKeyPair) -> Self {
         let binding = binding.hash(&parameters);
-        Self {
-            common: Common {
-                parameters,
-                binding,
-                key,
-            },
-            keys,
-        }
+        Self { common: Common { parameters, binding, key }, keys }
     }
 
     /// Checks the report against the region's message; the bytes are the answer to the region.
@@ -338,8 +301,7 @@ impl HelperVerifier {
         self.common.read_header(REGION_MAGIC, content, &mut reader)?;
         let secret = self.unseal(part)?;
         let (states, shares) =
-            self.common
-                .init(Side::Helper, &part.nonce, &part.public_shares, &secret.shares)?;
+            self.common.init(Side::Helper, &part.nonce, &part.public_shares, &secret.shares)?;
         let mut answer = self.common.put_header(HELPER_MAGIC, content);
         let mut blocks = Vec::with_capacity(states.len());
         for ((scheme, state), share) in self.common.parameters.schemes().iter().zip(states).zip(shares) {
@@ -350,14 +312,7 @@ impl HelperVerifier {
         }
         reader.finish()?;
         let output_share = OutputShare::new(Side::Helper, content, blocks);
-        Ok((
-            HelperAccepted {
-                output_share,
-                readable_key: secret.readable_key,
-                tags: secret.tags,
-            },
-            answer,
-        ))
+        Ok((HelperAccepted { output_share, readable_key: secret.readable_key, tags: secret.tags }, answer))
     }
 
     fn unseal(&self, part: &HelperPart) -> Result<HelperSecret, Rejected> {
@@ -397,15 +352,8 @@ mod tests {
         let entries = [vec![0, 5, u32::MAX], vec![17]];
         let (region, helper, accepted) = party.accept(&party.report(&entries)).unwrap();
         for ((ours, theirs), entries) in region.blocks().iter().zip(helper.blocks()).zip(&entries) {
-            let sums: Vec<u128> = ours
-                .iter()
-                .zip(theirs)
-                .map(|(a, b)| u128::from(*a + *b))
-                .collect();
-            assert_eq!(
-                sums,
-                entries.iter().map(|entry| u128::from(*entry)).collect::<Vec<_>>()
-            );
+            let sums: Vec<u128> = ours.iter().zip(theirs).map(|(a, b)| u128::from(*a + *b)).collect();
+            assert_eq!(sums, entries.iter().map(|entry| u128::from(*entry)).collect::<Vec<_>>());
         }
         assert_eq!(accepted.tags, crate::fixture::TAGS);
         assert_eq!(region.report(), helper.report());
@@ -426,16 +374,10 @@ mod tests {
     fn another_verify_key_on_one_side_fails() {
         let party = Party::new(&[2]);
         let report = party.report(&[vec![1, 2]]);
-        let other = RegionVerifier::new(
-            party.parameters.clone(),
-            &party.binding,
-            VerifyKey::from_bytes([1; 32]),
-        );
+        let other =
+            RegionVerifier::new(party.parameters.clone(), &party.binding, VerifyKey::from_bytes([1; 32]));
         let (_, message) = other.begin(&report).unwrap();
-        let rejected = party
-            .helper()
-            .respond(&report.helper_part(), &message)
-            .unwrap_err();
+        let rejected = party.helper().respond(&report.helper_part(), &message).unwrap_err();
         assert_eq!(rejected.reason(), RejectReason::ProofFailed);
     }
 
@@ -445,15 +387,9 @@ mod tests {
         let (one, two) = (party.report(&[vec![1]]), party.report(&[vec![1]]));
         let (state, message) = party.region().begin(&one).unwrap();
         let (_, other_message) = party.region().begin(&two).unwrap();
-        let rejected = party
-            .helper()
-            .respond(&one.helper_part(), &other_message)
-            .unwrap_err();
+        let rejected = party.helper().respond(&one.helper_part(), &other_message).unwrap_err();
         assert_eq!(rejected.reason(), RejectReason::WrongBinding);
-        let (_, other_answer) = party
-            .helper()
-            .respond(&two.helper_part(), &other_message)
-            .unwrap();
+        let (_, other_answer) = party.helper().respond(&two.helper_part(), &other_message).unwrap();
         assert_eq!(
             party.region().finish(state, &other_answer).unwrap_err().reason(),
             RejectReason::WrongBinding

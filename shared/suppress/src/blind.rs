@@ -90,10 +90,7 @@ pub fn choose(
 ) -> Result<Pattern, BlindError> {
     let order = ascending(system, units, statuses)?;
     let mut place = vec![0; units.len()];
-    order
-        .iter()
-        .zip(0u32..)
-        .for_each(|(given, sorted)| place[*given] = sorted);
+    order.iter().zip(0u32..).for_each(|(given, sorted)| place[*given] = sorted);
     let sorted: Vec<&Unit> = order.iter().map(|at| &units[*at]).collect();
     let status = order.iter().map(|at| statuses[*at].as_slice()).collect();
     let grid = Grid::new(system, &sorted, status, key);
@@ -101,22 +98,14 @@ pub fn choose(
     chooser.protect()?;
     let mut requests = Vec::new();
     for request in extra {
-        let unit = *place
-            .get(request.unit as usize)
-            .ok_or(BlindError::NoSuchLine { unit: request.unit })?;
-        if request
-            .atoms
-            .iter()
-            .any(|atom| *atom as usize >= system.unit_atoms)
-        {
+        let unit = *place.get(request.unit as usize).ok_or(BlindError::NoSuchLine { unit: request.unit })?;
+        if request.atoms.iter().any(|atom| *atom as usize >= system.unit_atoms) {
             return Err(BlindError::NoSuchLine { unit: request.unit });
         }
         requests.push((unit, request.atoms.iter().copied().collect::<BTreeSet<u32>>()));
     }
     requests.sort();
-    requests
-        .iter()
-        .for_each(|(unit, atoms)| chooser.widen(*unit, atoms));
+    requests.iter().for_each(|(unit, atoms)| chooser.widen(*unit, atoms));
     let totals = chooser.totals();
     Ok(chooser.pattern(totals, &order))
 }
@@ -162,14 +151,7 @@ impl<'s, 'g> Chooser<'s, 'g> {
         for (_, atom) in grid.smalls() {
             moves.entry(atom).or_insert_with(|| moves_of(grid, atom));
         }
-        Self {
-            grid,
-            margins,
-            used: HashMap::new(),
-            closed: HashMap::new(),
-            chosen: BTreeMap::new(),
-            moves,
-        }
+        Self { grid, margins, used: HashMap::new(), closed: HashMap::new(), chosen: BTreeMap::new(), moves }
     }
 
     fn protect(&mut self) -> Result<(), BlindError> {
@@ -196,18 +178,9 @@ impl<'s, 'g> Chooser<'s, 'g> {
     /// Ordered pairs of small cells that could share corners: some printed cell holds both their atoms.
     fn neighbours(&self, smalls: &[(u32, u32)]) -> Vec<((u32, u32), (u32, u32))> {
         let cells = |atom: u32| &self.grid.cells_of[atom as usize];
-        let near = |one: u32, two: u32| {
-            cells(one)
-                .iter()
-                .any(|cell| cells(two).binary_search(cell).is_ok())
-        };
-        let pairs = smalls
-            .iter()
-            .flat_map(|first| smalls.iter().map(move |second| (*first, *second)));
-        pairs
-            .filter(|(first, second)| first != second && near(first.1, second.1))
-            .take(JOINT_PAIRS)
-            .collect()
+        let near = |one: u32, two: u32| cells(one).iter().any(|cell| cells(two).binary_search(cell).is_ok());
+        let pairs = smalls.iter().flat_map(|first| smalls.iter().map(move |second| (*first, *second)));
+        pairs.filter(|(first, second)| first != second && near(first.1, second.1)).take(JOINT_PAIRS).collect()
     }
 
     /// Tries the cheapest ways of one small cell with the best answer of another to each.
@@ -254,11 +227,8 @@ impl<'s, 'g> Chooser<'s, 'g> {
     /// the sum of it, once known, decides alone whether it may be shown (`known`). Prices are those of an
     /// empty pattern: every cell of the line must choose alike.
     fn all_small(&self, (unit, atom): (u32, u32)) -> Vec<Vector> {
-        let line: Vec<u32> = self
-            .grid
-            .units()
-            .filter(|other| self.grid.at(*other, atom) == FineStatus::Small)
-            .collect();
+        let line: Vec<u32> =
+            self.grid.units().filter(|other| self.grid.at(*other, atom) == FineStatus::Small).collect();
         let fits = |step: &&Move| {
             step.terms.len() <= 2
                 && step.terms[1..]
@@ -266,31 +236,19 @@ impl<'s, 'g> Chooser<'s, 'g> {
                     .all(|(other, _)| line.iter().all(|unit| self.grid.plain(*unit, *other)))
         };
         let key = |step: &&Move| {
-            let price = step
-                .touches
+            let price = step.touches.iter().map(|cell| self.grid.price(*cell)).sum::<u64>();
+            let tie = step
+                .terms
                 .iter()
-                .map(|cell| self.grid.price(*cell))
-                .sum::<u64>();
-            let tie = step.terms.iter().fold(0u64, |tie, (atom, _)| {
-                tie.wrapping_add(self.grid.tie(line[0], *atom))
-            });
+                .fold(0u64, |tie, (atom, _)| tie.wrapping_add(self.grid.tie(line[0], *atom)));
             (price, tie)
         };
         // The move over margins alone always fits, so there is one.
-        let Some(step) = self
-            .moves
-            .get(&atom)
-            .into_iter()
-            .flatten()
-            .filter(fits)
-            .min_by_key(key)
-        else {
+        let Some(step) = self.moves.get(&atom).into_iter().flatten().filter(fits).min_by_key(key) else {
             return Vec::new();
         };
         let home = self.grid.kommun[unit as usize];
-        let others = line
-            .iter()
-            .filter(|other| self.grid.kommun[**other as usize] != home);
+        let others = line.iter().filter(|other| self.grid.kommun[**other as usize] != home);
         others.map(|other| rectangle(unit, *other, step)).collect()
     }
 
@@ -300,39 +258,22 @@ impl<'s, 'g> Chooser<'s, 'g> {
     }
 
     fn total_price(&self, cell: CellIndex) -> u64 {
-        if self.closed.contains_key(&cell) {
-            0
-        } else {
-            self.grid.total_price(cell)
-        }
+        if self.closed.contains_key(&cell) { 0 } else { self.grid.total_price(cell) }
     }
 
     fn cost(&self, witnesses: &[Vector]) -> u64 {
-        let cells: BTreeSet<_> = witnesses
-            .iter()
-            .flat_map(|vector| self.grid.touched(vector))
-            .collect();
-        let totals: BTreeSet<_> = witnesses
-            .iter()
-            .flat_map(|vector| self.grid.totals_changed(&drift(vector)))
-            .collect();
-        let cells = cells
-            .into_iter()
-            .map(|(unit, cell)| self.price(unit, cell))
-            .sum::<u64>();
+        let cells: BTreeSet<_> = witnesses.iter().flat_map(|vector| self.grid.touched(vector)).collect();
+        let totals: BTreeSet<_> =
+            witnesses.iter().flat_map(|vector| self.grid.totals_changed(&drift(vector))).collect();
+        let cells = cells.into_iter().map(|(unit, cell)| self.price(unit, cell)).sum::<u64>();
         cells + totals.into_iter().map(|cell| self.total_price(cell)).sum::<u64>()
     }
 
     fn put(&mut self, small: (u32, u32), witnesses: Vec<Vector>) {
         for vector in &witnesses {
-            self.grid
-                .touched(vector)
-                .into_iter()
-                .for_each(|place| *self.used.entry(place).or_default() += 1);
+            self.grid.touched(vector).into_iter().for_each(|place| *self.used.entry(place).or_default() += 1);
             let totals = self.grid.totals_changed(&drift(vector));
-            totals
-                .into_iter()
-                .for_each(|cell| *self.closed.entry(cell).or_default() += 1);
+            totals.into_iter().for_each(|cell| *self.closed.entry(cell).or_default() += 1);
         }
         self.chosen.entry(small).or_default().extend(witnesses);
     }
@@ -340,14 +281,9 @@ impl<'s, 'g> Chooser<'s, 'g> {
     fn take(&mut self, small: (u32, u32)) -> Vec<Vector> {
         let witnesses = self.chosen.remove(&small).unwrap_or_default();
         for vector in &witnesses {
-            self.grid
-                .touched(vector)
-                .into_iter()
-                .for_each(|place| release(&mut self.used, place));
+            self.grid.touched(vector).into_iter().for_each(|place| release(&mut self.used, place));
             let totals = self.grid.totals_changed(&drift(vector));
-            totals
-                .into_iter()
-                .for_each(|cell| release(&mut self.closed, cell));
+            totals.into_iter().for_each(|cell| release(&mut self.closed, cell));
         }
         witnesses
     }
@@ -361,10 +297,7 @@ impl<'s, 'g> Chooser<'s, 'g> {
         past: &BTreeSet<u32>,
         count: usize,
     ) -> Option<Vec<Vector>> {
-        self.options(small, outside, past, count)
-            .into_iter()
-            .next()
-            .map(|(_, vectors)| vectors)
+        self.options(small, outside, past, count).into_iter().next().map(|(_, vectors)| vectors)
     }
 
     /// [`Self::best_pair`] and the next best over other moves, cheapest first.
@@ -385,19 +318,11 @@ impl<'s, 'g> Chooser<'s, 'g> {
             if partners.len() < count {
                 continue;
             }
-            let own = step
-                .touches
-                .iter()
-                .map(|cell| self.price(unit, *cell))
-                .sum::<u64>();
+            let own = step.touches.iter().map(|cell| self.price(unit, *cell)).sum::<u64>();
             let price = own + partners[..count].iter().map(|partner| partner.0).sum::<u64>();
-            let vectors: Vec<Vector> = partners[..count]
-                .iter()
-                .map(|partner| rectangle(unit, partner.2, step))
-                .collect();
-            let tie = vectors
-                .iter()
-                .fold(0u64, |tie, vector| tie.wrapping_add(self.grid.tie_of(vector)));
+            let vectors: Vec<Vector> =
+                partners[..count].iter().map(|partner| rectangle(unit, partner.2, step)).collect();
+            let tie = vectors.iter().fold(0u64, |tie, vector| tie.wrapping_add(self.grid.tie_of(vector)));
             options.push(((price, tie), vectors));
         }
         options.sort_by_key(|(key, _)| *key);
@@ -416,13 +341,10 @@ impl<'s, 'g> Chooser<'s, 'g> {
                 continue;
             }
             let price = step.touches.iter().map(|cell| self.price(other, *cell)).sum();
-            let tie = step.terms.iter().fold(0u64, |tie, (atom, _)| {
-                tie.wrapping_add(self.grid.tie(other, *atom))
-            });
+            let tie =
+                step.terms.iter().fold(0u64, |tie, (atom, _)| tie.wrapping_add(self.grid.tie(other, *atom)));
             let key = (price, tie, other);
-            best.entry(kommun)
-                .and_modify(|known| *known = key.min(*known))
-                .or_insert(key);
+            best.entry(kommun).and_modify(|known| *known = key.min(*known)).or_insert(key);
         }
         let mut partners: Vec<_> = best.into_values().collect();
         partners.sort_unstable();
@@ -445,10 +367,7 @@ impl<'s, 'g> Chooser<'s, 'g> {
                 }
             }
         }
-        Err(BlindError::NoWitness {
-            unit: small.0,
-            atom: small.1,
-        })
+        Err(BlindError::NoWitness { unit: small.0, atom: small.1 })
     }
 
     /// A cycle that avoids the kommuner common to all witnesses found, or else one of them.
@@ -456,13 +375,7 @@ impl<'s, 'g> Chooser<'s, 'g> {
         let price = |unit, cell| self.price(unit, cell);
         let total_price = |cell| self.total_price(cell);
         let cycle = |avoid: &BTreeSet<u32>| {
-            let search = Search {
-                grid: self.grid,
-                price: &price,
-                total_price: &total_price,
-                avoid,
-                rung,
-            };
+            let search = Search { grid: self.grid, price: &price, total_price: &total_price, avoid, rung };
             search.cycle(small.0, small.1)
         };
         let common = self.in_all(small, found).unwrap_or_default();
@@ -479,19 +392,12 @@ impl<'s, 'g> Chooser<'s, 'g> {
             let kommuner = vector.keys().map(|(unit, _)| self.grid.kommun[*unit as usize]);
             kommuner.filter(|kommun| *kommun != home).collect()
         };
-        witnesses
-            .iter()
-            .map(others)
-            .reduce(|common, next| common.intersection(&next).copied().collect())
+        witnesses.iter().map(others).reduce(|common, next| common.intersection(&next).copied().collect())
     }
 
     /// Gives the small cells of a line further rectangles through atoms outside it (phase 3b).
     fn widen(&mut self, unit: u32, atoms: &BTreeSet<u32>) {
-        for atom in atoms
-            .iter()
-            .copied()
-            .filter(|atom| self.grid.at(unit, *atom) == FineStatus::Small)
-        {
+        for atom in atoms.iter().copied().filter(|atom| self.grid.at(unit, *atom) == FineStatus::Small) {
             if let Some(pair) = self.best_pair((unit, atom), atoms, &BTreeSet::new(), 2) {
                 self.put((unit, atom), pair);
             }
@@ -501,8 +407,7 @@ impl<'s, 'g> Chooser<'s, 'g> {
 
 fn rectangle(unit: u32, other: u32, step: &Move) -> Vector {
     let here = step.terms.iter().map(|(atom, change)| ((unit, *atom), *change));
-    here.chain(step.terms.iter().map(|(atom, change)| ((other, *atom), -change)))
-        .collect()
+    here.chain(step.terms.iter().map(|(atom, change)| ((other, *atom), -change))).collect()
 }
 
 fn release<K: Eq + std::hash::Hash>(counts: &mut HashMap<K, u32>, key: K) {

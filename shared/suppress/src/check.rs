@@ -76,28 +76,18 @@ pub fn check(
     let fits = statuses.len() == units.len()
         && pattern.withheld.len() == units.len()
         && statuses.iter().all(|list| list.len() == system.unit_atoms)
-        && pattern
-            .witnesses
-            .iter()
-            .all(|witness| is_in_range(system, units, witness));
+        && pattern.witnesses.iter().all(|witness| is_in_range(system, units, witness));
     if !fits {
         return vec![Problem::Shape];
     }
     let mut problems = Vec::new();
     for (unit, own) in statuses.iter().enumerate() {
         marks(system, own, &pattern.withheld[unit], |cell, zero| {
-            let problem = if zero {
-                Problem::ZeroWithheld(unit, cell)
-            } else {
-                Problem::SmallShown(unit, cell)
-            };
+            let problem =
+                if zero { Problem::ZeroWithheld(unit, cell) } else { Problem::SmallShown(unit, cell) };
             problems.push(problem);
         });
-        for (atom, _) in own
-            .iter()
-            .enumerate()
-            .filter(|(_, status)| **status == FineStatus::Small)
-        {
+        for (atom, _) in own.iter().enumerate().filter(|(_, status)| **status == FineStatus::Small) {
             let atom = atom as u32;
             let mine: Vec<&Witness> = pattern
                 .witnesses
@@ -146,23 +136,15 @@ pub fn check_own(
     }
     let mut wrong = None;
     marks(system, statuses, &pattern.withheld[unit], |cell, zero| {
-        wrong = Some(if zero {
-            Refusal::ZeroWithheld(cell)
-        } else {
-            Refusal::SmallShown(cell)
-        });
+        wrong = Some(if zero { Refusal::ZeroWithheld(cell) } else { Refusal::SmallShown(cell) });
     });
     if let Some(refusal) = wrong {
         return Err(refusal);
     }
     for witness in witnesses {
-        let own_corners = witness
-            .steps
-            .iter()
-            .filter(|step| step.0 as usize == unit && step.1 != witness.atom);
-        let plain = own_corners
-            .clone()
-            .all(|step| statuses[step.1 as usize] == FineStatus::Plain);
+        let own_corners =
+            witness.steps.iter().filter(|step| step.0 as usize == unit && step.1 != witness.atom);
+        let plain = own_corners.clone().all(|step| statuses[step.1 as usize] == FineStatus::Plain);
         if !plain || !is_unit_step(witness) {
             return Err(Refusal::BadWitness(witness.atom));
         }
@@ -171,15 +153,8 @@ pub fn check_own(
             return Err(Refusal::ChangesShown(witness.atom));
         }
     }
-    for (atom, _) in statuses
-        .iter()
-        .enumerate()
-        .filter(|(_, status)| **status == FineStatus::Small)
-    {
-        let mine: Vec<&Witness> = witnesses
-            .iter()
-            .filter(|witness| witness.atom as usize == atom)
-            .collect();
+    for (atom, _) in statuses.iter().enumerate().filter(|(_, status)| **status == FineStatus::Small) {
+        let mine: Vec<&Witness> = witnesses.iter().filter(|witness| witness.atom as usize == atom).collect();
         if !through_different_kommuner(units, unit, &mine) {
             return Err(Refusal::NotProtected(atom as u32));
         }
@@ -221,10 +196,8 @@ fn through_different_kommuner(units: &[Unit], unit: usize, witnesses: &[&Witness
         let kommuner = witness.steps.iter().map(|step| units[step.0 as usize].kommun());
         kommuner.filter(|kommun| *kommun != home).collect()
     };
-    let common = witnesses
-        .iter()
-        .map(others)
-        .reduce(|common, next| common.intersection(&next).copied().collect());
+    let common =
+        witnesses.iter().map(others).reduce(|common, next| common.intersection(&next).copied().collect());
     witnesses.len() >= 2 && common.is_some_and(|common| common.is_empty())
 }
 
@@ -241,22 +214,14 @@ fn has_plain_corners(units: &[Unit], statuses: &[Vec<FineStatus>], witness: &Wit
     let line = statuses.iter().map(|own| own[witness.atom as usize]);
     let all_small = line.clone().all(|status| status != FineStatus::Plain) && {
         let nonzero = line.zip(units).filter(|(status, _)| *status == FineStatus::Small);
-        nonzero
-            .map(|(_, unit)| unit.kommun())
-            .collect::<BTreeSet<_>>()
-            .len()
-            >= ALL_SMALL
+        nonzero.map(|(_, unit)| unit.kommun()).collect::<BTreeSet<_>>().len() >= ALL_SMALL
     };
     let fits = |step: &(u32, u32, i32)| {
         let status = statuses[step.0 as usize][step.1 as usize];
         let itself = (step.0, step.1) == (witness.unit, witness.atom);
         let own_sub_unit = step.0 != witness.unit && units[step.0 as usize].kommun() == home;
         let weak = step.1 == witness.atom && status == FineStatus::Small && all_small;
-        let fits = if itself {
-            status == FineStatus::Small
-        } else {
-            status == FineStatus::Plain || weak
-        };
+        let fits = if itself { status == FineStatus::Small } else { status == FineStatus::Plain || weak };
         fits && !own_sub_unit
     };
     is_unit_step(witness) && witness.steps.iter().all(fits)
@@ -276,9 +241,8 @@ fn changes(system: &System, pattern: &Pattern, witness: &Witness) -> (Vec<CellIn
         if cell.per_unit {
             let atoms = cell.unit_atoms.as_deref().unwrap_or_default();
             let sum = |own: &BTreeMap<u32, i32>| atoms.iter().filter_map(|atom| own.get(atom)).sum::<i32>();
-            let mut units = per_unit
-                .iter()
-                .filter(|(unit, _)| !pattern.withheld[**unit as usize].contains(&index));
+            let mut units =
+                per_unit.iter().filter(|(unit, _)| !pattern.withheld[**unit as usize].contains(&index));
             if units.any(|(_, own)| sum(own) != 0) {
                 shown.push(index);
             }
@@ -314,10 +278,7 @@ fn few_hidden<'a>(
 ) -> impl Iterator<Item = CellIndex> + 'a {
     pattern.open.iter().copied().filter(move |cell| {
         let hides = |unit: &usize| pattern.withheld[*unit].contains(cell);
-        let kommuner: BTreeSet<_> = (0..units.len())
-            .filter(hides)
-            .map(|unit| units[unit].kommun())
-            .collect();
+        let kommuner: BTreeSet<_> = (0..units.len()).filter(hides).map(|unit| units[unit].kommun()).collect();
         system.cells.get(*cell).is_none_or(|cell| cell.per_unit) && kommuner.len() < HIDDEN
     })
 }
@@ -342,10 +303,7 @@ fn is_sum_of_shown(system: &System, pattern: &Pattern, cell: CellIndex) -> bool 
     parts.sort_by_key(|part| std::cmp::Reverse(system.cells[*part].unit_atoms.as_ref().map_or(0, Vec::len)));
     for part in parts {
         if system.cells[part].atoms.iter().all(|atom| left.contains(atom)) {
-            system.cells[part]
-                .atoms
-                .iter()
-                .for_each(|atom| _ = left.remove(atom));
+            system.cells[part].atoms.iter().for_each(|atom| _ = left.remove(atom));
         }
     }
     left.is_empty()

@@ -17,11 +17,7 @@ pub struct Fixture {
 
 impl Fixture {
     pub fn new(units: &[&str], years: &str, tables: &str) -> Self {
-        let units = units
-            .iter()
-            .map(|unit| format!("\"{unit}\""))
-            .collect::<Vec<_>>()
-            .join(", ");
+        let units = units.iter().map(|unit| format!("\"{unit}\"")).collect::<Vec<_>>().join(", ");
         let text = format!(
             "id = \"prov\"\nversion = 1\ntitel = \"Prov\"\nlan = \"21\"\nkodbok = \"vuxna/1\"\nperioder = [{years}]\n\
              deltagare = [{units}]\ndeklarera_inom_timmar = 1\nlamna_inom_timmar = 1\nkontakt = \"x\"\nkalla = \"x\"\n\
@@ -37,31 +33,18 @@ impl Fixture {
     pub fn cell(&self, table: &str, codes: &[&str], period: &str) -> CellIndex {
         let at = self.collection.tables.iter().position(|t| t.id == table).unwrap();
         let table = &self.collection.tables[at];
-        let period = table
-            .periods
-            .iter()
-            .position(|p| p.to_string() == period)
-            .unwrap();
+        let period = table.periods.iter().position(|p| p.to_string() == period).unwrap();
         let code = |(dimension, code): (&tables::codebook::Resolved, &&str)| {
-            dimension
-                .categories
-                .iter()
-                .position(|category| category.code == *code)
+            dimension.categories.iter().position(|category| category.code == *code)
         };
         let codes: Vec<_> = table.dimensions.iter().zip(codes).map(code).collect();
         let rows = &self.system.tables[at].rows;
-        rows.iter()
-            .find(|row| row.codes == codes && row.period == period)
-            .unwrap()
-            .cell
+        rows.iter().find(|row| row.codes == codes && row.period == period).unwrap().cell
     }
 
     /// The unit atom of a cell that is one.
     pub fn atom(&self, table: &str, codes: &[&str], period: &str) -> u32 {
-        let atoms = self.system.cells[self.cell(table, codes, period)]
-            .unit_atoms
-            .clone()
-            .unwrap();
+        let atoms = self.system.cells[self.cell(table, codes, period)].unit_atoms.clone().unwrap();
         assert_eq!(atoms.len(), 1, "{table} {codes:?} {period}");
         atoms[0]
     }
@@ -69,11 +52,7 @@ impl Fixture {
 
 /// One table of scope kommun over the first categories of aktualiseringstyp.
 pub fn one_way(codes: &[&str]) -> String {
-    let codes = codes
-        .iter()
-        .map(|code| format!("\"{code}\""))
-        .collect::<Vec<_>>()
-        .join(", ");
+    let codes = codes.iter().map(|code| format!("\"{code}\"")).collect::<Vec<_>>().join(", ");
     format!(
         "[[tabell]]\nid = \"T1\"\ntitel = \"x\"\nmatt = \"aktualiseringar\"\nomfattning = \"kommun\"\n\
          dimensioner = [\"aktualiseringstyp\"]\nfilter = {{ aktualiseringstyp = [{codes}] }}\n"
@@ -82,10 +61,7 @@ pub fn one_way(codes: &[&str]) -> String {
 
 pub fn statuses(values: &[Vec<u64>]) -> Vec<Vec<FineStatus>> {
     let four = MinCount::default();
-    values
-        .iter()
-        .map(|own| own.iter().map(|value| four.status(*value)).collect())
-        .collect()
+    values.iter().map(|own| own.iter().map(|value| four.status(*value)).collect()).collect()
 }
 
 pub fn sum(values: &[u64], atoms: &[u32]) -> u64 {
@@ -107,22 +83,11 @@ const MOST_STATES: usize = 60_000;
 
 impl<'a> Adversary<'a> {
     pub fn new(system: &'a System, units: &'a [Unit], values: &'a [Vec<u64>], pattern: &'a Pattern) -> Self {
-        let known = system
-            .cells
-            .iter()
-            .enumerate()
-            .filter(|(at, _)| !pattern.closed.contains(at));
+        let known = system.cells.iter().enumerate().filter(|(at, _)| !pattern.closed.contains(at));
         let mut totals: Vec<Vec<u32>> = known.filter_map(|(_, cell)| cell.unit_atoms.clone()).collect();
         totals.retain(|atoms| !atoms.is_empty());
         let cap = values.iter().flatten().max().unwrap() + 4;
-        Self {
-            system,
-            units,
-            values,
-            pattern,
-            totals,
-            cap,
-        }
+        Self { system, units, values, pattern, totals, cap }
     }
 
     /// Per small printed cell or implied difference of other kommuner than `insider` the values that stay
@@ -133,29 +98,16 @@ impl<'a> Adversary<'a> {
         let rows: Option<Vec<Vec<Vec<u64>>>> = (0..self.units.len())
             .map(|unit| {
                 let fixed = Some(self.units[unit].kommun()) == home;
-                if fixed {
-                    Some(vec![self.values[unit].clone()])
-                } else {
-                    self.rows(unit)
-                }
+                if fixed { Some(vec![self.values[unit].clone()]) } else { self.rows(unit) }
             })
             .collect();
         let rows = rows?;
-        let goal: Vec<u64> = self
-            .totals
-            .iter()
-            .map(|atoms| self.values.iter().map(|own| sum(own, atoms)).sum())
-            .collect();
+        let goal: Vec<u64> =
+            self.totals.iter().map(|atoms| self.values.iter().map(|own| sum(own, atoms)).sum()).collect();
         let add = |state: &Vec<u64>, row: &Vec<u64>| -> Option<Vec<u64>> {
-            let next = state
-                .iter()
-                .zip(&self.totals)
-                .map(|(so_far, atoms)| so_far + sum(row, atoms));
+            let next = state.iter().zip(&self.totals).map(|(so_far, atoms)| so_far + sum(row, atoms));
             let next: Vec<u64> = next.collect();
-            next.iter()
-                .zip(&goal)
-                .all(|(sum, goal)| sum <= goal)
-                .then_some(next)
+            next.iter().zip(&goal).all(|(sum, goal)| sum <= goal).then_some(next)
         };
         let mut found = BTreeMap::new();
         for unit in 0..self.units.len() {
@@ -165,9 +117,8 @@ impl<'a> Adversary<'a> {
             }
             let mut states = HashSet::from([vec![0; goal.len()]]);
             for other in (0..self.units.len()).filter(|other| *other != unit) {
-                let step = states
-                    .iter()
-                    .flat_map(|state| rows[other].iter().filter_map(|row| add(state, row)));
+                let step =
+                    states.iter().flat_map(|state| rows[other].iter().filter_map(|row| add(state, row)));
                 let mut next = HashSet::new();
                 for state in step {
                     next.insert(state);
@@ -196,15 +147,9 @@ impl<'a> Adversary<'a> {
 
     /// Small printed cells and small implied differences of a unit.
     fn small_sets(&self, unit: usize) -> Vec<Vec<u32>> {
-        let printed = self
-            .system
-            .per_unit()
-            .filter_map(|cell| self.system.cells[cell].unit_atoms.clone());
+        let printed = self.system.per_unit().filter_map(|cell| self.system.cells[cell].unit_atoms.clone());
         let small = |set: &Vec<u32>| (1..4).contains(&sum(&self.values[unit], set));
-        printed
-            .chain(self.system.implied_unit.iter().cloned())
-            .filter(small)
-            .collect()
+        printed.chain(self.system.implied_unit.iter().cloned()).filter(small).collect()
     }
 
     /// Every row of a unit that fits its marks.

@@ -55,10 +55,8 @@ impl<'a> Grid<'a> {
         let kommuner: BTreeSet<_> = units.iter().map(|unit| unit.kommun()).collect();
         let number: BTreeMap<_, _> = kommuner.into_iter().zip(0..).collect();
         let tag_of = |cells: &Vec<CellIndex>| {
-            let mut names: Vec<&[u8]> = cells
-                .iter()
-                .map(|cell| &system.cells[*cell].definition[..])
-                .collect();
+            let mut names: Vec<&[u8]> =
+                cells.iter().map(|cell| &system.cells[*cell].definition[..]).collect();
             names.sort_unstable();
             names.insert(0, b"atom");
             key.tag(&names)
@@ -69,10 +67,7 @@ impl<'a> Grid<'a> {
             status,
             price: prices(system),
             reach: Reaches::new(system),
-            unit_tag: units
-                .iter()
-                .map(|unit| key.tag(&[b"unit", unit.to_string().as_bytes()]))
-                .collect(),
+            unit_tag: units.iter().map(|unit| key.tag(&[b"unit", unit.to_string().as_bytes()])).collect(),
             atom_tag: cells_of.iter().map(tag_of).collect(),
             cells_of,
         }
@@ -96,10 +91,7 @@ impl<'a> Grid<'a> {
     /// All small unit atoms, by unit, then atom.
     pub fn smalls(&self) -> Vec<(u32, u32)> {
         let of = |unit| (0..self.system.unit_atoms as u32).map(move |atom| (unit, atom));
-        self.units()
-            .flat_map(of)
-            .filter(|(unit, atom)| self.at(*unit, *atom) == FineStatus::Small)
-            .collect()
+        self.units().flat_map(of).filter(|(unit, atom)| self.at(*unit, *atom) == FineStatus::Small).collect()
     }
 
     /// The price of withholding a unit's printed cell.
@@ -120,9 +112,7 @@ impl<'a> Grid<'a> {
 
     /// The tie-breaker of a whole vector.
     pub fn tie_of(&self, vector: &Vector) -> u64 {
-        vector
-            .keys()
-            .fold(0, |sum, (unit, atom)| sum.wrapping_add(self.tie(*unit, *atom)))
+        vector.keys().fold(0, |sum, (unit, atom)| sum.wrapping_add(self.tie(*unit, *atom)))
     }
 
     /// The printed cells of units that the vector changes.
@@ -133,9 +123,7 @@ impl<'a> Grid<'a> {
                 *sums.entry((*unit, *cell)).or_insert(0) += change;
             }
         }
-        sums.into_iter()
-            .filter_map(|(place, sum)| (sum != 0).then_some(place))
-            .collect()
+        sums.into_iter().filter_map(|(place, sum)| (sum != 0).then_some(place)).collect()
     }
 
     /// The totals over the roster that a change of the roster's unit atoms may change: unions of unit atoms
@@ -180,18 +168,11 @@ fn prices(system: &System) -> Vec<u64> {
     for cell in &printed {
         for atom in atoms(*cell) {
             let least: &mut usize = &mut largest[*atom as usize];
-            *least = if *least == 0 {
-                atoms(*cell).len()
-            } else {
-                (*least).min(atoms(*cell).len())
-            };
+            *least = if *least == 0 { atoms(*cell).len() } else { (*least).min(atoms(*cell).len()) };
         }
     }
-    let is_margin = |cell: CellIndex| {
-        atoms(cell)
-            .iter()
-            .any(|atom| largest[*atom as usize] < atoms(cell).len())
-    };
+    let is_margin =
+        |cell: CellIndex| atoms(cell).iter().any(|atom| largest[*atom as usize] < atoms(cell).len());
     let price = |cell: CellIndex| {
         let base = if is_margin(cell) { CELL + CELL / 2 } else { CELL };
         base + atoms(cell).len() as u64
@@ -206,28 +187,16 @@ impl Reaches {
     /// Of all cells of a system.
     pub fn new(system: &System) -> Self {
         let mut sizes = vec![0usize; system.unit_atoms];
-        system
-            .unit_atom_of
-            .iter()
-            .flatten()
-            .for_each(|atom| sizes[*atom as usize] += 1);
+        system.unit_atom_of.iter().flatten().for_each(|atom| sizes[*atom as usize] += 1);
         let mut reach = vec![Reach::default(); system.unit_atoms];
         for (at, cell) in system.cells.iter().enumerate() {
             let mut held = BTreeMap::<u32, usize>::new();
-            for atom in cell
-                .atoms
-                .iter()
-                .filter_map(|atom| system.unit_atom_of[*atom as usize])
-            {
+            for atom in cell.atoms.iter().filter_map(|atom| system.unit_atom_of[*atom as usize]) {
                 *held.entry(atom).or_default() += 1;
             }
             for (atom, count) in held {
                 let reach = &mut reach[atom as usize];
-                if sizes[atom as usize] == count {
-                    reach.whole.push(at)
-                } else {
-                    reach.partly.push(at)
-                }
+                if sizes[atom as usize] == count { reach.whole.push(at) } else { reach.partly.push(at) }
             }
         }
         Self(reach)
@@ -239,16 +208,10 @@ impl Reaches {
         let mut found = BTreeSet::new();
         for (atom, change) in drift {
             let reach = &self.0[*atom as usize];
-            reach
-                .whole
-                .iter()
-                .for_each(|cell| *sums.entry(*cell).or_default() += change);
+            reach.whole.iter().for_each(|cell| *sums.entry(*cell).or_default() += change);
             found.extend(reach.partly.iter().copied());
         }
-        found.extend(
-            sums.into_iter()
-                .filter_map(|(cell, sum)| (sum != 0).then_some(cell)),
-        );
+        found.extend(sums.into_iter().filter_map(|(cell, sum)| (sum != 0).then_some(cell)));
         found
     }
 }

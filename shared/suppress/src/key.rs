@@ -27,10 +27,7 @@ impl PatternKey {
             context.update(part);
         }
         let tag = context.sign();
-        tag.as_ref()
-            .iter()
-            .take(8)
-            .fold(0, |tag, byte| tag << 8 | u64::from(*byte))
+        tag.as_ref().iter().take(8).fold(0, |tag, byte| tag << 8 | u64::from(*byte))
     }
 }
 

@@ -41,12 +41,7 @@ pub struct Weights {
 
 impl Default for Weights {
     fn default() -> Self {
-        Self {
-            cell: 10.0,
-            margin: 25.0,
-            grand: 1_000.0,
-            size: 0.2,
-        }
+        Self { cell: 10.0, margin: 25.0, grand: 1_000.0, size: 0.2 }
     }
 }
 
@@ -87,12 +82,7 @@ pub struct KnownWitness {
 impl fmt::Debug for KnownWitness {
     /// Prints no change: changes of small cells speak of their values.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "KnownWitness({:?}, {} totals)",
-            self.target.cell,
-            self.changes.len()
-        )
+        write!(f, "KnownWitness({:?}, {} totals)", self.target.cell, self.changes.len())
     }
 }
 
@@ -135,14 +125,8 @@ pub fn protect_totals(
         return Err(KnownError::Shape { units, totals });
     }
     let board = Board::new(system, figures, weights);
-    let mut work = Work {
-        system,
-        figures,
-        threshold,
-        board,
-        withheld: BTreeSet::new(),
-        unprotected: Vec::new(),
-    };
+    let mut work =
+        Work { system, figures, threshold, board, withheld: BTreeSet::new(), unprotected: Vec::new() };
     let mut witnesses = Vec::new();
     for (target, values) in work.printed_targets() {
         work.protect(target, &values, &mut witnesses)?;
@@ -173,18 +157,13 @@ impl Work<'_> {
     }
 
     fn shown(&self, cell: CellIndex) -> Option<u64> {
-        if self.withheld.contains(&cell) {
-            None
-        } else {
-            self.figures.totals.get(&cell)?.shown()
-        }
+        if self.withheld.contains(&cell) { None } else { self.figures.totals.get(&cell)?.shown() }
     }
 
     /// Values of a small set from its floor up, farthest from the true one first, the true one left out.
     fn range(&self, atoms: &[u32], value: u64) -> Vec<u64> {
-        let mut values: Vec<u64> = (self.floor(atoms)..u64::from(self.threshold.get()))
-            .filter(|other| *other != value)
-            .collect();
+        let mut values: Vec<u64> =
+            (self.floor(atoms)..u64::from(self.threshold.get())).filter(|other| *other != value).collect();
         values.sort_by_key(|other| (std::cmp::Reverse(other.abs_diff(value)), *other));
         values
     }
@@ -195,30 +174,17 @@ impl Work<'_> {
             let part = &self.system.cells[cell].atoms;
             !part.is_empty() && part.iter().all(|atom| atoms.binary_search(atom).is_ok())
         };
-        let nonzero = |cell: CellIndex| {
-            self.figures
-                .totals
-                .get(&cell)
-                .is_some_and(|mark| *mark != Mark::Shown(0))
-        };
+        let nonzero =
+            |cell: CellIndex| self.figures.totals.get(&cell).is_some_and(|mark| *mark != Mark::Shown(0));
         let parts = |rows: &tables::system::TableRows| {
-            let finest = rows
-                .rows
-                .iter()
-                .filter(|row| row.codes.iter().all(Option::is_some));
+            let finest = rows.rows.iter().filter(|row| row.codes.iter().all(Option::is_some));
             let parts: BTreeSet<CellIndex> = finest.map(|row| row.cell).collect();
-            let parts: Vec<CellIndex> = parts
-                .into_iter()
-                .filter(|cell| inside(*cell) && nonzero(*cell))
-                .collect();
+            let parts: Vec<CellIndex> =
+                parts.into_iter().filter(|cell| inside(*cell) && nonzero(*cell)).collect();
             // Periods of one table may overlap; then only those of equal size are counted as parts.
             let mut seen = BTreeSet::new();
-            let disjoint = |cell: &&CellIndex| {
-                self.system.cells[**cell]
-                    .atoms
-                    .iter()
-                    .all(|atom| seen.insert(*atom))
-            };
+            let disjoint =
+                |cell: &&CellIndex| self.system.cells[**cell].atoms.iter().all(|atom| seen.insert(*atom));
             parts.iter().filter(disjoint).count() as u64
         };
         self.system.tables.iter().map(parts).max().unwrap_or(0).max(1)
@@ -229,13 +195,7 @@ impl Work<'_> {
             let value = mark.shown().filter(|value| self.small(*value))?;
             let atoms = self.system.cells[*cell].atoms.clone();
             let values = self.range(&atoms, value);
-            self.system.cells[*cell].is_count.then_some((
-                Target {
-                    atoms,
-                    cell: Some(*cell),
-                },
-                values,
-            ))
+            self.system.cells[*cell].is_count.then_some((Target { atoms, cell: Some(*cell) }, values))
         };
         self.figures.totals.iter().filter_map(small).collect()
     }
@@ -244,21 +204,13 @@ impl Work<'_> {
     /// incomplete registrations (ADR 5); leaving out more here than the audit does would only make it refuse.
     fn implied_targets(&self) -> Vec<Wanted> {
         let mut span = Span::default();
-        for cell in self
-            .figures
-            .totals
-            .keys()
-            .filter(|cell| self.shown(**cell).is_some())
-        {
+        for cell in self.figures.totals.keys().filter(|cell| self.shown(**cell).is_some()) {
             span.insert(*cell as u32, self.board.kinds_of(&self.system.cells[*cell].atoms));
         }
         let small = |atoms: &Vec<u32>| {
             let sum = span.express(self.board.kinds_of(atoms))?;
             let value = value_of(&sum, |cell| self.shown(cell as usize).unwrap_or(0));
-            let target = Target {
-                atoms: atoms.clone(),
-                cell: None,
-            };
+            let target = Target { atoms: atoms.clone(), cell: None };
             self.small(value).then(|| (target, self.range(atoms, value)))
         };
         self.system.implied_total.iter().filter_map(small).collect()
@@ -269,19 +221,13 @@ impl Work<'_> {
     /// unit, away. With the units that have them.
     fn low_lines(&self, statuses: &[Vec<FineStatus>], low: &BTreeSet<u32>) -> Vec<(u32, Vec<usize>)> {
         let mut span = Span::default();
-        for cell in self
-            .figures
-            .totals
-            .keys()
-            .filter(|cell| self.shown(**cell).is_some())
-        {
+        for cell in self.figures.totals.keys().filter(|cell| self.shown(**cell).is_some()) {
             span.insert(*cell as u32, self.board.kinds_of(&self.system.cells[*cell].atoms));
         }
         let line = |atom: u32| {
             let status = |unit: &usize| statuses[*unit][atom as usize];
-            let units: Vec<usize> = (0..statuses.len())
-                .filter(|unit| status(unit) != FineStatus::Zero)
-                .collect();
+            let units: Vec<usize> =
+                (0..statuses.len()).filter(|unit| status(unit) != FineStatus::Zero).collect();
             if units.is_empty() || units.iter().any(|unit| status(unit) == FineStatus::Plain) {
                 return None;
             }
@@ -313,10 +259,7 @@ impl Work<'_> {
         for unit in units {
             match self.inner_movement(&reaches, *unit, atom, &statuses[*unit]) {
                 Some(totals) => self.withheld.extend(totals),
-                None => self.unprotected.push(Target {
-                    atoms: self.full_atoms(atom),
-                    cell: None,
-                }),
+                None => self.unprotected.push(Target { atoms: self.full_atoms(atom), cell: None }),
             }
         }
     }
@@ -332,30 +275,20 @@ impl Work<'_> {
     ) -> Option<BTreeSet<CellIndex>> {
         let plain = (0..own.len() as u32).filter(|other| own[*other as usize] == FineStatus::Plain);
         let option = |other: Option<u32>| {
-            let drift: BTreeMap<u32, i32> = other
-                .map(|other| (other, -1))
-                .into_iter()
-                .chain([(atom, 1)])
-                .collect();
+            let drift: BTreeMap<u32, i32> =
+                other.map(|other| (other, -1)).into_iter().chain([(atom, 1)]).collect();
             let hidden = self.figures.per_unit[unit].iter().all(|(cell, mark)| {
                 let atoms = self.system.cells[*cell].unit_atoms.as_deref().unwrap_or_default();
                 *mark == Mark::Withheld || atoms.iter().filter_map(|atom| drift.get(atom)).sum::<i32>() == 0
             });
-            let changed = reaches
-                .changed(&drift)
-                .into_iter()
-                .filter(|cell| self.system.cells[*cell].is_count);
+            let changed =
+                reaches.changed(&drift).into_iter().filter(|cell| self.system.cells[*cell].is_count);
             let fresh: BTreeSet<CellIndex> = changed.filter(|cell| self.shown(*cell).is_some()).collect();
-            let price = fresh
-                .iter()
-                .map(|cell| self.board.price(*cell))
-                .sum::<Option<f64>>()?;
+            let price = fresh.iter().map(|cell| self.board.price(*cell)).sum::<Option<f64>>()?;
             hidden.then_some((price, fresh))
         };
         let options = plain.map(Some).chain([None]).filter_map(option);
-        options
-            .min_by(|one, two| one.0.total_cmp(&two.0))
-            .map(|(_, totals)| totals)
+        options.min_by(|one, two| one.0.total_cmp(&two.0)).map(|(_, totals)| totals)
     }
 
     fn protect(
@@ -378,10 +311,7 @@ impl Work<'_> {
                             .map(|(cell, _)| *cell)
                             .filter(|cell| self.figures.totals[cell] != Mark::Withheld),
                     );
-                    witnesses.push(KnownWitness {
-                        target: target.clone(),
-                        changes,
-                    });
+                    witnesses.push(KnownWitness { target: target.clone(), changes });
                 }
                 None if self.unprotected.contains(&target) => {}
                 None => self.unprotected.push(target.clone()),
@@ -396,10 +326,9 @@ impl Work<'_> {
     }
 
     fn name(&self, target: &Target) -> String {
-        target.cell.map_or_else(
-            || "an unprinted difference".into(),
-            |cell| self.system.cells[cell].label.clone(),
-        )
+        target
+            .cell
+            .map_or_else(|| "an unprinted difference".into(), |cell| self.system.cells[cell].label.clone())
     }
 
     fn finish(self, witnesses: Vec<KnownWitness>) -> Protected {
@@ -408,29 +337,17 @@ impl Work<'_> {
             figures.totals.insert(*cell, Mark::Withheld);
         }
         let secondary = self.withheld.iter().copied();
-        let plain = |cell: &CellIndex| {
-            self.figures.totals[cell]
-                .shown()
-                .is_some_and(|value| !self.small(value))
-        };
+        let plain =
+            |cell: &CellIndex| self.figures.totals[cell].shown().is_some_and(|value| !self.small(value));
         let secondary = secondary.filter(plain).collect();
-        Protected {
-            figures,
-            secondary,
-            witnesses,
-            unprotected: self.unprotected,
-        }
+        Protected { figures, secondary, witnesses, unprotected: self.unprotected }
     }
 }
 
 /// Per cell the marks of all units, as sets of withheld cells.
 fn withheld_of(figures: &Figures) -> Vec<BTreeSet<CellIndex>> {
     let of = |marks: &BTreeMap<CellIndex, Mark>| {
-        marks
-            .iter()
-            .filter(|(_, mark)| **mark == Mark::Withheld)
-            .map(|(cell, _)| *cell)
-            .collect()
+        marks.iter().filter(|(_, mark)| **mark == Mark::Withheld).map(|(cell, _)| *cell).collect()
     };
     figures.per_unit.iter().map(of).collect()
 }

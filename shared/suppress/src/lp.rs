@@ -68,9 +68,7 @@ impl Model {
             .zip(&self.upper)
             .map(|(cost, upper)| match (whole, upper) {
                 (true, upper) => {
-                    let most = upper
-                        .and_then(|upper| i32::try_from(upper).ok())
-                        .unwrap_or(i32::MAX);
+                    let most = upper.and_then(|upper| i32::try_from(upper).ok()).unwrap_or(i32::MAX);
                     problem.add_integer_var(*cost, (0, most))
                 }
                 (false, upper) => {
@@ -79,10 +77,7 @@ impl Model {
             })
             .collect();
         for (terms, bound) in &self.rows {
-            let terms: Vec<_> = terms
-                .iter()
-                .map(|(at, factor)| (variables[*at], *factor as f64))
-                .collect();
+            let terms: Vec<_> = terms.iter().map(|(at, factor)| (variables[*at], *factor as f64)).collect();
             match bound {
                 Bound::Exactly(value) => problem.add_constraint(&terms[..], ComparisonOp::Eq, *value as f64),
                 Bound::AtLeast(value) => problem.add_constraint(&terms[..], ComparisonOp::Ge, *value as f64),
@@ -98,10 +93,8 @@ impl Model {
         let Some(solution) = outcome.solution() else {
             return Ok(None);
         };
-        let point: Vec<i64> = variables
-            .iter()
-            .map(|variable| solution.var_value(*variable).round() as i64)
-            .collect();
+        let point: Vec<i64> =
+            variables.iter().map(|variable| solution.var_value(*variable).round() as i64).collect();
         Ok(self.holds(&point).then_some(point))
     }
 
@@ -114,9 +107,7 @@ impl Model {
         inside
             && self.rows.iter().all(|(terms, bound)| {
                 let sum = terms.iter().try_fold(0i64, |sum, (at, factor)| {
-                    point[*at]
-                        .checked_mul(*factor)
-                        .and_then(|term| sum.checked_add(term))
+                    point[*at].checked_mul(*factor).and_then(|term| sum.checked_add(term))
                 });
                 match bound {
                     Bound::Exactly(value) => sum == Some(*value),

@@ -44,29 +44,17 @@ pub fn moves_of(grid: &Grid<'_>, atom: u32) -> Vec<Move> {
 fn build(grid: &Grid<'_>, terms: Vec<(u32, i32)>) -> Move {
     let mut sums = BTreeMap::<CellIndex, i32>::new();
     for (atom, change) in &terms {
-        grid.cells_of[*atom as usize]
-            .iter()
-            .for_each(|cell| *sums.entry(*cell).or_default() += change);
+        grid.cells_of[*atom as usize].iter().for_each(|cell| *sums.entry(*cell).or_default() += change);
     }
-    let touches = sums
-        .into_iter()
-        .filter_map(|(cell, sum)| (sum != 0).then_some(cell))
-        .collect();
+    let touches = sums.into_iter().filter_map(|(cell, sum)| (sum != 0).then_some(cell)).collect();
     Move { terms, touches }
 }
 
 fn products(grid: &Grid<'_>, atom: u32, moves: &mut Vec<Move>) {
-    let wide = |cell: &CellIndex| {
-        grid.system.cells[*cell]
-            .unit_atoms
-            .as_ref()
-            .is_some_and(|atoms| atoms.len() > 1)
-    };
-    let margins: Vec<Vec<CellIndex>> = grid
-        .cells_of
-        .iter()
-        .map(|cells| cells.iter().copied().filter(wide).collect())
-        .collect();
+    let wide =
+        |cell: &CellIndex| grid.system.cells[*cell].unit_atoms.as_ref().is_some_and(|atoms| atoms.len() > 1);
+    let margins: Vec<Vec<CellIndex>> =
+        grid.cells_of.iter().map(|cells| cells.iter().copied().filter(wide).collect()).collect();
     let mut by_margins = HashMap::<&[CellIndex], Vec<u32>>::new();
     for (at, margins) in margins.iter().enumerate() {
         by_margins.entry(margins).or_default().push(at as u32);
@@ -88,10 +76,7 @@ fn products(grid: &Grid<'_>, atom: u32, moves: &mut Vec<Move>) {
         };
         for fourth in by_margins.get(last.as_slice()).into_iter().flatten() {
             if ![atom, first, second].contains(fourth) {
-                moves.push(build(
-                    grid,
-                    vec![(atom, 1), (first, -1), (second, -1), (*fourth, 1)],
-                ));
+                moves.push(build(grid, vec![(atom, 1), (first, -1), (second, -1), (*fourth, 1)]));
             }
         }
     }
@@ -100,15 +85,11 @@ fn products(grid: &Grid<'_>, atom: u32, moves: &mut Vec<Move>) {
 /// `a + b − c` as a set, when every multiplicity is 0 or 1.
 fn rest(a: &[CellIndex], b: &[CellIndex], c: &[CellIndex]) -> Option<Vec<CellIndex>> {
     let mut sums = BTreeMap::<CellIndex, i32>::new();
-    a.iter()
-        .chain(b)
-        .for_each(|cell| *sums.entry(*cell).or_default() += 1);
+    a.iter().chain(b).for_each(|cell| *sums.entry(*cell).or_default() += 1);
     c.iter().for_each(|cell| *sums.entry(*cell).or_default() -= 1);
-    sums.values().all(|sum| (0..=1).contains(sum)).then(|| {
-        sums.into_iter()
-            .filter_map(|(cell, sum)| (sum == 1).then_some(cell))
-            .collect()
-    })
+    sums.values()
+        .all(|sum| (0..=1).contains(sum))
+        .then(|| sums.into_iter().filter_map(|(cell, sum)| (sum == 1).then_some(cell)).collect())
 }
 
 #[cfg(test)]

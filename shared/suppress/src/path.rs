@@ -52,13 +52,7 @@ impl Search<'_, '_> {
                 return None;
             }
             let (price, tie) = cost[last as usize]?;
-            Some((
-                (
-                    price + self.unit_price(unit, last, atom),
-                    tie.wrapping_add(self.tie(unit, last)),
-                ),
-                last,
-            ))
+            Some(((price + self.unit_price(unit, last, atom), tie.wrapping_add(self.tie(unit, last))), last))
         };
         let (_, last) = (0..=outside).filter_map(closing).min()?;
         let vector = self.trace(unit, atom, last, &came);
@@ -81,10 +75,7 @@ impl Search<'_, '_> {
             }
             for row in rows.iter().copied().filter(|row| self.enters(*row, from)) {
                 for to in (0..columns as u32).filter(|to| !done[*to as usize] && self.enters(row, *to)) {
-                    let key = (
-                        so_far + self.row_price(row, from, to),
-                        tie.wrapping_add(self.tie(row, to)),
-                    );
+                    let key = (so_far + self.row_price(row, from, to), tie.wrapping_add(self.tie(row, to)));
                     if cost[to as usize].is_none_or(|known| key < known) {
                         cost[to as usize] = Some(key);
                         came[to as usize] = (from, row);
@@ -115,32 +106,16 @@ impl Search<'_, '_> {
             return self.unit_price(row, from, to);
         }
         let outside = self.grid.system.unit_atoms as u32;
-        let drift = [(from, -1), (to, 1)]
-            .into_iter()
-            .filter(|(atom, _)| *atom != outside)
-            .collect();
-        self.grid
-            .totals_changed(&drift)
-            .into_iter()
-            .map(self.total_price)
-            .sum()
+        let drift = [(from, -1), (to, 1)].into_iter().filter(|(atom, _)| *atom != outside).collect();
+        self.grid.totals_changed(&drift).into_iter().map(self.total_price).sum()
     }
 
     fn unit_price(&self, unit: u32, one: u32, two: u32) -> u64 {
-        let cells = |atom: u32| {
-            self.grid
-                .cells_of
-                .get(atom as usize)
-                .map(Vec::as_slice)
-                .unwrap_or_default()
-        };
+        let cells = |atom: u32| self.grid.cells_of.get(atom as usize).map(Vec::as_slice).unwrap_or_default();
         let (one, two) = (cells(one), cells(two));
         let only = |cell: &&CellIndex, other: &[CellIndex]| other.binary_search(cell).is_err();
         let first = one.iter().filter(|cell| only(cell, two));
-        first
-            .chain(two.iter().filter(|cell| only(cell, one)))
-            .map(|cell| (self.price)(unit, *cell))
-            .sum()
+        first.chain(two.iter().filter(|cell| only(cell, one))).map(|cell| (self.price)(unit, *cell)).sum()
     }
 
     fn tie(&self, row: u32, column: u32) -> u64 {

@@ -25,22 +25,13 @@ pub fn lines(
     withheld: &BTreeSet<CellIndex>,
     values: &[u64],
 ) -> Vec<Vec<u32>> {
-    let shown: Vec<CellIndex> = system
-        .per_unit()
-        .filter(|cell| !withheld.contains(cell))
-        .collect();
+    let shown: Vec<CellIndex> = system.per_unit().filter(|cell| !withheld.contains(cell)).collect();
     let mut found = BTreeSet::new();
     for whole in &shown {
         let left = remainder(system, &shown, *whole);
-        let nonzero: Vec<u32> = left
-            .into_iter()
-            .filter(|atom| values[*atom as usize] > 0)
-            .collect();
+        let nonzero: Vec<u32> = left.into_iter().filter(|atom| values[*atom as usize] > 0).collect();
         let of = |status| {
-            nonzero
-                .iter()
-                .filter(|atom| threshold.status(values[**atom as usize]) == status)
-                .count()
+            nonzero.iter().filter(|atom| threshold.status(values[**atom as usize]) == status).count()
         };
         let (plain, small) = (of(FineStatus::Plain), of(FineStatus::Small));
         let sum: u64 = nonzero.iter().map(|atom| values[*atom as usize]).sum();
@@ -72,19 +63,12 @@ mod tests {
     const THREE: [&str; 3] = ["ansokan", "anmalan", "yttrande"];
 
     fn asked(row: [u64; 3], withheld: &[&str]) -> Vec<Vec<u32>> {
-        let fixture = Fixture::new(
-            &["2101", "2104", "2121", "2132", "2161"],
-            "\"2024\"",
-            &one_way(&THREE),
-        );
+        let fixture = Fixture::new(&["2101", "2104", "2121", "2132", "2161"], "\"2024\"", &one_way(&THREE));
         let mut values = vec![0; 3];
         for (code, value) in THREE.iter().zip(row) {
             values[fixture.atom("T1", &[code], "2024") as usize] = value;
         }
-        let withheld = withheld
-            .iter()
-            .map(|code| fixture.cell("T1", &[code], "2024"))
-            .collect();
+        let withheld = withheld.iter().map(|code| fixture.cell("T1", &[code], "2024")).collect();
         lines(&fixture.system, MinCount::default(), &withheld, &values)
     }
 
@@ -104,10 +88,7 @@ mod tests {
 
     #[test]
     fn zeros_and_lines_without_small_cells_count_for_nothing() {
-        assert!(
-            asked([4, 4, 0], &["ansokan", "anmalan"]).is_empty(),
-            "nothing small in the line"
-        );
+        assert!(asked([4, 4, 0], &["ansokan", "anmalan"]).is_empty(), "nothing small in the line");
         assert_eq!(asked([4, 9, 1], &["ansokan", "yttrande"]).len(), 1);
         assert!(asked([4, 4, 4], &[]).is_empty(), "nothing is withheld");
     }

@@ -84,9 +84,7 @@ impl Span {
 
 /// The value of a combination, when it is a whole number under the prime.
 pub fn value_of(combination: &BTreeMap<u32, u64>, value: impl Fn(u32) -> u64) -> u64 {
-    combination.iter().fold(0, |sum, (name, factor)| {
-        (sum + mul(*factor, value(*name) % P)) % P
-    })
+    combination.iter().fold(0, |sum, (name, factor)| (sum + mul(*factor, value(*name) % P)) % P)
 }
 
 #[cfg(test)]

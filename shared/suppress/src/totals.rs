@@ -66,10 +66,7 @@ pub fn hidden_kommuner(
 ) -> BTreeSet<tables::unit::KommunKod> {
     let atoms = system.cells[cell].unit_atoms.as_deref().unwrap_or_default();
     let hides = |unit: &usize| !readable(system, &withheld[*unit], &BTreeSet::new(), cell, atoms);
-    (0..units.len())
-        .filter(hides)
-        .map(|unit| units[unit].kommun())
-        .collect()
+    (0..units.len()).filter(hides).map(|unit| units[unit].kommun()).collect()
 }
 
 fn readable(
@@ -105,14 +102,9 @@ pub(crate) fn decide(
     withheld: &[BTreeSet<CellIndex>],
     changed: &BTreeSet<CellIndex>,
 ) -> Totals {
-    let spans: Vec<(BTreeSet<u32>, Span)> = grid
-        .units()
-        .map(|unit| span_with_zeros(grid, withheld, unit))
-        .collect();
-    let mut totals = Totals {
-        closed: changed.clone(),
-        ..Totals::default()
-    };
+    let spans: Vec<(BTreeSet<u32>, Span)> =
+        grid.units().map(|unit| span_with_zeros(grid, withheld, unit)).collect();
+    let mut totals = Totals { closed: changed.clone(), ..Totals::default() };
     for (at, cell) in grid.system.cells.iter().enumerate() {
         if changed.contains(&at) {
             continue;
@@ -124,14 +116,10 @@ pub(crate) fn decide(
         }
         let hides = |unit: &u32| {
             let (zero, span) = &spans[*unit as usize];
-            span.express(atoms.iter().copied().filter(|atom| !zero.contains(atom)))
-                .is_none()
+            span.express(atoms.iter().copied().filter(|atom| !zero.contains(atom))).is_none()
         };
-        let hidden: BTreeSet<u32> = grid
-            .units()
-            .filter(hides)
-            .map(|unit| grid.kommun[unit as usize])
-            .collect();
+        let hidden: BTreeSet<u32> =
+            grid.units().filter(hides).map(|unit| grid.kommun[unit as usize]).collect();
         if hidden.is_empty() || hidden.len() >= LEAST_HIDDEN {
             totals.open.insert(at);
         } else {
@@ -163,9 +151,8 @@ fn span_with_zeros(grid: &Grid<'_>, withheld: &[BTreeSet<CellIndex>], unit: u32)
         atoms.all(|atom| grid.at(unit, *atom) == FineStatus::Zero)
     };
     let zeros = grid.system.per_unit().filter(all_zero);
-    let zero: BTreeSet<u32> = zeros
-        .flat_map(|cell| grid.system.cells[cell].unit_atoms.iter().flatten().copied())
-        .collect();
+    let zero: BTreeSet<u32> =
+        zeros.flat_map(|cell| grid.system.cells[cell].unit_atoms.iter().flatten().copied()).collect();
     let span = span_of(grid.system, &withheld[unit as usize], &zero);
     (zero, span)
 }
@@ -193,10 +180,7 @@ fn gives_back(system: &System, totals: &Totals, thin: CellIndex) -> Option<CellI
         span.insert(cell as u32, system.cells[cell].atoms.iter().copied());
     }
     let used: BTreeMap<u32, u64> = span.express(system.cells[thin].atoms.iter().copied())?;
-    let used = used
-        .into_keys()
-        .map(|cell| cell as usize)
-        .filter(|cell| totals.open.contains(cell));
+    let used = used.into_keys().map(|cell| cell as usize).filter(|cell| totals.open.contains(cell));
     used.min_by_key(|cell| (system.cells[*cell].atoms.len(), *cell))
 }
 
@@ -214,12 +198,7 @@ mod tests {
     fn withheld(fixture: &Fixture, marks: &[&[&str]]) -> Vec<BTreeSet<CellIndex>> {
         marks
             .iter()
-            .map(|codes| {
-                codes
-                    .iter()
-                    .map(|code| fixture.cell("T1", &[code], "2024"))
-                    .collect()
-            })
+            .map(|codes| codes.iter().map(|code| fixture.cell("T1", &[code], "2024")).collect())
             .collect()
     }
 
@@ -231,11 +210,7 @@ mod tests {
         assert_eq!(readable_sum(&fixture.system, &none, total), Some(vec![total]));
         let totals = withheld(&fixture, &[&["TOT"], &["TOT"], &[], &[], &[], &[]]);
         let parts = readable_sum(&fixture.system, &totals, total);
-        assert_eq!(
-            parts.map(|parts| parts.len()),
-            Some(3),
-            "the three columns are readable"
-        );
+        assert_eq!(parts.map(|parts| parts.len()), Some(3), "the three columns are readable");
         let one = withheld(&fixture, &[&["TOT", "ansokan"], &[], &[], &[], &[], &[]]);
         assert_eq!(readable_sum(&fixture.system, &one, total), None);
     }
@@ -244,10 +219,7 @@ mod tests {
     fn a_withheld_cell_that_its_row_gives_back_hides_nobody() {
         let fixture = fixture();
         let cell = fixture.cell("T1", &["ansokan"], "2024");
-        let alone = withheld(
-            &fixture,
-            &[&["ansokan"], &["ansokan"], &["ansokan"], &[], &[], &[]],
-        );
+        let alone = withheld(&fixture, &[&["ansokan"], &["ansokan"], &["ansokan"], &[], &[], &[]]);
         assert!(hidden_kommuner(&fixture.system, &fixture.collection.units, &alone, cell).is_empty());
     }
 
@@ -257,10 +229,7 @@ mod tests {
         let cell = fixture.cell("T1", &["ansokan"], "2024");
         let both: &[&str] = &["ansokan", "anmalan"];
         let marks = withheld(&fixture, &[&[], &[], both, both, both, both]);
-        assert_eq!(
-            hidden_kommuner(&fixture.system, &fixture.collection.units, &marks, cell).len(),
-            2
-        );
+        assert_eq!(hidden_kommuner(&fixture.system, &fixture.collection.units, &marks, cell).len(), 2);
     }
 
     #[test]
@@ -274,11 +243,7 @@ mod tests {
             thin: vec![(cell("ansokan"), BTreeSet::new())],
         };
         close_what_gives_back(&fixture.system, &mut totals);
-        assert_eq!(
-            totals.open.len(),
-            1,
-            "the readable grand total less two columns is the third"
-        );
+        assert_eq!(totals.open.len(), 1, "the readable grand total less two columns is the third");
         assert_eq!(totals.closed.len(), 2);
     }
 

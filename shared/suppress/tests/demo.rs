@@ -18,9 +18,7 @@ use tables::count::{FineStatus, MinCount};
 use tables::figures::{Figures, Mark, Pattern};
 use tables::system::{Counts, System};
 
-const UNITS: [&str; 10] = [
-    "2101", "2104", "2121", "2132", "2161", "2180", "2181", "2182", "2183", "2184",
-];
+const UNITS: [&str; 10] = ["2101", "2104", "2121", "2132", "2161", "2180", "2181", "2182", "2183", "2184"];
 /// Ansökan, anmälan and all, 2020 to 2023, in the order of `UNITS`.
 const EARLIER: [[[u64; 3]; 4]; 10] = [
     [[93, 47, 172], [77, 45, 163], [43, 62, 146], [56, 72, 180]],
@@ -28,12 +26,7 @@ const EARLIER: [[[u64; 3]; 4]; 10] = [
     [[91, 194, 299], [73, 184, 301], [80, 143, 259], [79, 232, 346]],
     [[32, 142, 184], [59, 144, 210], [36, 161, 198], [43, 121, 167]],
     [[123, 231, 434], [109, 153, 328], [129, 198, 411], [117, 200, 396]],
-    [
-        [688, 1450, 2263],
-        [667, 1477, 2250],
-        [761, 1310, 2184],
-        [814, 1181, 2127],
-    ],
+    [[688, 1450, 2263], [667, 1477, 2250], [761, 1310, 2184], [814, 1181, 2127]],
     [[186, 266, 567], [171, 307, 589], [259, 301, 655], [245, 207, 507]],
     [[244, 545, 820], [266, 468, 755], [285, 653, 953], [255, 414, 680]],
     [[169, 324, 561], [172, 269, 527], [184, 263, 526], [246, 319, 652]],
@@ -66,10 +59,8 @@ fn shuffle<T>(list: &mut [T], mut seed: u64) {
 
 /// `count` times each value, cut or filled with missing values to `length`, shuffled.
 fn dealt<T: Clone>(counts: &[(T, u64)], length: usize, seed: u64) -> Vec<Option<T>> {
-    let mut list: Vec<Option<T>> = counts
-        .iter()
-        .flat_map(|(value, count)| (0..*count).map(|_| Some(value.clone())))
-        .collect();
+    let mut list: Vec<Option<T>> =
+        counts.iter().flat_map(|(value, count)| (0..*count).map(|_| Some(value.clone()))).collect();
     list.resize(length, None);
     shuffle(&mut list, seed);
     list
@@ -98,33 +89,20 @@ impl Demo {
             }
             system.count(&mut counts[unit], jiff::civil::date(year, 6, 1), &codes);
         }
-        Self {
-            collection,
-            system,
-            counts,
-        }
+        Self { collection, system, counts }
     }
 
     fn statuses(&self) -> Vec<Vec<FineStatus>> {
         let four = MinCount::default();
-        self.values()
-            .iter()
-            .map(|own| own.iter().map(|value| four.status(*value)).collect())
-            .collect()
+        self.values().iter().map(|own| own.iter().map(|value| four.status(*value)).collect()).collect()
     }
 
     fn values(&self) -> Vec<Vec<u64>> {
-        self.counts
-            .iter()
-            .map(|counts| self.system.unit_values(counts))
-            .collect()
+        self.counts.iter().map(|counts| self.system.unit_values(counts)).collect()
     }
 
     fn total(&self, cell: usize) -> u64 {
-        self.counts
-            .iter()
-            .map(|counts| self.system.value(counts, cell))
-            .sum()
+        self.counts.iter().map(|counts| self.system.value(counts, cell)).sum()
     }
 
     fn pattern(&self) -> Pattern {
@@ -136,27 +114,13 @@ impl Demo {
         let own = |(counts, withheld): (&Counts, &BTreeSet<usize>)| {
             let mark = |cell| {
                 let value = Mark::Shown(self.system.value(counts, cell));
-                (
-                    cell,
-                    if withheld.contains(&cell) {
-                        Mark::Withheld
-                    } else {
-                        value
-                    },
-                )
+                (cell, if withheld.contains(&cell) { Mark::Withheld } else { value })
             };
             self.system.per_unit().map(mark).collect()
         };
         let total = |cell| {
             let value = Mark::Shown(self.total(cell));
-            (
-                cell,
-                if pattern.closed.contains(&cell) {
-                    Mark::Withheld
-                } else {
-                    value
-                },
-            )
+            (cell, if pattern.closed.contains(&cell) { Mark::Withheld } else { value })
         };
         Figures {
             units: self.collection.units.clone(),
@@ -179,11 +143,7 @@ fn rows() -> Vec<(usize, i16, Row)> {
     for (at, year) in (2020i16..2024).enumerate() {
         let printed: [[u64; 2]; 4] = [[0, 206], [2, 245], [0, 186], [0, 324]];
         let per = |column: usize| -> Vec<(usize, u64)> {
-            EARLIER
-                .iter()
-                .enumerate()
-                .map(|(unit, years)| (unit, years[at][column]))
-                .collect()
+            EARLIER.iter().enumerate().map(|(unit, years)| (unit, years[at][column])).collect()
         };
         let left = |unit: usize| EARLIER[unit][at][2] - EARLIER[unit][at][0] - EARLIER[unit][at][1];
         let lefts: Vec<(usize, u64)> = (0..10).map(|unit| (unit, left(unit))).collect();
@@ -195,35 +155,24 @@ fn rows() -> Vec<(usize, i16, Row)> {
         shuffle(&mut types, 77 + at as u64);
         all.extend(typed(&per(0), year, ansokan(year)));
         all.extend(typed(&per(1), year, anmalan(year)));
-        let others = types
-            .into_iter()
-            .map(|code| Row::from([("aktualiseringstyp", code)]))
-            .collect();
+        let others = types.into_iter().map(|code| Row::from([("aktualiseringstyp", code)])).collect();
         all.extend(typed(&lefts, year, others));
     }
     for (kind, code) in TYPES.iter().enumerate() {
-        let per: Vec<(usize, u64)> = YEAR_2024
-            .iter()
-            .enumerate()
-            .map(|(unit, row)| (unit, row[kind]))
-            .collect();
+        let per: Vec<(usize, u64)> =
+            YEAR_2024.iter().enumerate().map(|(unit, row)| (unit, row[kind])).collect();
         let count: u64 = per.iter().map(|(_, count)| count).sum();
         let rows = match *code {
             "ansokan" => ansokan(2024),
             "anmalan" => anmalan(2024),
-            _ => (0..count)
-                .map(|_| Row::from([("aktualiseringstyp", *code)]))
-                .collect(),
+            _ => (0..count).map(|_| Row::from([("aktualiseringstyp", *code)])).collect(),
         };
         all.extend(typed(&per, 2024, rows));
     }
     // Rows of other types that carry the reason övrigt: 65 in T14.
     let mut extra = 0;
     let yttrande = |row: &Row| row["aktualiseringstyp"] == "yttrande";
-    for (_, _, row) in all
-        .iter_mut()
-        .filter(|(_, year, row)| *year == 2024 && yttrande(row))
-    {
+    for (_, _, row) in all.iter_mut().filter(|(_, year, row)| *year == 2024 && yttrande(row)) {
         if extra < 65 {
             row.insert("orsak_anmalan", "ovrigt");
             row.insert("beslut", if extra < 20 { "inleda" } else { "ej_inleda" });
@@ -235,11 +184,7 @@ fn rows() -> Vec<(usize, i16, Row)> {
 
 fn typed(per_unit: &[(usize, u64)], year: i16, rows: Vec<Row>) -> Vec<(usize, i16, Row)> {
     let units = dealt(per_unit, rows.len(), 5 + year as u64);
-    units
-        .into_iter()
-        .zip(rows)
-        .filter_map(|(unit, row)| Some((unit?, year, row)))
-        .collect()
+    units.into_iter().zip(rows).filter_map(|(unit, row)| Some((unit?, year, row))).collect()
 }
 
 fn ansokan(year: i16) -> Vec<Row> {
@@ -420,30 +365,16 @@ fn units_of_the_demo_lose_few_cells_and_every_county_total_is_opened() {
     let started = Instant::now();
     let pattern = demo.pattern();
     println!("choose {:?}", started.elapsed());
-    assert_eq!(
-        check(&demo.system, &demo.collection.units, &demo.statuses(), &pattern),
-        []
-    );
+    assert_eq!(check(&demo.system, &demo.collection.units, &demo.statuses(), &pattern), []);
     let found = demo.withheld_by_table(&pattern);
     println!("withheld {found:?}; {} witnesses", pattern.witnesses.len());
     assert!(pattern.closed.is_empty());
     let of = |prefix: &str| {
-        found
-            .iter()
-            .filter(|(label, _)| label.ends_with(prefix))
-            .map(|(_, n)| n)
-            .sum::<usize>()
+        found.iter().filter(|(label, _)| label.ends_with(prefix)).map(|(_, n)| n).sum::<usize>()
     };
     assert_eq!(of("2024"), 2 + 6, "two small cells, six secondary");
-    assert_eq!(
-        (of("2020"), of("2021"), of("2022"), of("2023")),
-        (0, 0, 3, 3),
-        "{found:?}"
-    );
-    assert!(
-        found.keys().all(|label| !label.starts_with("T01")),
-        "no kommun's total is withheld"
-    );
+    assert_eq!((of("2020"), of("2021"), of("2022"), of("2023")), (0, 0, 3, 3), "{found:?}");
+    assert!(found.keys().all(|label| !label.starts_with("T01")), "no kommun's total is withheld");
 }
 
 #[test]
@@ -452,26 +383,15 @@ fn no_kommun_of_the_demo_needs_to_ask_for_more() {
     let pattern = demo.pattern();
     for (unit, own) in demo.values().iter().enumerate() {
         let asked = lines(&demo.system, MinCount::default(), &pattern.withheld[unit], own);
-        assert!(
-            asked.is_empty(),
-            "{} asks in {asked:?}",
-            demo.collection.units[unit]
-        );
+        assert!(asked.is_empty(), "{} asks in {asked:?}", demo.collection.units[unit]);
     }
 }
 
 fn protect(demo: &Demo) -> Protected {
     let figures = demo.figures(&demo.pattern());
     let weights = Weights::default();
-    protect_totals(
-        &demo.system,
-        &figures,
-        &demo.statuses(),
-        MinCount::default(),
-        weights,
-        &BTreeSet::new(),
-    )
-    .unwrap()
+    protect_totals(&demo.system, &figures, &demo.statuses(), MinCount::default(), weights, &BTreeSet::new())
+        .unwrap()
 }
 
 #[test]
@@ -482,13 +402,8 @@ fn county_totals_of_the_demo_keep_their_range() {
     println!("protect_totals {:?}", started.elapsed());
     assert_eq!(protected.unprotected, []);
     let secondary = |table: &str, year: &str| -> Vec<String> {
-        let labels = protected
-            .secondary
-            .iter()
-            .map(|cell| demo.system.cells[*cell].label.clone());
-        labels
-            .filter(|label| label.starts_with(table) && label.ends_with(year))
-            .collect()
+        let labels = protected.secondary.iter().map(|cell| demo.system.cells[*cell].label.clone());
+        labels.filter(|label| label.starts_with(table) && label.ends_with(year)).collect()
     };
     assert_eq!(secondary("T02", "2021").len(), 1, "one partner for överflyttning");
     assert_eq!(secondary("T14", "2024").len(), 3, "a rectangle");
@@ -502,10 +417,7 @@ fn county_totals_of_the_demo_keep_their_range() {
         assert_eq!(secondary(table, "").len(), 0, "{table}");
     }
     assert!(
-        protected
-            .secondary
-            .iter()
-            .all(|cell| !demo.system.cells[*cell].label.contains("TOT")),
+        protected.secondary.iter().all(|cell| !demo.system.cells[*cell].label.contains("TOT")),
         "no margin"
     );
 }
@@ -523,10 +435,7 @@ fn county_protection_touches_no_unit_and_shows_no_small_total() {
         );
         let is_count = demo.system.cells[*cell].is_count;
         assert!(!is_count || !mark.shown().is_some_and(|value| (1..4).contains(&value)));
-        assert!(
-            demo.total(*cell) > 0 || *mark == Mark::Shown(0),
-            "zeros are published"
-        );
+        assert!(demo.total(*cell) > 0 || *mark == Mark::Shown(0), "zeros are published");
     }
 }
 

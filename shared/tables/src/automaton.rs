@@ -112,12 +112,7 @@ impl Automaton {
             steps.push(step);
             frontier = next;
         }
-        Ok(Self {
-            starts,
-            start_state,
-            steps,
-            signatures: frontier.states,
-        })
+        Ok(Self { starts, start_state, steps, signatures: frontier.states })
     }
 
     /// The conditions that hold for the records of each atom.
@@ -127,21 +122,14 @@ impl Automaton {
 
     /// The atom of a record: its date and, for each variable of the codebook, its code if known.
     pub fn classify(&self, date: Date, codes: &[Option<CodeIndex>]) -> Option<u32> {
-        let segment = self
-            .starts
-            .partition_point(|first| *first <= date)
-            .checked_sub(1)?;
+        let segment = self.starts.partition_point(|first| *first <= date).checked_sub(1)?;
         let mut state = self.start_state[segment];
         for step in &self.steps {
             if state == DEAD {
                 return None;
             }
             let missing = step.class_of.len() - 1;
-            let code = codes
-                .get(step.variable)
-                .copied()
-                .flatten()
-                .map_or(missing, usize::from);
+            let code = codes.get(step.variable).copied().flatten().map_or(missing, usize::from);
             let class = step.class_of[code.min(missing)] as usize;
             state = step.next[state as usize * step.classes + class];
         }
@@ -196,13 +184,10 @@ fn advance(
     let mut class_of = Vec::with_capacity(codes + 1);
     for code in 0..=codes {
         let meets = meeting(variable, (code < codes).then_some(code as CodeIndex), conditions);
-        let class = classes
-            .iter()
-            .position(|known| *known == meets)
-            .unwrap_or_else(|| {
-                classes.push(meets);
-                classes.len() - 1
-            });
+        let class = classes.iter().position(|known| *known == meets).unwrap_or_else(|| {
+            classes.push(meets);
+            classes.len() - 1
+        });
         class_of.push(class as u32);
     }
     let mut to = Frontier::default();
@@ -212,15 +197,7 @@ fn advance(
             next.push(to.state(state.and(class))?);
         }
     }
-    Ok((
-        Step {
-            variable,
-            class_of,
-            classes: classes.len(),
-            next,
-        },
-        to,
-    ))
+    Ok((Step { variable, class_of, classes: classes.len(), next }, to))
 }
 
 fn meeting(variable: VariableIndex, code: Option<CodeIndex>, conditions: &[Condition]) -> Bits {
@@ -244,14 +221,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn condition(year: i16, codes: &[(usize, &[u16])]) -> Condition {
-        let codes = codes
-            .iter()
-            .map(|(v, c)| (*v, c.iter().copied().collect()))
-            .collect();
-        Condition {
-            days: (date(year, 1, 1), date(year, 12, 31)),
-            codes,
-        }
+        let codes = codes.iter().map(|(v, c)| (*v, c.iter().copied().collect())).collect();
+        Condition { days: (date(year, 1, 1), date(year, 12, 31)), codes }
     }
 
     #[test]

@@ -144,9 +144,7 @@ impl Variable {
 
     /// Whether the codes are intervals of ages.
     pub fn is_age(&self) -> bool {
-        self.codes
-            .iter()
-            .any(|code| code.age_from.is_some() || code.age_to.is_some())
+        self.codes.iter().any(|code| code.age_from.is_some() || code.age_to.is_some())
     }
 }
 
@@ -234,40 +232,22 @@ impl Codebook {
             codes: BTreeSet::from([at as CodeIndex]),
         };
         let categories = variable.codes.iter().enumerate().map(category).collect();
-        Resolved {
-            variable: index,
-            id: variable.id.clone(),
-            text: variable.text.clone(),
-            categories,
-        }
+        Resolved { variable: index, id: variable.id.clone(), text: variable.text.clone(), categories }
     }
 
     fn grouped(index: VariableIndex, variable: &Variable, level: &Level) -> Resolved {
         let category = |group: &Group| Category {
             code: group.code.clone(),
             text: group.text.clone(),
-            codes: group
-                .parts
-                .iter()
-                .filter_map(|part| variable.code_index(part))
-                .collect(),
+            codes: group.parts.iter().filter_map(|part| variable.code_index(part)).collect(),
         };
         let categories = level.groups.iter().map(category).collect();
-        Resolved {
-            variable: index,
-            id: level.id.clone(),
-            text: level.text.clone(),
-            categories,
-        }
+        Resolved { variable: index, id: level.id.clone(), text: level.text.clone(), categories }
     }
 
     fn check(&self) -> Result<(), CodebookError> {
         let fail = |place: &str, problem: String| {
-            Err(CodebookError::Rule {
-                codebook: self.name(),
-                place: place.into(),
-                problem,
-            })
+            Err(CodebookError::Rule { codebook: self.name(), place: place.into(), problem })
         };
         if self.variables.len() > MAX_VARIABLES {
             return fail("variables", format!("at most {MAX_VARIABLES} are supported"));
@@ -277,10 +257,7 @@ impl Codebook {
             let levels = variable.levels.iter().map(|level| &level.id);
             for id in std::iter::once(&variable.id).chain(levels) {
                 if !is_identifier(id) || RESERVED.contains(&id.as_str()) {
-                    return fail(
-                        id,
-                        "ids are a–z, 0–9 and _, and no column of the strict form".into(),
-                    );
+                    return fail(id, "ids are a–z, 0–9 and _, and no column of the strict form".into());
                 }
                 if !ids.insert(id) {
                     return fail(id, "the id is used twice".into());
@@ -297,10 +274,7 @@ impl Codebook {
 const RESERVED: [&str; 6] = ["omrade", "tid", "matt", "varde", "status", "konfidens"];
 
 fn is_identifier(id: &str) -> bool {
-    !id.is_empty()
-        && id
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+    !id.is_empty() && id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
 }
 
 fn check_variable(variable: &Variable) -> Result<(), (String, String)> {
@@ -310,10 +284,7 @@ fn check_variable(variable: &Variable) -> Result<(), (String, String)> {
     let mut seen = BTreeSet::new();
     for code in &variable.codes {
         if !is_identifier(&code.code) {
-            return Err((
-                code.code.clone(),
-                "codes are a–z, 0–9 and _ (TOT is the margin)".into(),
-            ));
+            return Err((code.code.clone(), "codes are a–z, 0–9 and _ (TOT is the margin)".into()));
         }
         if !seen.insert(code.code.as_str()) {
             return Err((code.code.clone(), "the code is used twice".into()));
@@ -329,10 +300,7 @@ fn check_variable(variable: &Variable) -> Result<(), (String, String)> {
             return Err((String::new(), format!("age {age} lies in two codes")));
         }
     }
-    variable
-        .levels
-        .iter()
-        .try_for_each(|level| check_level(variable, level))
+    variable.levels.iter().try_for_each(|level| check_level(variable, level))
 }
 
 fn check_level(variable: &Variable, level: &Level) -> Result<(), (String, String)> {
@@ -340,20 +308,14 @@ fn check_level(variable: &Variable, level: &Level) -> Result<(), (String, String
     let mut groups = BTreeSet::new();
     for group in &level.groups {
         if !is_identifier(&group.code) || !groups.insert(&group.code) {
-            return Err((
-                group.code.clone(),
-                "group codes are a–z, 0–9 and _, each once".into(),
-            ));
+            return Err((group.code.clone(), "group codes are a–z, 0–9 and _, each once".into()));
         }
         for part in &group.parts {
             if variable.code_index(part).is_none() {
                 return Err((group.code.clone(), format!("{part} is no code of the variable")));
             }
             if owner.insert(part, &group.code).is_some() {
-                return Err((
-                    group.code.clone(),
-                    format!("{part} lies in two groups of the level"),
-                ));
+                return Err((group.code.clone(), format!("{part} lies in two groups of the level")));
             }
         }
     }
@@ -389,9 +351,7 @@ mod tests {
             ),
             ("okand=1".to_string(), "unknown field"),
         ] {
-            let error = Codebook::from_toml(&format!("{head}{body}"))
-                .unwrap_err()
-                .to_string();
+            let error = Codebook::from_toml(&format!("{head}{body}")).unwrap_err().to_string();
             assert!(error.contains(hint), "{error}");
         }
     }

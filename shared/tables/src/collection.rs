@@ -48,10 +48,7 @@ pub enum CollectionError {
 }
 
 fn rule<T>(place: impl Into<String>, problem: impl Into<String>) -> Result<T, CollectionError> {
-    Err(CollectionError::Rule {
-        place: place.into(),
-        problem: problem.into(),
-    })
+    Err(CollectionError::Rule { place: place.into(), problem: problem.into() })
 }
 
 /// Where a table is published.
@@ -207,10 +204,7 @@ impl Collection {
     /// First and last day that any table counts.
     pub fn days(&self) -> Option<(Date, Date)> {
         let periods = || self.tables.iter().flat_map(|table| &table.periods);
-        Some((
-            periods().map(|period| period.first()).min()?,
-            periods().map(|period| period.last()).max()?,
-        ))
+        Some((periods().map(|period| period.first()).min()?, periods().map(|period| period.last()).max()?))
     }
 
     /// Whether two collections count records of a common day. What one shows of them can be subtracted from what the other
@@ -224,9 +218,7 @@ impl Collection {
 
     /// The group of a kommun, if the collection has groups.
     pub fn group_of(&self, kommun: KommunKod) -> Option<&GroupCode> {
-        self.groups
-            .iter()
-            .find_map(|(code, kommuner)| kommuner.contains(&kommun).then_some(code))
+        self.groups.iter().find_map(|(code, kommuner)| kommuner.contains(&kommun).then_some(code))
     }
 
     /// The fewest kommuner a roster may have: the number, or the share of those invited, whichever is more.
@@ -326,10 +318,7 @@ impl RawCollection {
         for raw in self.tabell {
             let folded = raw.id.to_ascii_lowercase();
             if !ids.insert(folded) {
-                return rule(
-                    raw.id,
-                    "the table id is used twice (case does not tell ids apart)",
-                );
+                return rule(raw.id, "the table id is used twice (case does not tell ids apart)");
             }
             tables.push(raw.check(codebook, &self.perioder)?);
         }
@@ -362,34 +351,22 @@ impl RawCollection {
             return rule("version", "versions count from 1");
         }
         if self.kodbok != codebook.name() {
-            return rule(
-                "kodbok",
-                format!("{} is asked for; {} is at hand", self.kodbok, codebook.name()),
-            );
+            return rule("kodbok", format!("{} is asked for; {} is at hand", self.kodbok, codebook.name()));
         }
         if self.minst_kommuner < LEAST_ROSTER || self.minst_procent > 100 {
-            return rule(
-                "minst_kommuner",
-                format!("at least {LEAST_ROSTER} kommuner, at most 100 percent"),
-            );
+            return rule("minst_kommuner", format!("at least {LEAST_ROSTER} kommuner, at most 100 percent"));
         }
         let year = 24 * 366;
         if !(1..=year).contains(&self.deklarera_inom_timmar) || !(1..=year).contains(&self.lamna_inom_timmar)
         {
-            return rule(
-                "deklarera_inom_timmar, lamna_inom_timmar",
-                format!("1 to {year} hours"),
-            );
+            return rule("deklarera_inom_timmar, lamna_inom_timmar", format!("1 to {year} hours"));
         }
         if self.perioder.is_empty() {
             return rule("perioder", "at least one period");
         }
         match self.tabell.len() {
             1..=MAX_TABLES => Ok(()),
-            many => rule(
-                "tabell",
-                format!("{many} tables; 1 to {MAX_TABLES} are supported"),
-            ),
+            many => rule("tabell", format!("{many} tables; 1 to {MAX_TABLES} are supported")),
         }
     }
 }
@@ -405,18 +382,14 @@ fn check_units(units: &[Unit], county: LansKod) -> Result<(), CollectionError> {
         return rule("deltagare", format!("{stranger} does not lie in county {county}"));
     }
     let whole = |unit: &&Unit| **unit == Unit::whole(unit.kommun());
-    let double = units.iter().filter(whole).find(|unit| {
-        units
-            .iter()
-            .filter(|other| other.kommun() == unit.kommun())
-            .count()
-            > 1
-    });
+    let double = units
+        .iter()
+        .filter(whole)
+        .find(|unit| units.iter().filter(|other| other.kommun() == unit.kommun()).count() > 1);
     match double {
-        Some(unit) => rule(
-            "deltagare",
-            format!("{unit} is invited as a whole and by sub-unit: records twice"),
-        ),
+        Some(unit) => {
+            rule("deltagare", format!("{unit} is invited as a whole and by sub-unit: records twice"))
+        }
         None => Ok(()),
     }
 }
@@ -438,10 +411,7 @@ fn check_groups(
         }
     }
     if !groups.is_empty() && seen.len() != invited.len() {
-        return rule(
-            "grupper",
-            "every invited kommun lies in one group, or there are none",
-        );
+        return rule("grupper", "every invited kommun lies in one group, or there are none");
     }
     Ok(())
 }
@@ -450,30 +420,20 @@ impl RawTable {
     fn check(self, codebook: &Codebook, periods: &[Period]) -> Result<Table, CollectionError> {
         let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
         if self.id.is_empty() || self.id.len() > 16 || !self.id.bytes().all(fits) {
-            return rule(
-                format!("tabell {}", self.id),
-                "ids are 1 to 16 of a–z, A–Z, 0–9, - and _",
-            );
+            return rule(format!("tabell {}", self.id), "ids are 1 to 16 of a–z, A–Z, 0–9, - and _");
         }
         let filter = resolve_filter(&self.id, &self.filter, codebook)?;
         let dimensions = resolve_dimensions(&self.id, &self.dimensioner, &filter, codebook)?;
         let known = resolve_known(&self.id, &self.kanda, &filter, &dimensions, codebook)?;
         let margins = resolve_margins(&self.id, &self.marginaler, &dimensions)?;
-        let periods = if self.tider.is_empty() {
-            periods.to_vec()
-        } else {
-            self.tider
-        };
+        let periods = if self.tider.is_empty() { periods.to_vec() } else { self.tider };
         check_derived(&self.id, &self.procent, &self.forandring, &periods)?;
         let percent_over = match &self.procent {
             Some(percent) => mask(&self.id, &percent.over, &dimensions)?,
             None => 0,
         };
         if self.procent.is_some() && (percent_over == 0 || !margins.contains(&percent_over)) {
-            return rule(
-                format!("{} procent", self.id),
-                "the base must be one of the table's margins",
-            );
+            return rule(format!("{} procent", self.id), "the base must be one of the table's margins");
         }
         Ok(Table {
             id: self.id,
@@ -514,10 +474,7 @@ fn resolve_filter(
             } else if let Some(at) = variable.code_index(code) {
                 chosen.insert(at);
             } else {
-                return rule(
-                    place,
-                    format!("{code} is no code of the variable (or * for any known)"),
-                );
+                return rule(place, format!("{code} is no code of the variable (or * for any known)"));
             }
         }
         if chosen.is_empty() {
@@ -538,17 +495,10 @@ fn resolve_known(
     let one = |id: &String| {
         let place = format!("{table} kanda");
         let Some(variable) = codebook.variable_index(id) else {
-            return rule(
-                place,
-                format!("{id} is no variable of codebook {}", codebook.name()),
-            );
+            return rule(place, format!("{id} is no variable of codebook {}", codebook.name()));
         };
         let twice = filter.contains_key(&variable) || dimensions.iter().any(|d| d.variable == variable);
-        if twice {
-            rule(place, format!("{id} is a dimension or filtered already"))
-        } else {
-            Ok(variable)
-        }
+        if twice { rule(place, format!("{id} is a dimension or filtered already")) } else { Ok(variable) }
     };
     ids.iter().map(one).collect()
 }
@@ -560,10 +510,7 @@ fn resolve_dimensions(
     codebook: &Codebook,
 ) -> Result<Vec<Resolved>, CollectionError> {
     if ids.len() > MAX_DIMENSIONS {
-        return rule(
-            format!("{table} dimensioner"),
-            format!("at most {MAX_DIMENSIONS}"),
-        );
+        return rule(format!("{table} dimensioner"), format!("at most {MAX_DIMENSIONS}"));
     }
     let mut dimensions = Vec::<Resolved>::new();
     for id in ids {
@@ -573,25 +520,14 @@ fn resolve_dimensions(
                 format!("{id} is no variable or level of the codebook"),
             );
         };
-        if dimensions
-            .iter()
-            .any(|other| other.variable == dimension.variable)
-        {
-            return rule(
-                format!("{table} dimensioner"),
-                format!("the variable of {id} is used twice"),
-            );
+        if dimensions.iter().any(|other| other.variable == dimension.variable) {
+            return rule(format!("{table} dimensioner"), format!("the variable of {id} is used twice"));
         }
         if let Some(inside) = filter.get(&dimension.variable) {
-            dimension
-                .categories
-                .retain(|category| category.codes.is_subset(inside));
+            dimension.categories.retain(|category| category.codes.is_subset(inside));
         }
         if dimension.categories.is_empty() {
-            return rule(
-                format!("{table} dimensioner"),
-                format!("the filter leaves no category of {id}"),
-            );
+            return rule(format!("{table} dimensioner"), format!("the filter leaves no category of {id}"));
         }
         dimensions.push(dimension);
     }
@@ -599,14 +535,9 @@ fn resolve_dimensions(
 }
 
 fn mask(table: &str, ids: &[String], dimensions: &[Resolved]) -> Result<u32, CollectionError> {
-    ids.iter().try_fold(0, |mask, id| {
-        match dimensions.iter().position(|dimension| dimension.id == *id) {
-            Some(at) => Ok(mask | 1 << at),
-            None => rule(
-                format!("{table} marginaler/procent"),
-                format!("{id} is no dimension of the table"),
-            ),
-        }
+    ids.iter().try_fold(0, |mask, id| match dimensions.iter().position(|dimension| dimension.id == *id) {
+        Some(at) => Ok(mask | 1 << at),
+        None => rule(format!("{table} marginaler/procent"), format!("{id} is no dimension of the table")),
     })
 }
 
@@ -634,36 +565,22 @@ fn check_derived(
     change: &Option<Change>,
     periods: &[Period],
 ) -> Result<(), CollectionError> {
-    if let Some(twice) = periods
-        .iter()
-        .enumerate()
-        .find(|(at, period)| periods[..*at].contains(period))
-    {
+    if let Some(twice) = periods.iter().enumerate().find(|(at, period)| periods[..*at].contains(period)) {
         return rule(format!("{table} tider"), format!("{} stands twice", twice.1));
     }
     if percent.as_ref().is_some_and(|percent| percent.over.is_empty()) {
         return rule(format!("{table} procent"), "over names at least one dimension");
     }
     let Some(change) = change else { return Ok(()) };
-    let twice = change
-        .from
-        .iter()
-        .enumerate()
-        .any(|(at, period)| change.from[..at].contains(period));
+    let twice = change.from.iter().enumerate().any(|(at, period)| change.from[..at].contains(period));
     if twice || change.from.contains(&change.to) {
-        return rule(
-            format!("{table} forandring"),
-            "fran names other periods than till, each once",
-        );
+        return rule(format!("{table} forandring"), "fran names other periods than till, each once");
     }
-    let missing = std::iter::once(&change.to)
-        .chain(&change.from)
-        .find(|period| !periods.contains(period));
+    let missing = std::iter::once(&change.to).chain(&change.from).find(|period| !periods.contains(period));
     match missing {
-        Some(period) => rule(
-            format!("{table} forandring"),
-            format!("{period} is not one of the table's periods"),
-        ),
+        Some(period) => {
+            rule(format!("{table} forandring"), format!("{period} is not one of the table's periods"))
+        }
         None => Ok(()),
     }
 }

@@ -25,11 +25,7 @@ impl MinCount {
     /// # Errors
     /// When outside [`Self::LEAST`]`..=`[`Self::MOST`].
     pub fn new(value: u32) -> Result<Self, MinCountError> {
-        if (Self::LEAST..=Self::MOST).contains(&value) {
-            Ok(Self(value))
-        } else {
-            Err(MinCountError(value))
-        }
+        if (Self::LEAST..=Self::MOST).contains(&value) { Ok(Self(value)) } else { Err(MinCountError(value)) }
     }
 
     /// The threshold as a number.

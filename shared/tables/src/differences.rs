@@ -26,12 +26,7 @@ struct Shown {
 /// # Errors
 /// [`SystemError::TooManyDifferences`].
 pub fn per_unit(cells: &[Cell], tables: &[TableRows]) -> Result<Vec<Vec<u32>>, SystemError> {
-    let set = |cell: CellIndex| {
-        cells[cell]
-            .per_unit
-            .then(|| cells[cell].unit_atoms.clone())
-            .flatten()
-    };
+    let set = |cell: CellIndex| cells[cell].per_unit.then(|| cells[cell].unit_atoms.clone()).flatten();
     closure(&shown(tables, set), |_, _| false)
 }
 
@@ -52,10 +47,7 @@ pub fn of_totals(
 fn shown(tables: &[TableRows], set: impl Fn(CellIndex) -> Option<Vec<u32>>) -> Vec<Vec<Shown>> {
     let of_table = |table: &TableRows| {
         let cells: BTreeSet<CellIndex> = table.rows.iter().map(|row| row.cell).collect();
-        cells
-            .into_iter()
-            .filter_map(|cell| set(cell).map(|set| Shown { set, cell }))
-            .collect()
+        cells.into_iter().filter_map(|cell| set(cell).map(|set| Shown { set, cell })).collect()
     };
     tables.iter().map(of_table).collect()
 }
@@ -99,11 +91,7 @@ fn closure(
 fn without(large: &[u32], table: &[Shown]) -> (Vec<CellIndex>, Vec<u32>) {
     let parts: Vec<&Shown> = table.iter().filter(|part| is_inside(&part.set, large)).collect();
     let covered: BTreeSet<u32> = parts.iter().flat_map(|part| part.set.iter().copied()).collect();
-    let rest = large
-        .iter()
-        .filter(|atom| !covered.contains(atom))
-        .copied()
-        .collect();
+    let rest = large.iter().filter(|atom| !covered.contains(atom)).copied().collect();
     (parts.iter().map(|part| part.cell).collect(), rest)
 }
 
@@ -150,13 +138,8 @@ mod tests {
     use super::*;
 
     fn tables(sets: &[&[&[u32]]]) -> Vec<Vec<Shown>> {
-        let shown = |set: &&[u32]| Shown {
-            set: set.to_vec(),
-            cell: 0,
-        };
-        sets.iter()
-            .map(|table| table.iter().map(shown).collect())
-            .collect()
+        let shown = |set: &&[u32]| Shown { set: set.to_vec(), cell: 0 };
+        sets.iter().map(|table| table.iter().map(shown).collect()).collect()
     }
 
     #[test]

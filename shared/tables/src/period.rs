@@ -32,9 +32,7 @@ impl Period {
     /// Last day.
     pub fn last(self) -> Date {
         // infallible: years are limited to 1900–2200, far inside the calendar's range
-        self.first
-            .saturating_add(i32::from(self.months).months())
-            .saturating_sub(1.day())
+        self.first.saturating_add(i32::from(self.months).months()).saturating_sub(1.day())
     }
 
     /// Whether the day lies in the period.
@@ -67,11 +65,7 @@ fn parse(text: &str) -> Option<Period> {
         Some(b'M') if rest.len() == 3 => 1,
         Some(_) => return None,
     };
-    let number: u8 = if rest.is_empty() {
-        1
-    } else {
-        rest[1..].parse().ok()?
-    };
+    let number: u8 = if rest.is_empty() { 1 } else { rest[1..].parse().ok()? };
     if !(1900..=2200).contains(&year) || number == 0 || number > 12 / months {
         return None;
     }
@@ -125,18 +119,14 @@ mod tests {
             ("2024M02", date(2024, 2, 1), date(2024, 2, 29)),
         ] {
             let period: Period = text.parse().unwrap();
-            assert_eq!(
-                (period.first(), period.last(), period.to_string()),
-                (first, last, text.into())
-            );
+            assert_eq!((period.first(), period.last(), period.to_string()), (first, last, text.into()));
         }
     }
 
     #[test]
     fn what_is_no_period_is_refused() {
-        for text in [
-            "", "24", "2024H3", "2024K5", "2024M13", "2024M00", "2024-01", "1800", "2024h1", "åååå",
-        ] {
+        for text in ["", "24", "2024H3", "2024K5", "2024M13", "2024M00", "2024-01", "1800", "2024h1", "åååå"]
+        {
             assert!(text.parse::<Period>().is_err(), "{text}");
         }
     }

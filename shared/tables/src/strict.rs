@@ -169,10 +169,7 @@ impl StrictRow {
 
     /// Bit `i` set: dimension `i` is `TOT`.
     fn margin(&self) -> u32 {
-        self.codes
-            .iter()
-            .enumerate()
-            .fold(0, |mask, (at, code)| mask | u32::from(code == TOT) << at)
+        self.codes.iter().enumerate().fold(0, |mask, (at, code)| mask | u32::from(code == TOT) << at)
     }
 }
 
@@ -198,10 +195,7 @@ impl StrictTable {
     /// [`StrictError`] when the table breaks a rule of the form; nothing is written that would not be read.
     pub fn to_csv(&self, file: &str) -> Result<String, StrictError> {
         check_header(file, &self.header())?;
-        self.rows
-            .iter()
-            .enumerate()
-            .try_for_each(|(at, row)| self.check_row(file, at + FIRST_ROW, row))?;
+        self.rows.iter().enumerate().try_for_each(|(at, row)| self.check_row(file, at + FIRST_ROW, row))?;
         self.check_complete(file)?;
         let mut text = self.header().join(",");
         text.push('\n');
@@ -219,15 +213,10 @@ impl StrictTable {
     /// [`StrictError`] names file, row and column, and what was expected.
     pub fn from_csv(file: &str, bytes: &[u8]) -> Result<Self, StrictError> {
         let text = check_encoding(file, bytes)?;
-        let mut reader = csv::ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .from_reader(text.as_bytes());
+        let mut reader =
+            csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
         let mut header = Vec::<String>::new();
-        let mut table = Self {
-            dimensions: Vec::new(),
-            rows: Vec::new(),
-        };
+        let mut table = Self { dimensions: Vec::new(), rows: Vec::new() };
         for (at, record) in reader.records().enumerate() {
             let row = at + 1;
             let record =
@@ -239,12 +228,7 @@ impl StrictTable {
             }
             if record.len() != header.len() {
                 let (found, expected) = (record.len(), header.len());
-                return Err(StrictError::Fields {
-                    file: file.into(),
-                    row,
-                    found,
-                    expected,
-                });
+                return Err(StrictError::Fields { file: file.into(), row, found, expected });
             }
             let fields: Vec<&str> = record.iter().collect();
             let parsed = parse_row(&fields).map_err(|(column, expected)| StrictError::Field {
@@ -263,46 +247,27 @@ impl StrictTable {
 
     fn header(&self) -> Vec<String> {
         let dimensions = self.dimensions.iter().map(String::as_str);
-        std::iter::once("omrade")
-            .chain(dimensions)
-            .chain(TAIL)
-            .map(str::to_string)
-            .collect()
+        std::iter::once("omrade").chain(dimensions).chain(TAIL).map(str::to_string).collect()
     }
 
     fn check_row(&self, file: &str, row: usize, content: &StrictRow) -> Result<(), StrictError> {
         let (found, expected) = (content.codes.len(), self.dimensions.len());
         if found != expected {
-            return Err(StrictError::Fields {
-                file: file.into(),
-                row,
-                found,
-                expected,
-            });
+            return Err(StrictError::Fields { file: file.into(), row, found, expected });
         }
         let refuse = |column: &str, expected| {
-            Err(StrictError::Field {
-                file: file.into(),
-                row,
-                column: column.into(),
-                expected,
-            })
+            Err(StrictError::Field { file: file.into(), row, column: column.into(), expected })
         };
-        if let Some(at) = content
-            .codes
-            .iter()
-            .position(|code| code != TOT && !is_identifier(code))
-        {
+        if let Some(at) = content.codes.iter().position(|code| code != TOT && !is_identifier(code)) {
             return refuse(&self.dimensions[at], "a code (a–z, 0–9 and _) or TOT");
         }
         let Some(least) = least_value(&content.matt) else {
             return refuse("matt", "a known measure");
         };
         match (content.varde, content.status) {
-            (Some(_), Status::Value) if content.varde < Some(least) => refuse(
-                "varde",
-                "a value that the measure can take (0 or more; a change -100 or more)",
-            ),
+            (Some(_), Status::Value) if content.varde < Some(least) => {
+                refuse("varde", "a value that the measure can take (0 or more; a change -100 or more)")
+            }
             (Some(_), Status::Value)
             | (None, Status::Withheld | Status::NotDelivered | Status::CannotOccur) => Ok(()),
             (Some(_), _) => refuse("status", "no status, since there is a value"),
@@ -315,22 +280,13 @@ impl StrictTable {
         for (at, row) in self.rows.iter().enumerate() {
             if let Some(first) = first.insert((&row.omrade, &row.codes, row.tid, &row.matt), at) {
                 let (row, first) = (at + FIRST_ROW, first + FIRST_ROW);
-                return Err(StrictError::Duplicate {
-                    file: file.into(),
-                    row,
-                    first,
-                });
+                return Err(StrictError::Duplicate { file: file.into(), row, first });
             }
         }
         let mut measures = BTreeMap::<&str, Vec<&StrictRow>>::new();
-        self.rows
-            .iter()
-            .for_each(|row| measures.entry(&row.matt).or_default().push(row));
+        self.rows.iter().for_each(|row| measures.entry(&row.matt).or_default().push(row));
         match measures.values().find_map(|rows| first_missing(rows)) {
-            Some(row) => Err(StrictError::Missing {
-                file: file.into(),
-                key: row.key(),
-            }),
+            Some(row) => Err(StrictError::Missing { file: file.into(), key: row.key() }),
             None => Ok(()),
         }
     }
@@ -344,39 +300,22 @@ fn first_missing(rows: &[&StrictRow]) -> Option<StrictRow> {
     let width = rows.first()?.codes.len();
     let mut codes = vec![BTreeSet::new(); width];
     for row in rows {
-        row.codes
-            .iter()
-            .enumerate()
-            .filter(|(_, code)| *code != TOT)
-            .for_each(|(at, code)| {
-                codes[at].insert(code.as_str());
-            });
+        row.codes.iter().enumerate().filter(|(_, code)| *code != TOT).for_each(|(at, code)| {
+            codes[at].insert(code.as_str());
+        });
     }
     let margins: BTreeSet<u32> = rows.iter().map(|row| row.margin()).collect();
-    let present: BTreeSet<_> = rows
-        .iter()
-        .map(|row| (&row.omrade, row.tid, &row.codes))
-        .collect();
+    let present: BTreeSet<_> = rows.iter().map(|row| (&row.omrade, row.tid, &row.codes)).collect();
     for margin in margins {
         let columns: Vec<Vec<&str>> = (0..width)
-            .map(|at| {
-                if margin >> at & 1 == 1 {
-                    vec![TOT]
-                } else {
-                    codes[at].iter().copied().collect()
-                }
-            })
+            .map(|at| if margin >> at & 1 == 1 { vec![TOT] } else { codes[at].iter().copied().collect() })
             .collect();
         let mut at = vec![0; width];
         loop {
-            let combination: Vec<String> = at
-                .iter()
-                .zip(&columns)
-                .map(|(at, column)| column[*at].into())
-                .collect();
-            for (area, period) in areas
-                .iter()
-                .flat_map(|area| periods.iter().map(move |period| (*area, *period)))
+            let combination: Vec<String> =
+                at.iter().zip(&columns).map(|(at, column)| column[*at].into()).collect();
+            for (area, period) in
+                areas.iter().flat_map(|area| periods.iter().map(move |period| (*area, *period)))
             {
                 if !present.contains(&(area, period, &combination)) {
                     let like = rows.first()?;
@@ -409,12 +348,7 @@ fn step(at: &mut [usize], columns: &[Vec<&str>]) -> bool {
 }
 
 fn encoding(file: &str, row: usize, found: &'static str, expected: &'static str) -> StrictError {
-    StrictError::Encoding {
-        file: file.into(),
-        row,
-        found,
-        expected,
-    }
+    StrictError::Encoding { file: file.into(), row, found, expected }
 }
 
 fn check_encoding<'a>(file: &str, bytes: &'a [u8]) -> Result<&'a str, StrictError> {
@@ -426,47 +360,24 @@ fn check_encoding<'a>(file: &str, bytes: &'a [u8]) -> Result<&'a str, StrictErro
         return Err(encoding(file, 1, "a byte order mark", "UTF-8 without one"));
     }
     if let Some(at) = bytes.iter().position(|byte| *byte == b'\r') {
-        return Err(encoding(
-            file,
-            row_of(at),
-            "a carriage return",
-            "lines that end in LF",
-        ));
+        return Err(encoding(file, row_of(at), "a carriage return", "lines that end in LF"));
     }
     if !bytes.ends_with(b"\n") {
-        return Err(encoding(
-            file,
-            row_of(bytes.len()),
-            "no line end",
-            "LF after the last line",
-        ));
+        return Err(encoding(file, row_of(bytes.len()), "no line end", "LF after the last line"));
     }
     // the csv reader skips empty lines, and a skipped line would shift every row number after it
     if bytes.starts_with(b"\n") || bytes.windows(2).any(|pair| pair == b"\n\n") {
-        let at = bytes
-            .windows(2)
-            .position(|pair| pair == b"\n\n")
-            .map_or(0, |at| at + 1);
+        let at = bytes.windows(2).position(|pair| pair == b"\n\n").map_or(0, |at| at + 1);
         return Err(encoding(file, row_of(at), "an empty line", "a row"));
     }
-    std::str::from_utf8(bytes).map_err(|error| {
-        encoding(
-            file,
-            row_of(error.valid_up_to()),
-            "bytes that are not UTF-8",
-            "UTF-8",
-        )
-    })
+    std::str::from_utf8(bytes)
+        .map_err(|error| encoding(file, row_of(error.valid_up_to()), "bytes that are not UTF-8", "UTF-8"))
 }
 
 /// The dimension columns of a header.
 fn check_header(file: &str, header: &[String]) -> Result<Vec<String>, StrictError> {
     let refuse = |column: usize, expected: String| {
-        Err(StrictError::Header {
-            file: file.into(),
-            column: column + 1,
-            expected,
-        })
+        Err(StrictError::Header { file: file.into(), column: column + 1, expected })
     };
     if header.first().is_none_or(|name| name != "omrade") {
         return refuse(0, "omrade".into());
@@ -478,10 +389,7 @@ fn check_header(file: &str, header: &[String]) -> Result<Vec<String>, StrictErro
         return refuse(end + at, TAIL[at].into());
     }
     if end - 1 > MAX_COLUMNS {
-        return refuse(
-            MAX_COLUMNS + 1,
-            format!("at most {MAX_COLUMNS} dimension columns"),
-        );
+        return refuse(MAX_COLUMNS + 1, format!("at most {MAX_COLUMNS} dimension columns"));
     }
     for at in 1..end {
         let reserved = header[at] == "omrade" || TAIL.contains(&header[at].as_str());
@@ -496,26 +404,15 @@ fn check_header(file: &str, header: &[String]) -> Result<Vec<String>, StrictErro
 fn parse_row(fields: &[&str]) -> Result<StrictRow, (usize, &'static str)> {
     // infallible: the header has omrade and TAIL at least, and the row as many fields
     let tid = fields.len() - TAIL.len();
-    let omrade = fields[0]
-        .parse()
-        .map_err(|_| (0, "a kommun, sub-unit, county, group (G:) or 00"))?;
-    let period = fields[tid]
-        .parse()
-        .map_err(|_| (tid, "a period (2024, 2024H1, 2024K3 or 2024M07)"))?;
+    let omrade = fields[0].parse().map_err(|_| (0, "a kommun, sub-unit, county, group (G:) or 00"))?;
+    let period = fields[tid].parse().map_err(|_| (tid, "a period (2024, 2024H1, 2024K3 or 2024M07)"))?;
     let varde = match fields[tid + 2] {
         "" => None,
         text => Some(whole(text).ok_or((tid + 2, "a whole number, or nothing"))?),
     };
     let status = Status::from_mark(fields[tid + 3]).ok_or((tid + 3, "x, .., . or nothing"))?;
     let codes = fields[1..tid].iter().map(|code| (*code).to_string()).collect();
-    Ok(StrictRow {
-        omrade,
-        codes,
-        tid: period,
-        matt: fields[tid + 1].into(),
-        varde,
-        status,
-    })
+    Ok(StrictRow { omrade, codes, tid: period, matt: fields[tid + 1].into(), varde, status })
 }
 
 /// A whole number in its one spelling: no plus, no leading zeros, no `-0`.
@@ -527,19 +424,12 @@ fn whole(text: &str) -> Option<i64> {
 fn least_value(matt: &str) -> Option<i64> {
     match matt {
         "aktualiseringar" | "personer" | "bortfall" | "procent_rad" | "procent_kolumn" => Some(0),
-        _ => matt
-            .strip_prefix("forandring_")?
-            .parse::<Period>()
-            .ok()
-            .map(|_| -100),
+        _ => matt.strip_prefix("forandring_")?.parse::<Period>().ok().map(|_| -100),
     }
 }
 
 fn is_identifier(text: &str) -> bool {
-    !text.is_empty()
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
 }
 
 #[cfg(test)]
@@ -572,96 +462,28 @@ mod tests {
     #[test]
     fn every_error_names_file_row_column_and_what_was_expected() {
         for (from, to, expected) in [
-            (
-                "7,\n",
-                "7,?\n",
-                "T01.csv, row 4, column status: expected x, .., . or nothing",
-            ),
-            (
-                "7,\n",
-                "7,x\n",
-                "T01.csv, row 4, column status: expected no status, since there is a value",
-            ),
-            (
-                ",,x",
-                ",,",
-                "T01.csv, row 3, column varde: expected a value, or a status",
-            ),
-            (
-                ",7,\n",
-                ",07,\n",
-                "T01.csv, row 4, column varde: expected a whole number",
-            ),
+            ("7,\n", "7,?\n", "T01.csv, row 4, column status: expected x, .., . or nothing"),
+            ("7,\n", "7,x\n", "T01.csv, row 4, column status: expected no status, since there is a value"),
+            (",,x", ",,", "T01.csv, row 3, column varde: expected a value, or a status"),
+            (",7,\n", ",07,\n", "T01.csv, row 4, column varde: expected a whole number"),
             (",7,\n", ",7.0,\n", "row 4, column varde: expected a whole number"),
-            (
-                ",7,\n",
-                ",-7,\n",
-                "row 4, column varde: expected a value that the measure can take",
-            ),
-            (
-                ",-7,\n",
-                ",-101,\n",
-                "row 7, column varde: expected a value that the measure can take",
-            ),
-            (
-                "21,man",
-                "21x,man",
-                "T01.csv, row 4, column omrade: expected a kommun",
-            ),
+            (",7,\n", ",-7,\n", "row 4, column varde: expected a value that the measure can take"),
+            (",-7,\n", ",-101,\n", "row 7, column varde: expected a value that the measure can take"),
+            ("21,man", "21x,man", "T01.csv, row 4, column omrade: expected a kommun"),
             ("21,man", "21,Man", "T01.csv, row 4, column kon: expected a code"),
-            (
-                "21,man,2024",
-                "21,man,24",
-                "T01.csv, row 4, column tid: expected a period",
-            ),
-            (
-                "21,man,2024,a",
-                "21,man,2024,b",
-                "T01.csv, row 4, column matt: expected a known measure",
-            ),
-            (
-                "forandring_2023",
-                "forandring_x",
-                "row 7, column matt: expected a known measure",
-            ),
+            ("21,man,2024", "21,man,24", "T01.csv, row 4, column tid: expected a period"),
+            ("21,man,2024,a", "21,man,2024,b", "T01.csv, row 4, column matt: expected a known measure"),
+            ("forandring_2023", "forandring_x", "row 7, column matt: expected a known measure"),
             ("7,\n", "7\n", "T01.csv, row 4: 5 fields; expected 6"),
-            (
-                "21,man",
-                "21,TOT",
-                "T01.csv, row 5: the same omrade, codes, tid and matt as row 4",
-            ),
-            (
-                "21,man,2024,aktualiseringar,7,\n",
-                "",
-                "no row for 21,man,2024,aktualiseringar;",
-            ),
-            (
-                "omrade",
-                "\u{feff}omrade",
-                "T01.csv, row 1: a byte order mark; expected UTF-8 without one",
-            ),
-            (
-                "7,\n",
-                "7,\r\n",
-                "T01.csv, row 4: a carriage return; expected lines that end in LF",
-            ),
+            ("21,man", "21,TOT", "T01.csv, row 5: the same omrade, codes, tid and matt as row 4"),
+            ("21,man,2024,aktualiseringar,7,\n", "", "no row for 21,man,2024,aktualiseringar;"),
+            ("omrade", "\u{feff}omrade", "T01.csv, row 1: a byte order mark; expected UTF-8 without one"),
+            ("7,\n", "7,\r\n", "T01.csv, row 4: a carriage return; expected lines that end in LF"),
             ("7,\n", "7,\n\n", "T01.csv, row 5: an empty line"),
-            (
-                "omrade,kon",
-                "kommun,kon",
-                "T01.csv, row 1, column 1: expected omrade",
-            ),
+            ("omrade,kon", "kommun,kon", "T01.csv, row 1, column 1: expected omrade"),
             ("kon,tid", "kon,ar", "T01.csv, row 1, column 3: expected tid"),
-            (
-                "kon,tid",
-                "Kön,tid",
-                "T01.csv, row 1, column 2: expected a dimension",
-            ),
-            (
-                "kon,tid",
-                "tid,tid",
-                "T01.csv, row 1, column 2: expected a dimension",
-            ),
+            ("kon,tid", "Kön,tid", "T01.csv, row 1, column 2: expected a dimension"),
+            ("kon,tid", "tid,tid", "T01.csv, row 1, column 2: expected a dimension"),
             (",status", "", "T01.csv, row 1, column 2: expected tid"),
             (
                 "omrade,kon,tid,matt,varde,status",
@@ -688,15 +510,10 @@ mod tests {
     fn margins_may_be_some_but_not_half() {
         let table = |rows: &[&str]| {
             let line = |codes: &&str| format!("21,{codes},2024,aktualiseringar,4,\n");
-            read(&format!(
-                "omrade,a,b,tid,matt,varde,status\n{}",
-                rows.iter().map(line).collect::<String>()
-            ))
+            read(&format!("omrade,a,b,tid,matt,varde,status\n{}", rows.iter().map(line).collect::<String>()))
         };
         assert!(table(&["x,u", "x,v", "y,u", "y,v", "TOT,u", "TOT,v"]).is_ok());
-        let error = table(&["x,u", "x,v", "y,u", "y,v", "TOT,u"])
-            .unwrap_err()
-            .to_string();
+        let error = table(&["x,u", "x,v", "y,u", "y,v", "TOT,u"]).unwrap_err().to_string();
         assert!(error.contains("21,TOT,v,2024"), "{error}");
         let error = table(&["x,u", "x,v", "y,v", "TOT,TOT"]).unwrap_err().to_string();
         assert!(error.contains("21,y,u,2024"), "{error}");
@@ -739,9 +556,7 @@ mod tests {
             for _ in 0..dims {
                 let extend = |head: Vec<String>| {
                     let names = (0..codes).map(|code| format!("k{code}")).chain(["TOT".into()]);
-                    names
-                        .map(move |code| [head.clone(), vec![code]].concat())
-                        .collect::<Vec<_>>()
+                    names.map(move |code| [head.clone(), vec![code]].concat()).collect::<Vec<_>>()
                 };
                 combinations = combinations.into_iter().flat_map(extend).collect();
             }
@@ -761,10 +576,7 @@ mod tests {
                     }
                 }
             }
-            StrictTable {
-                dimensions: (0..dims).map(|at| format!("d{at}")).collect(),
-                rows,
-            }
+            StrictTable { dimensions: (0..dims).map(|at| format!("d{at}")).collect(), rows }
         })
     }
 

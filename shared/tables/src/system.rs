@@ -187,11 +187,7 @@ impl System {
 
     /// A unit's value of a cell.
     pub fn value(&self, counts: &Counts, cell: CellIndex) -> u64 {
-        self.cells[cell]
-            .atoms
-            .iter()
-            .map(|atom| u64::from(counts.0[*atom as usize]))
-            .sum()
+        self.cells[cell].atoms.iter().map(|atom| u64::from(counts.0[*atom as usize])).sum()
     }
 
     /// A unit's values of the unit atoms.
@@ -209,11 +205,7 @@ impl System {
     pub fn entries(&self, counts: &Counts, block: usize) -> Vec<u64> {
         match self.blocks[block].table {
             None => self.unit_values(counts),
-            Some(_) => self.blocks[block]
-                .cells
-                .iter()
-                .map(|cell| self.value(counts, *cell))
-                .collect(),
+            Some(_) => self.blocks[block].cells.iter().map(|cell| self.value(counts, *cell)).collect(),
         }
     }
 }
@@ -270,24 +262,14 @@ impl Builder {
                     if spec.scope == Scope::Kommun {
                         per_unit.insert(condition);
                     }
-                    let row = Row {
-                        codes: codes.clone(),
-                        period,
-                        cell: 0,
-                    };
-                    printed.push(Printed {
-                        table,
-                        row,
-                        condition,
-                    });
+                    let row = Row { codes: codes.clone(), period, cell: 0 };
+                    printed.push(Printed { table, row, condition });
                 }
                 if list.conditions.len() > MAX_CELLS {
                     return Err(SystemError::TooManyCells);
                 }
                 let filter = list.add(filter_of(spec, period), || format!("{} filter", spec.id));
-                let known = list.add(known_of(spec, codebook, period), || {
-                    format!("{} alla kända", spec.id)
-                });
+                let known = list.add(known_of(spec, codebook, period), || format!("{} alla kända", spec.id));
                 bases.push((filter, known));
             }
             filters.push(bases);
@@ -314,25 +296,14 @@ impl Builder {
         let mut cell_of_condition = HashMap::new();
         for printed in &self.printed {
             let per_unit = collection.tables[printed.table].scope == Scope::Kommun;
-            let cell = cells.add(
-                &atoms_of[printed.condition],
-                self.name(printed.condition),
-                per_unit,
-                true,
-            );
+            let cell = cells.add(&atoms_of[printed.condition], self.name(printed.condition), per_unit, true);
             cell_of_condition.insert(printed.condition, cell);
-            tables[printed.table].rows.push(Row {
-                cell,
-                ..printed.row.clone()
-            });
+            tables[printed.table].rows.push(Row { cell, ..printed.row.clone() });
         }
         for (table, bases) in self.filters.iter().enumerate() {
             for (period, (filter, known)) in bases.iter().enumerate() {
                 let rest = minus(&atoms_of[*filter], &atoms_of[*known]);
-                let name = (
-                    self.definition(&[*filter, *known]),
-                    bortfall_label(collection, table, period),
-                );
+                let name = (self.definition(&[*filter, *known]), bortfall_label(collection, table, period));
                 tables[table].bortfall.push(cells.add(&rest, name, false, false));
             }
         }
@@ -365,9 +336,7 @@ impl Builder {
     fn atoms_of_conditions(&self) -> Vec<Vec<u32>> {
         let mut atoms = vec![Vec::new(); self.conditions.len()];
         for (atom, signature) in self.automaton.signatures().iter().enumerate() {
-            signature
-                .iter()
-                .for_each(|condition| atoms[condition].push(atom as u32));
+            signature.iter().for_each(|condition| atoms[condition].push(atom as u32));
         }
         atoms
     }
@@ -375,10 +344,7 @@ impl Builder {
     fn unit_atoms(&self) -> (Vec<Option<u32>>, usize) {
         let mut index = HashMap::new();
         let mut restrict = |signature: &Bits| {
-            let kept: Vec<_> = signature
-                .iter()
-                .filter(|c| self.conditions_per_unit.contains(c))
-                .collect();
+            let kept: Vec<_> = signature.iter().filter(|c| self.conditions_per_unit.contains(c)).collect();
             if kept.is_empty() {
                 return None;
             }
@@ -397,10 +363,7 @@ impl Builder {
         atoms_of: &[Vec<u32>],
     ) -> HashMap<(CellIndex, CellIndex), Vec<u32>> {
         let pair = |((outer, inner), known): (&(usize, usize), &usize)| {
-            Some((
-                (*cell_of.get(outer)?, *cell_of.get(inner)?),
-                atoms_of[*known].clone(),
-            ))
+            Some(((*cell_of.get(outer)?, *cell_of.get(inner)?), atoms_of[*known].clone()))
         };
         self.known.iter().filter_map(pair).collect()
     }
@@ -429,10 +392,7 @@ fn only_missing(
     large: CellIndex,
     parts: &[CellIndex],
 ) -> bool {
-    let covered: BTreeSet<u32> = parts
-        .iter()
-        .flat_map(|part| cells[*part].atoms.iter().copied())
-        .collect();
+    let covered: BTreeSet<u32> = parts.iter().flat_map(|part| cells[*part].atoms.iter().copied()).collect();
     parts
         .iter()
         .filter_map(|part| closures.get(&(large, *part)))
@@ -455,12 +415,8 @@ fn known_closures(
                 continue;
             }
             let mut closure = large.clone();
-            let fresh: Vec<VariableIndex> = small
-                .codes
-                .keys()
-                .filter(|variable| !large.codes.contains_key(variable))
-                .copied()
-                .collect();
+            let fresh: Vec<VariableIndex> =
+                small.codes.keys().filter(|variable| !large.codes.contains_key(variable)).copied().collect();
             if fresh.is_empty() {
                 continue;
             }
@@ -478,10 +434,7 @@ fn holds(large: &Condition, small: &Condition) -> bool {
     large.days.0 <= small.days.0
         && small.days.1 <= large.days.1
         && large.codes.iter().all(|(variable, allowed)| {
-            small
-                .codes
-                .get(variable)
-                .is_some_and(|codes| codes.is_subset(allowed))
+            small.codes.get(variable).is_some_and(|codes| codes.is_subset(allowed))
         })
 }
 
@@ -505,20 +458,11 @@ impl ConditionList {
 }
 
 fn rows_of(table: &Table) -> Result<Vec<Vec<Option<usize>>>, SystemError> {
-    let sizes: Vec<usize> = table
-        .dimensions
-        .iter()
-        .map(|dimension| dimension.categories.len() + 1)
-        .collect();
-    let rows = sizes
-        .iter()
-        .try_fold(1usize, |product, size| product.checked_mul(*size))
-        .unwrap_or(usize::MAX);
+    let sizes: Vec<usize> = table.dimensions.iter().map(|dimension| dimension.categories.len() + 1).collect();
+    let rows =
+        sizes.iter().try_fold(1usize, |product, size| product.checked_mul(*size)).unwrap_or(usize::MAX);
     if rows > MAX_ROWS {
-        return Err(SystemError::TooManyRows {
-            table: table.id.clone(),
-            rows,
-        });
+        return Err(SystemError::TooManyRows { table: table.id.clone(), rows });
     }
     let mut all = vec![Vec::new()];
     for size in sizes {
@@ -534,10 +478,10 @@ fn rows_of(table: &Table) -> Result<Vec<Vec<Option<usize>>>, SystemError> {
             .collect();
     }
     let margin = |codes: &Vec<Option<usize>>| {
-        codes.iter().enumerate().fold(
-            0,
-            |mask, (at, code)| if code.is_none() { mask | 1 << at } else { mask },
-        )
+        codes
+            .iter()
+            .enumerate()
+            .fold(0, |mask, (at, code)| if code.is_none() { mask | 1 << at } else { mask })
     };
     all.retain(|codes| table.margins.contains(&margin(codes)));
     Ok(all)
@@ -548,10 +492,7 @@ fn days(table: &Table, period: usize) -> (Date, Date) {
 }
 
 fn filter_of(table: &Table, period: usize) -> Condition {
-    Condition {
-        days: days(table, period),
-        codes: table.filter.clone(),
-    }
+    Condition { days: days(table, period), codes: table.filter.clone() }
 }
 
 fn known_of(table: &Table, codebook: &Codebook, period: usize) -> Condition {
@@ -571,11 +512,7 @@ fn condition_of(table: &Table, codebook: &Codebook, codes: &[Option<usize>], per
     for (dimension, code) in table.dimensions.iter().zip(codes) {
         let inside = match code {
             Some(at) => dimension.categories[*at].codes.clone(),
-            None => dimension
-                .categories
-                .iter()
-                .flat_map(|category| category.codes.iter().copied())
-                .collect(),
+            None => dimension.categories.iter().flat_map(|category| category.codes.iter().copied()).collect(),
         };
         condition.codes.insert(dimension.variable, inside);
     }
@@ -598,9 +535,5 @@ fn bortfall_label(collection: &Collection, table: usize, period: usize) -> Strin
 }
 
 fn minus(large: &[u32], small: &[u32]) -> Vec<u32> {
-    large
-        .iter()
-        .filter(|atom| small.binary_search(atom).is_err())
-        .copied()
-        .collect()
+    large.iter().filter(|atom| small.binary_search(atom).is_err()).copied().collect()
 }

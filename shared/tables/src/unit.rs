@@ -121,11 +121,7 @@ impl FromStr for GroupCode {
 
     fn from_str(text: &str) -> Result<Self, UnitError> {
         let fits = (1..=8).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric());
-        if fits {
-            Ok(Self(text.into()))
-        } else {
-            refuse(text, "a group code (1 to 8 letters and digits)")
-        }
+        if fits { Ok(Self(text.into())) } else { refuse(text, "a group code (1 to 8 letters and digits)") }
     }
 }
 
@@ -161,17 +157,13 @@ impl FromStr for Omrade {
 
 impl fmt::Display for LansKod {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0
-            .iter()
-            .try_for_each(|digit| write!(f, "{}", *digit as char))
+        self.0.iter().try_for_each(|digit| write!(f, "{}", *digit as char))
     }
 }
 
 impl fmt::Display for KommunKod {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0
-            .iter()
-            .try_for_each(|digit| write!(f, "{}", *digit as char))
+        self.0.iter().try_for_each(|digit| write!(f, "{}", *digit as char))
     }
 }
 
@@ -240,9 +232,7 @@ mod tests {
 
     #[test]
     fn what_is_no_omrade_is_refused() {
-        for text in [
-            "", "0", "218", "21800", "2180-3", "2180-", "21 80", "G:", "G:A 1", "åäö!", "0080",
-        ] {
+        for text in ["", "0", "218", "21800", "2180-3", "2180-", "21 80", "G:", "G:A 1", "åäö!", "0080"] {
             assert!(text.parse::<Omrade>().is_err(), "{text:?} was accepted");
         }
     }

@@ -34,9 +34,7 @@ fn unreadable(field: &'static str, problem: &'static str) -> Unreadable {
 /// # Errors
 /// [`Unreadable`] naming the field.
 pub fn array<const N: usize>(field: &'static str, bytes: &[u8]) -> Result<[u8; N], Unreadable> {
-    bytes
-        .try_into()
-        .map_err(|_| unreadable(field, "of the wrong length"))
+    bytes.try_into().map_err(|_| unreadable(field, "of the wrong length"))
 }
 
 /// A field that must be there.
@@ -66,11 +64,7 @@ pub fn collection_ref(message: Option<v1::CollectionRef>) -> Result<CollectionRe
 /// The message of a collection reference.
 pub fn collection_message(reference: &CollectionRef) -> v1::CollectionRef {
     let CollectionRef { id, version, hash } = reference.clone();
-    v1::CollectionRef {
-        id,
-        version,
-        hash: hash.to_vec(),
-    }
+    v1::CollectionRef { id, version, hash: hash.to_vec() }
 }
 
 /// Signed bytes.
@@ -80,25 +74,13 @@ pub fn collection_message(reference: &CollectionRef) -> v1::CollectionRef {
 pub fn signed(field: &'static str, message: Option<v1::Signed>) -> Result<Signed, Unreadable> {
     let message = present(field, message)?;
     let _: [u8; 64] = array("signature", &message.signature)?;
-    Ok(Signed {
-        bytes: message.bytes,
-        signature: message.signature,
-        certificate: message.certificate,
-    })
+    Ok(Signed { bytes: message.bytes, signature: message.signature, certificate: message.certificate })
 }
 
 /// The message of signed bytes.
 pub fn signed_message(signed: &Signed) -> v1::Signed {
-    let Signed {
-        bytes,
-        signature,
-        certificate,
-    } = signed.clone();
-    v1::Signed {
-        bytes,
-        signature,
-        certificate,
-    }
+    let Signed { bytes, signature, certificate } = signed.clone();
+    v1::Signed { bytes, signature, certificate }
 }
 
 /// Statuses, one byte each.
@@ -140,16 +122,13 @@ pub fn proof(message: Vec<v1::Sibling>) -> Result<Proof, Unreadable> {
         true => Ok(None),
         false => array("proof", &sibling.hash).map(Some),
     };
-    Ok(Proof {
-        siblings: message.into_iter().map(sibling).collect::<Result<_, _>>()?,
-    })
+    Ok(Proof { siblings: message.into_iter().map(sibling).collect::<Result<_, _>>()? })
 }
 
 /// The message of a proof.
 pub fn proof_message(proof: &Proof) -> Vec<v1::Sibling> {
-    let sibling = |hash: &Option<[u8; 32]>| v1::Sibling {
-        hash: hash.map(|h| h.to_vec()).unwrap_or_default(),
-    };
+    let sibling =
+        |hash: &Option<[u8; 32]>| v1::Sibling { hash: hash.map(|h| h.to_vec()).unwrap_or_default() };
     proof.siblings.iter().map(sibling).collect()
 }
 
@@ -160,28 +139,17 @@ pub fn lines(message: Vec<v1::Line>) -> Vec<Vec<u32>> {
 
 /// The message of lines.
 pub fn lines_message(lines: &[Vec<u32>]) -> Vec<v1::Line> {
-    lines
-        .iter()
-        .map(|atoms| v1::Line { atoms: atoms.clone() })
-        .collect()
+    lines.iter().map(|atoms| v1::Line { atoms: atoms.clone() }).collect()
 }
 
 /// One piece of a report.
 pub fn chunk(message: &v1::ReportChunk) -> Chunk<'_> {
-    Chunk {
-        index: message.index,
-        count: message.count,
-        bytes: &message.bytes,
-    }
+    Chunk { index: message.index, count: message.count, bytes: &message.bytes }
 }
 
 /// One piece of what a region passes to its helper.
 pub fn verify_chunk(message: &v1::VerifyChunk) -> Chunk<'_> {
-    Chunk {
-        index: message.index,
-        count: message.count,
-        bytes: &message.bytes,
-    }
+    Chunk { index: message.index, count: message.count, bytes: &message.bytes }
 }
 
 #[cfg(test)]

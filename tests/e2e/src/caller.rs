@@ -45,10 +45,7 @@ impl Papers {
     /// When they cannot be read.
     pub fn of(identity: &std::path::Path) -> anyhow::Result<Self> {
         let certificate = std::fs::read(identity.join("certificate.der"))?;
-        Ok(Self {
-            certificate,
-            key: std::fs::read(identity.join("key.pem"))?,
-        })
+        Ok(Self { certificate, key: std::fs::read(identity.join("key.pem"))? })
     }
 
     /// Issued by `root` at `now` for `days`, with a new key.
@@ -60,10 +57,7 @@ impl Papers {
         let certificate = root.issue(&Csr::create(&key)?, &identity.parse()?, now, days)?;
         let path = folder.path().join("key.pem");
         key.store(&path)?;
-        Ok(Self {
-            certificate,
-            key: std::fs::read(&path)?,
-        })
+        Ok(Self { certificate, key: std::fs::read(&path)? })
     }
 }
 
@@ -87,10 +81,7 @@ impl Caller {
             }
         };
         config.alpn_protocols = vec![b"h2".to_vec()];
-        Ok(Self {
-            config: Arc::new(config),
-            dials: Arc::default(),
-        })
+        Ok(Self { config: Arc::new(config), dials: Arc::default() })
     }
 
     /// How many connections were made so far.
@@ -107,13 +98,7 @@ impl Caller {
         let server: Identity = server.parse()?;
         let connector = tower::service_fn(move |_| {
             let (caller, at, server) = (caller.clone(), at.clone(), server.clone());
-            async move {
-                caller
-                    .dial(&at, &server)
-                    .await
-                    .map(TokioIo::new)
-                    .map_err(std::io::Error::other)
-            }
+            async move { caller.dial(&at, &server).await.map(TokioIo::new).map_err(std::io::Error::other) }
         });
         Ok(Endpoint::from_shared(format!("http://{address}"))?.connect_with_connector_lazy(connector))
     }
@@ -122,10 +107,7 @@ impl Caller {
         self.dials.fetch_add(1, Ordering::SeqCst);
         let tcp = TcpStream::connect(address).await?;
         let name = ServerName::try_from(server.dns_name())?;
-        TlsConnector::from(self.config.clone())
-            .connect(name, tcp)
-            .await
-            .context("TLS")
+        TlsConnector::from(self.config.clone()).connect(name, tcp).await.context("TLS")
     }
 
     /// Speaks HTTP/2 and listens until the door shuts: how many bytes inside TLS it answered. A door that keeps a

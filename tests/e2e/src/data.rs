@@ -51,14 +51,8 @@ impl Material {
     /// When data or files cannot be made.
     pub fn small(folder: &Path) -> anyhow::Result<Self> {
         let mut document: toml::Table = WHOLE.parse()?;
-        document.insert(
-            "deltagare".into(),
-            SIX.map(|unit| toml::Value::String(unit.into())).to_vec().into(),
-        );
-        let tables = document
-            .get_mut("tabell")
-            .and_then(toml::Value::as_array_mut)
-            .context("tables")?;
+        document.insert("deltagare".into(), SIX.map(|unit| toml::Value::String(unit.into())).to_vec().into());
+        let tables = document.get_mut("tabell").and_then(toml::Value::as_array_mut).context("tables")?;
         tables.retain(|table| table["id"].as_str().is_some_and(|id| FIVE.contains(&id)));
         Self::new(toml::to_string(&document)?, folder)
     }
@@ -68,10 +62,7 @@ impl Material {
         std::fs::create_dir_all(folder)?;
         county::write_files(&County::generate(SEED)?, folder)?;
         let find = |unit: &str, endings: &[&str]| {
-            endings
-                .iter()
-                .map(|e| folder.join(format!("{unit}.{e}")))
-                .find(|path| path.exists())
+            endings.iter().map(|e| folder.join(format!("{unit}.{e}"))).find(|path| path.exists())
         };
         let extract = |unit: &tables::unit::Unit| {
             let unit = unit.to_string();
@@ -79,15 +70,7 @@ impl Material {
             let codes = find(&unit, &["codes.toml"]);
             Ok((unit, Extract { file, codes }))
         };
-        let extracts = collection
-            .units
-            .iter()
-            .map(extract)
-            .collect::<anyhow::Result<_>>()?;
-        Ok(Self {
-            text,
-            collection,
-            extracts,
-        })
+        let extracts = collection.units.iter().map(extract).collect::<anyhow::Result<_>>()?;
+        Ok(Self { text, collection, extracts })
     }
 }

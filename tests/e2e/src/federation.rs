@@ -67,20 +67,12 @@ impl Federation {
     /// When something could not be set up.
     pub fn stage(exe: &str, small: bool) -> anyhow::Result<Self> {
         let federation = Self::offices(exe, small)?;
-        let units: Vec<String> = federation
-            .collection
-            .units
-            .iter()
-            .map(ToString::to_string)
-            .collect();
+        let units: Vec<String> = federation.collection.units.iter().map(ToString::to_string).collect();
         for unit in units {
             let invite = federation.invite(&format!("urn:samman:node:{unit}"))?;
             let output = federation.enrol(&unit, &invite)?;
             if !output.status.success() {
-                bail!(
-                    "{unit} is not enrolled: {}",
-                    String::from_utf8_lossy(&output.stderr)
-                );
+                bail!("{unit} is not enrolled: {}", String::from_utf8_lossy(&output.stderr));
             }
         }
         Ok(federation)
@@ -93,11 +85,7 @@ impl Federation {
     pub fn offices(exe: &str, small: bool) -> anyhow::Result<Self> {
         let root = tempfile::tempdir()?;
         let folder = root.path().join("uttag");
-        let material = if small {
-            Material::small(&folder)?
-        } else {
-            Material::whole(&folder)?
-        };
+        let material = if small { Material::small(&folder)? } else { Material::whole(&folder)? };
         std::fs::create_dir_all(root.path().join("log"))?;
         let national = office(root.path(), NATIONAL, None)?;
         let county = material.collection.county.to_string();
@@ -105,29 +93,13 @@ impl Federation {
         std::fs::write(region.data.join("monsternyckel"), hex::encode(PATTERN_KEY))?;
         let mut nodes = BTreeMap::new();
         for (unit, extract) in &material.extracts {
-            nodes.insert(
-                unit.clone(),
-                node_config(root.path(), unit, extract, &region.address)?,
-            );
+            nodes.insert(unit.clone(), node_config(root.path(), unit, extract, &region.address)?);
         }
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let parties = BTreeMap::new();
         let Material { text, collection, .. } = material;
         let exe = exe.into();
-        let mut federation = Self {
-            exe,
-            national,
-            region,
-            nodes,
-            collection,
-            text,
-            runtime,
-            parties,
-            root,
-        };
+        let mut federation = Self { exe, national, region, nodes, collection, text, runtime, parties, root };
         federation.start(NATIONAL)?;
         federation.enrol_region(&county)?;
         federation.start(REGION)?;
@@ -140,22 +112,10 @@ impl Federation {
         let file = self.root.path().join("inbjudan-region.toml");
         std::fs::write(&file, text)?;
         let config = utf8(&self.region.config)?;
-        let output = party::run(
-            &self.exe,
-            &[
-                "coordinator",
-                "--config",
-                config,
-                "enrol",
-                "--invite",
-                utf8(&file)?,
-            ],
-        )?;
+        let output =
+            party::run(&self.exe, &["coordinator", "--config", config, "enrol", "--invite", utf8(&file)?])?;
         if !output.status.success() {
-            bail!(
-                "the region is not enrolled: {}",
-                String::from_utf8_lossy(&output.stderr)
-            );
+            bail!("the region is not enrolled: {}", String::from_utf8_lossy(&output.stderr));
         }
         Ok(())
     }
@@ -224,10 +184,7 @@ impl Federation {
     /// When it could not be run.
     pub fn node(&self, unit: &str, arguments: &[&str]) -> anyhow::Result<std::process::Output> {
         let config = self.nodes.get(unit).context("a node")?;
-        party::run(
-            &self.exe,
-            &[&["node", "--config", utf8(config)?], arguments].concat(),
-        )
+        party::run(&self.exe, &[&["node", "--config", utf8(config)?], arguments].concat())
     }
 
     /// The folder of a node: configuration, identity, store, journal.
@@ -235,10 +192,7 @@ impl Federation {
     /// # Errors
     /// When there is no such node.
     pub fn node_folder(&self, unit: &str) -> anyhow::Result<&Path> {
-        self.nodes
-            .get(unit)
-            .and_then(|config| config.parent())
-            .context("a node")
+        self.nodes.get(unit).and_then(|config| config.parent()).context("a node")
     }
 
     /// Announces the collection.
@@ -246,13 +200,7 @@ impl Federation {
     /// # Errors
     /// When the region does not take it.
     pub fn announce(&self) -> anyhow::Result<()> {
-        self.ask(
-            &self.region,
-            &Question::Announce {
-                collection: self.text.clone(),
-            },
-        )
-        .map(drop)
+        self.ask(&self.region, &Question::Announce { collection: self.text.clone() }).map(drop)
     }
 
     /// Starts a party; a coordinator answers its operator when this returns.
@@ -316,10 +264,7 @@ impl Federation {
     /// # Errors
     /// When one is gone.
     pub fn thaw_all(&mut self) -> anyhow::Result<()> {
-        self.parties
-            .values_mut()
-            .filter(|party| party.is_frozen())
-            .try_for_each(Party::thaw)
+        self.parties.values_mut().filter(|party| party.is_frozen()).try_for_each(Party::thaw)
     }
 
     /// Asks every party to end, nodes first, and waits for it.
@@ -329,18 +274,11 @@ impl Federation {
     pub fn stop(&mut self) -> anyhow::Result<()> {
         let (mut coordinators, mut nodes) = (Vec::new(), Vec::new());
         for (name, party) in std::mem::take(&mut self.parties) {
-            if name == NATIONAL || name == REGION {
-                &mut coordinators
-            } else {
-                &mut nodes
-            }
-            .push((name, party));
+            if name == NATIONAL || name == REGION { &mut coordinators } else { &mut nodes }
+                .push((name, party));
         }
         coordinators.sort_by(|a, b| b.0.cmp(&a.0));
-        nodes
-            .into_iter()
-            .chain(coordinators)
-            .try_for_each(|(_, party)| party.stop())
+        nodes.into_iter().chain(coordinators).try_for_each(|(_, party)| party.stop())
     }
 
     /// Where the round stands.
@@ -380,18 +318,14 @@ impl Federation {
     /// When there is no such node.
     pub fn sent(&self, unit: &str) -> anyhow::Result<Vec<String>> {
         let folder = self.node_folder(unit)?.join("journal");
-        let reading = journal::read(&folder)
-            .map(|reading| reading.entries)
-            .unwrap_or_default();
+        let reading = journal::read(&folder).map(|reading| reading.entries).unwrap_or_default();
         Ok(reading.into_iter().map(|entry| entry.method).collect())
     }
 
     /// The folder of the publication, there or not.
     pub fn publication(&self) -> PathBuf {
         let folder = self.publications().join(self.collection.county.to_string());
-        folder
-            .join(&self.collection.id)
-            .join(format!("v{}", self.collection.version))
+        folder.join(&self.collection.id).join(format!("v{}", self.collection.version))
     }
 
     /// The folder the region makes its publications in.
@@ -417,10 +351,7 @@ pub fn tables(publication: &Path) -> anyhow::Result<Tables> {
     let mut files = Tables::new();
     for entry in publication.join("csv").read_dir()? {
         let path = entry?.path();
-        let name = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .context("a file name")?;
+        let name = path.file_name().and_then(|name| name.to_str()).context("a file name")?;
         files.insert(name.into(), std::fs::read(&path)?);
     }
     Ok(files)
@@ -466,12 +397,7 @@ fn office(root: &Path, name: &str, region: Option<(&str, &str)>) -> anyhow::Resu
     config.insert("sparrlista_sekunder".into(), toml::Value::Integer(1));
     let file = root.join(format!("{name}.toml"));
     std::fs::write(&file, toml::to_string(&config)?)?;
-    Ok(Office {
-        config: file,
-        data,
-        address,
-        enrolment,
-    })
+    Ok(Office { config: file, data, address, enrolment })
 }
 
 fn node_config(root: &Path, unit: &str, extract: &Extract, region: &str) -> anyhow::Result<PathBuf> {

@@ -30,10 +30,7 @@ fn command(exe: &Path, arguments: &[&str]) -> Command {
 /// # Errors
 /// When it cannot be started.
 pub fn run(exe: &Path, arguments: &[&str]) -> anyhow::Result<Output> {
-    let mut child = command(exe, arguments)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()?;
+    let mut child = command(exe, arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     // `wait_with_output` would close the input, which is the sign to end.
     let input = child.stdin.take();
     let output = child.wait_with_output()?;
@@ -48,26 +45,14 @@ impl Party {
     /// When the executable or the log cannot be opened.
     pub fn start(exe: &Path, name: &str, log: PathBuf, arguments: &[&str]) -> anyhow::Result<Self> {
         let file = File::options().create(true).append(true).open(&log)?;
-        let spawned = command(exe, arguments)
-            .stdout(file.try_clone()?)
-            .stderr(file)
-            .spawn();
+        let spawned = command(exe, arguments).stdout(file.try_clone()?).stderr(file).spawn();
         let mut child = spawned.context(format!("start {name}"))?;
         let input = child.stdin.take();
-        Ok(Self {
-            name: name.into(),
-            child,
-            _input: input,
-            log,
-            frozen: false,
-        })
+        Ok(Self { name: name.into(), child, _input: input, log, frozen: false })
     }
 
     fn pid(&self) -> anyhow::Result<Pid> {
-        i32::try_from(self.child.id())
-            .ok()
-            .and_then(Pid::from_raw)
-            .context("a process id")
+        i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).context("a process id")
     }
 
     /// Fails if the party has ended: nobody asked it to.

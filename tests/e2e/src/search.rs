@@ -26,16 +26,9 @@ impl Search {
         anyhow::ensure!(!marks.is_empty() && marks.iter().all(|mark| mark.is_ascii() && mark.len() >= 8));
         let spellings = marks.iter().flat_map(|mark| {
             let wide = |order: fn(u16) -> [u8; 2]| mark.encode_utf16().flat_map(order).collect::<Vec<u8>>();
-            [
-                mark.clone().into_bytes(),
-                wide(u16::to_le_bytes),
-                wide(u16::to_be_bytes),
-            ]
+            [mark.clone().into_bytes(), wide(u16::to_le_bytes), wide(u16::to_be_bytes)]
         });
-        Ok(Self {
-            marks: AhoCorasick::new(spellings)?,
-            count: marks.len(),
-        })
+        Ok(Self { marks: AhoCorasick::new(spellings)?, count: marks.len() })
     }
 
     /// Whether any mark stands in these bytes.
@@ -54,13 +47,10 @@ impl Search {
         while let Some(path) = rest.pop() {
             if path.is_dir() {
                 rest.extend(
-                    path.read_dir()?
-                        .map(|entry| Ok(entry?.path()))
-                        .collect::<anyhow::Result<Vec<_>>>()?,
+                    path.read_dir()?.map(|entry| Ok(entry?.path())).collect::<anyhow::Result<Vec<_>>>()?,
                 );
             } else if path.is_file() && !may(path.strip_prefix(folder)?) {
-                self.file(&path, &mut found)
-                    .context(format!("{}", path.display()))?;
+                self.file(&path, &mut found).context(format!("{}", path.display()))?;
             }
         }
         Ok(found)

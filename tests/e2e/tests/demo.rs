@@ -26,18 +26,9 @@ struct Demo {
 fn run() -> anyhow::Result<Demo> {
     let root = tempfile::tempdir()?;
     let out = root.path().join("demo");
-    let output = Command::new(EXE)
-        .arg("--out")
-        .arg(&out)
-        .stdin(Stdio::null())
-        .output()?;
+    let output = Command::new(EXE).arg("--out").arg(&out).stdin(Stdio::null()).output()?;
     let said = String::from_utf8(output.stdout)? + &String::from_utf8(output.stderr)?;
-    Ok(Demo {
-        _root: root,
-        out,
-        said,
-        code: output.status.code(),
-    })
+    Ok(Demo { _root: root, out, said, code: output.status.code() })
 }
 
 /// One run for all tests of this file that share a process.
@@ -62,13 +53,7 @@ impl Demo {
     fn units(&self) -> anyhow::Result<BTreeMap<String, PathBuf>> {
         let unit = |entry: std::io::Result<std::fs::DirEntry>| {
             let path = entry?.path();
-            Ok((
-                path.file_name()
-                    .and_then(|name| name.to_str())
-                    .context("a unit")?
-                    .to_owned(),
-                path,
-            ))
+            Ok((path.file_name().and_then(|name| name.to_str()).context("a unit")?.to_owned(), path))
         };
         self.out.join("noder").read_dir()?.map(unit).collect()
     }
@@ -106,16 +91,8 @@ fn every_printed_count_is_published_as_it_is_or_as_withheld() -> anyhow::Result<
         let table = demo.table(&id)?;
         let mut rows = BTreeMap::new();
         for row in table.rows.iter().filter(|row| row.matt == "aktualiseringar") {
-            let codes = table
-                .dimensions
-                .iter()
-                .map(String::as_str)
-                .zip(row.codes.iter().map(String::as_str));
-            let key = (
-                row.omrade.to_string(),
-                codes.collect::<BTreeMap<_, _>>(),
-                row.tid.to_string(),
-            );
+            let codes = table.dimensions.iter().map(String::as_str).zip(row.codes.iter().map(String::as_str));
+            let key = (row.omrade.to_string(), codes.collect::<BTreeMap<_, _>>(), row.tid.to_string());
             ensure!(rows.insert(key, row).is_none(), "{id}: a cell twice");
         }
         for cell in county::expected_cells().iter().filter(|cell| cell.table == id) {
@@ -123,18 +100,9 @@ fn every_printed_count_is_published_as_it_is_or_as_withheld() -> anyhow::Result<
             let column =
                 |(name, _): &&(&'static str, &'static str)| table.dimensions.iter().any(|d| d == name);
             let (codes, rest): (Vec<_>, Vec<_>) = cell.codes.iter().partition(column);
-            ensure!(
-                rest.iter().all(|(_, code)| *code == county::figures::TOT),
-                "{id} lacks a column"
-            );
-            let key = (
-                cell.omrade.to_owned(),
-                codes.into_iter().collect(),
-                cell.tid.to_string(),
-            );
-            let row = rows
-                .get(&key)
-                .with_context(|| format!("{id} has no row for {key:?}"))?;
+            ensure!(rest.iter().all(|(_, code)| *code == county::figures::TOT), "{id} lacks a column");
+            let key = (cell.omrade.to_owned(), codes.into_iter().collect(), cell.tid.to_string());
+            let row = rows.get(&key).with_context(|| format!("{id} has no row for {key:?}"))?;
             match row.status {
                 Status::Withheld => withheld += 1,
                 Status::Value => {
@@ -151,10 +119,7 @@ fn every_printed_count_is_published_as_it_is_or_as_withheld() -> anyhow::Result<
         }
     }
     assert_eq!(shown + withheld, county::expected_cells().len());
-    assert!(
-        withheld > 0 && withheld < shown / 5,
-        "{shown} shown, {withheld} withheld"
-    );
+    assert!(withheld > 0 && withheld < shown / 5, "{shown} shown, {withheld} withheld");
     Ok(())
 }
 
@@ -164,17 +129,12 @@ fn no_total_of_the_county_is_withheld_in_the_tables_of_kommun_scope() -> anyhow:
     let demo = demo()?;
     for id in ["T01", "T03", "T09", "T12"] {
         let table = demo.table(id)?;
-        let county = table
-            .rows
-            .iter()
-            .filter(|row| row.omrade.to_string() == "21" && row.matt == "aktualiseringar");
+        let county =
+            table.rows.iter().filter(|row| row.omrade.to_string() == "21" && row.matt == "aktualiseringar");
         let (count, closed) = county.fold((0, 0), |(all, closed), row| {
             (all + 1, closed + usize::from(row.status == Status::Withheld))
         });
-        assert!(
-            count > 0 && closed == 0,
-            "{id}: {closed} of {count} totals are withheld"
-        );
+        assert!(count > 0 && closed == 0, "{id}: {closed} of {count} totals are withheld");
     }
     Ok(())
 }
@@ -203,17 +163,11 @@ fn no_personnummer_stands_anywhere_but_in_the_extracts() -> anyhow::Result<()> {
     let search = Search::new(&all(&marks(county::personnummer)?))?;
     assert!(search.count > 10_000, "{} spellings", search.count);
     let found = search.files(&demo.out, &is_extract)?;
-    assert!(
-        found.read > 100 && found.bytes > 2_000_000,
-        "{} files, {} bytes",
-        found.read,
-        found.bytes
-    );
+    assert!(found.read > 100 && found.bytes > 2_000_000, "{} files, {} bytes", found.read, found.bytes);
     assert_eq!(found.places, BTreeSet::new());
     // The search works: every extract is full of them.
-    let extracts = search.files(&demo.out.join("uttag"), &|path| {
-        path.extension().is_some_and(|e| e == "toml")
-    })?;
+    let extracts =
+        search.files(&demo.out.join("uttag"), &|path| path.extension().is_some_and(|e| e == "toml"))?;
     assert_eq!(extracts.places.len(), 10, "{:?}", extracts.places);
     Ok(())
 }
@@ -230,33 +184,17 @@ fn no_canary_leaves_its_kommun() -> anyhow::Result<()> {
         is_extract(path) || (path.starts_with("noder") && is_private)
     };
     let found = search.files(&demo.out, &own)?;
-    assert!(
-        found.read > 100 && found.bytes > 2_000_000,
-        "{} files, {} bytes",
-        found.read,
-        found.bytes
-    );
+    assert!(found.read > 100 && found.bytes > 2_000_000, "{} files, {} bytes", found.read, found.bytes);
     assert_eq!(found.places, BTreeSet::new());
-    let extracts = search.files(&demo.out.join("uttag"), &|path| {
-        path.extension().is_some_and(|e| e == "toml")
-    })?;
+    let extracts =
+        search.files(&demo.out.join("uttag"), &|path| path.extension().is_some_and(|e| e == "toml"))?;
     assert_eq!(extracts.places.len(), 10, "{:?}", extracts.places);
     // A kommun's review file lists its own labels for its operator, and nobody else's.
     for (unit, folder) in demo.units()? {
-        assert!(
-            Search::new(&marks[&unit])?.finds(&std::fs::read(folder.join("granska.toml"))?),
-            "{unit}"
-        );
-        let others = marks
-            .iter()
-            .filter(|(other, _)| **other != unit)
-            .flat_map(|(_, marks)| marks.clone())
-            .collect();
-        assert_eq!(
-            Search::new(&others)?.files(&folder, &|_| false)?.places,
-            BTreeSet::new(),
-            "{unit}"
-        );
+        assert!(Search::new(&marks[&unit])?.finds(&std::fs::read(folder.join("granska.toml"))?), "{unit}");
+        let others =
+            marks.iter().filter(|(other, _)| **other != unit).flat_map(|(_, marks)| marks.clone()).collect();
+        assert_eq!(Search::new(&others)?.files(&folder, &|_| false)?.places, BTreeSet::new(), "{unit}");
     }
     Ok(())
 }
@@ -275,29 +213,13 @@ fn what_left_a_node_holds_no_mark_and_its_declaration_only_statuses() -> anyhow:
     for (unit, folder) in units {
         let entries = demo.journal(&folder)?;
         let count = |method: &str| entries.iter().filter(|entry| entry.method == method).count();
-        assert_eq!(
-            (count("Enrol"), count("Declare"), count("Submit")),
-            (1, 1, 1),
-            "{unit}"
-        );
+        assert_eq!((count("Enrol"), count("Declare"), count("Submit")), (1, 1, 1), "{unit}");
         for entry in &entries {
-            assert!(
-                !search.finds(&entry.body),
-                "{unit}: message {} ({})",
-                entry.number,
-                entry.method
-            );
+            assert!(!search.finds(&entry.body), "{unit}: message {} ({})", entry.number, entry.method);
         }
-        let declared = entries
-            .iter()
-            .find(|entry| entry.method == "Declare")
-            .context("a declaration")?;
+        let declared = entries.iter().find(|entry| entry.method == "Declare").context("a declaration")?;
         let message = proto::v1::DeclareRequest::decode(declared.body.as_slice())?;
-        assert_eq!(
-            message.encode_to_vec(),
-            declared.body,
-            "{unit}: something beside the declaration"
-        );
+        assert_eq!(message.encode_to_vec(), declared.body, "{unit}: something beside the declaration");
         assert!(message.statuses.iter().all(|status| *status <= 2), "{unit}");
         seen.extend(message.statuses);
     }

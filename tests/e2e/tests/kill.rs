@@ -74,9 +74,7 @@ fn bring_to(federation: &mut Federation, phase: Phase) -> anyhow::Result<bool> {
     }
     federation.announce()?;
     federation.start_nodes(&[LATE])?;
-    federation.until("all but one declared", |s| {
-        s.phase == "declare" && s.declared.len() == 5
-    })?;
+    federation.until("all but one declared", |s| s.phase == "declare" && s.declared.len() == 5)?;
     if phase == Phase::Declare {
         return Ok(true);
     }
@@ -85,9 +83,7 @@ fn bring_to(federation: &mut Federation, phase: Phase) -> anyhow::Result<bool> {
     federation.until("a pattern waits for an answer", |s| s.phase == "pattern")?;
     until("all but one answered", || {
         let others = [QUICK, "2121", "2161", SLOW, LATE].iter();
-        let answered = others
-            .map(|unit| answered(federation, unit))
-            .collect::<anyhow::Result<Vec<_>>>()?;
+        let answered = others.map(|unit| answered(federation, unit)).collect::<anyhow::Result<Vec<_>>>()?;
         Ok(answered.into_iter().all(|answered| answered).then_some(()))
     })?;
     if phase == Phase::Pattern {
@@ -95,9 +91,7 @@ fn bring_to(federation: &mut Federation, phase: Phase) -> anyhow::Result<bool> {
     }
     federation.party(SLOW)?.freeze()?;
     federation.party(SILENT)?.thaw()?;
-    federation.until("all but one submitted", |s| {
-        s.phase == "submit" && s.verified.len() == 5
-    })?;
+    federation.until("all but one submitted", |s| s.phase == "submit" && s.verified.len() == 5)?;
     match phase {
         Phase::Declare | Phase::Pattern | Phase::Submit => Ok(true),
         Phase::Close => close_slowly(federation),
@@ -168,28 +162,16 @@ fn judge(federation: &mut Federation, reference: &Tables) -> anyhow::Result<()> 
     let tables = federation.published()?;
     ensure!(tables.keys().eq(reference.keys()), "other tables");
     for (name, bytes) in &tables {
-        ensure!(
-            *bytes == reference[name],
-            "{name} is not what an undisturbed run gives (SAME-1)"
-        );
+        ensure!(*bytes == reference[name], "{name} is not what an undisturbed run gives (SAME-1)");
     }
     let status = federation.status()?;
     let units: Vec<String> = federation.nodes.keys().cloned().collect();
-    ensure!(
-        status.round == 1 && status.declared == units && status.verified == units,
-        "{status:?}"
-    );
+    ensure!(status.round == 1 && status.declared == units && status.verified == units, "{status:?}");
     for unit in &units {
         let entries = journal::read(&federation.node_folder(unit)?.join("journal"))?.entries;
-        let mut reports = entries
-            .iter()
-            .filter(|entry| entry.method == "Submit")
-            .map(|entry| &entry.body);
+        let mut reports = entries.iter().filter(|entry| entry.method == "Submit").map(|entry| &entry.body);
         let first = reports.next().context("a report")?;
-        ensure!(
-            reports.all(|other| other == first),
-            "{unit} sent two reports in one round"
-        );
+        ensure!(reports.all(|other| other == first), "{unit} sent two reports in one round");
     }
     // Published is published: also for a region that is killed afterwards.
     kill_and_restart(federation, REGION)?;
@@ -258,12 +240,7 @@ const LONGEST_PAUSE: u32 = 120;
 /// Kills parties drawn from a seed at moments drawn from it, each started again at once.
 fn storm(federation: &mut Federation, seed: u64, kills: usize) -> anyhow::Result<()> {
     let mut dice = ChaCha8Rng::seed_from_u64(seed);
-    let mut names: Vec<String> = federation
-        .nodes
-        .keys()
-        .filter(|unit| *unit != LATE)
-        .cloned()
-        .collect();
+    let mut names: Vec<String> = federation.nodes.keys().filter(|unit| *unit != LATE).cloned().collect();
     // As often as all nodes together.
     names.extend(std::iter::repeat_n([REGION, NATIONAL].map(String::from), names.len() / 2).flatten());
     for done in 0..kills {

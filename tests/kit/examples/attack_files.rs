@@ -19,10 +19,7 @@ fn main() -> anyhow::Result<()> {
     for cell in county::expected_cells() {
         let code = cell.codes.first().map_or("", |(_, code)| *code);
         if cell.table == "T03" && cell.omrade != "21" && code != "TOT" {
-            truth.push_str(&format!(
-                "{},{code},{},{COUNT},{},\n",
-                cell.omrade, cell.tid, cell.value
-            ));
+            truth.push_str(&format!("{},{code},{},{COUNT},{},\n", cell.omrade, cell.tid, cell.value));
         }
     }
     std::fs::write(folder.join("truth.csv"), truth)?;

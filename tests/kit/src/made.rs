@@ -56,12 +56,7 @@ pub fn made_in_order(seed: u64, order: &[usize]) -> anyhow::Result<Made> {
         let own = read_unit(folder.path(), &unit, &codebook, &system).with_context(|| unit.to_string())?;
         counts.insert(unit, own);
     }
-    Ok(Made {
-        codebook,
-        collection,
-        system,
-        counts,
-    })
+    Ok(Made { codebook, collection, system, counts })
 }
 
 /// The extract `<kommunkod>.<ending>` with its code map `<kommunkod>.codes.toml`, if it has one.
@@ -72,22 +67,15 @@ fn read_unit(folder: &Path, unit: &Unit, codebook: &Codebook, system: &System) -
     } else {
         KommunCodes::none(unit.clone(), codebook)
     };
-    let extension = ["xlsx", "csv"]
-        .into_iter()
-        .find(|ending| folder.join(format!("{unit}.{ending}")).exists());
+    let extension =
+        ["xlsx", "csv"].into_iter().find(|ending| folder.join(format!("{unit}.{ending}")).exists());
     let extension = extension.context("no extract")?.to_owned();
     let file = File::open(folder.join(format!("{unit}.{extension}")))?;
-    let source = Source {
-        reader: BufReader::new(file),
-        extension: Some(extension),
-    };
+    let source = Source { reader: BufReader::new(file), extension: Some(extension) };
     let harmonised = harmonise::read(source, codebook, &codes, jiff::civil::date(2025, 2, 1))?;
     anyhow::ensure!(harmonised.report.refused.total == 0, "rows refused");
     let mut counts = system.empty_counts();
-    harmonised
-        .rows
-        .iter()
-        .for_each(|row| system.count(&mut counts, row.date, &row.codes));
+    harmonised.rows.iter().for_each(|row| system.count(&mut counts, row.date, &row.codes));
     Ok(counts)
 }
 
@@ -99,26 +87,17 @@ impl Made {
 
     /// A cell's true total over the county.
     pub fn total(&self, cell: CellIndex) -> u64 {
-        self.counts
-            .values()
-            .map(|counts| self.system.value(counts, cell))
-            .sum()
+        self.counts.values().map(|counts| self.system.value(counts, cell)).sum()
     }
 
     /// What each unit declares, ascending.
     pub fn statuses(&self) -> Vec<Vec<FineStatus>> {
         let least = self.collection.min_count;
-        self.counts
-            .values()
-            .map(|counts| round::shares::statuses(&self.system, counts, least))
-            .collect()
+        self.counts.values().map(|counts| round::shares::statuses(&self.system, counts, least)).collect()
     }
 
     /// Each unit's true counts of unit atoms, ascending.
     pub fn unit_values(&self) -> Vec<Vec<u64>> {
-        self.counts
-            .values()
-            .map(|counts| self.system.unit_values(counts))
-            .collect()
+        self.counts.values().map(|counts| self.system.unit_values(counts)).collect()
     }
 }

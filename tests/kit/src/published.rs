@@ -28,17 +28,8 @@ pub struct Key {
 impl Key {
     /// A key from texts.
     pub fn new(table: &str, omrade: &str, codes: &[(&str, &str)], tid: &str, matt: &str) -> Self {
-        let codes = codes
-            .iter()
-            .map(|(variable, code)| ((*variable).into(), (*code).into()))
-            .collect();
-        Self {
-            table: table.into(),
-            omrade: omrade.into(),
-            codes,
-            tid: tid.into(),
-            matt: matt.into(),
-        }
+        let codes = codes.iter().map(|(variable, code)| ((*variable).into(), (*code).into())).collect();
+        Self { table: table.into(), omrade: omrade.into(), codes, tid: tid.into(), matt: matt.into() }
     }
 
     /// The same row with another code of a variable.
@@ -50,26 +41,17 @@ impl Key {
 
     /// The same row with another measure.
     pub fn measured(&self, matt: &str) -> Self {
-        Self {
-            matt: matt.into(),
-            ..self.clone()
-        }
+        Self { matt: matt.into(), ..self.clone() }
     }
 
     /// The same row for another area.
     pub fn of(&self, omrade: &str) -> Self {
-        Self {
-            omrade: omrade.into(),
-            ..self.clone()
-        }
+        Self { omrade: omrade.into(), ..self.clone() }
     }
 
     /// The same row in another period.
     pub fn at(&self, tid: &str) -> Self {
-        Self {
-            tid: tid.into(),
-            ..self.clone()
-        }
+        Self { tid: tid.into(), ..self.clone() }
     }
 }
 
@@ -90,29 +72,15 @@ impl Published {
     /// # Panics
     /// When a table cannot be written or read back: then no test on it means anything.
     pub fn new(collection: &Collection, tables: &[StrictTable]) -> Self {
-        let mut found = Self {
-            files: BTreeMap::new(),
-            rows: BTreeMap::new(),
-        };
+        let mut found = Self { files: BTreeMap::new(), rows: BTreeMap::new() };
         for (spec, table) in collection.tables.iter().zip(tables) {
             let text = table.to_csv(&spec.id).unwrap_or_else(|error| panic!("{error}"));
             let read =
                 StrictTable::from_csv(&spec.id, text.as_bytes()).unwrap_or_else(|error| panic!("{error}"));
             for row in &read.rows {
-                let codes = read
-                    .dimensions
-                    .iter()
-                    .cloned()
-                    .zip(row.codes.iter().cloned())
-                    .collect();
+                let codes = read.dimensions.iter().cloned().zip(row.codes.iter().cloned()).collect();
                 let (omrade, tid) = (row.omrade.to_string(), row.tid.to_string());
-                let key = Key {
-                    table: spec.id.clone(),
-                    omrade,
-                    codes,
-                    tid,
-                    matt: row.matt.clone(),
-                };
+                let key = Key { table: spec.id.clone(), omrade, codes, tid, matt: row.matt.clone() };
                 let entry = match (row.varde, row.status) {
                     (Some(value), Status::Value) => Ok(value),
                     (_, status) => Err(status.mark()),
@@ -142,10 +110,7 @@ impl Published {
 
     /// Rows of counts of one table.
     pub fn counts<'a>(&'a self, table: &'a str) -> impl Iterator<Item = (&'a Key, Entry)> + 'a {
-        let own = self
-            .rows
-            .iter()
-            .filter(move |(key, _)| key.table == table && key.matt == COUNT);
+        let own = self.rows.iter().filter(move |(key, _)| key.table == table && key.matt == COUNT);
         own.map(|(key, entry)| (key, *entry))
     }
 }

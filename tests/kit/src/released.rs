@@ -46,30 +46,15 @@ pub fn released(made: &Made, key: &PatternKey) -> anyhow::Result<Released> {
     let statuses = made.statuses();
     let pattern = pattern_of(made, &statuses, key)?;
     let document = document_of(made, &pattern);
-    let readable: Vec<_> = (0..made.counts.len())
-        .map(|at| readable_of(made, &document, at))
-        .collect::<Result<_, _>>()?;
-    let opened = document
-        .open
-        .iter()
-        .map(|cell| (*cell, made.total(*cell)))
-        .collect();
+    let readable: Vec<_> =
+        (0..made.counts.len()).map(|at| readable_of(made, &document, at)).collect::<Result<_, _>>()?;
+    let opened = document.open.iter().map(|cell| (*cell, made.total(*cell))).collect();
     let known_totals = shares::totals(&made.system, &document, &opened, &readable);
     let figures = figures_of(made, &readable, &known_totals);
     let min_count = made.collection.min_count;
-    let protected = protect_totals(
-        &made.system,
-        &figures,
-        &statuses,
-        min_count,
-        Weights::default(),
-        &BTreeSet::new(),
-    )?;
-    anyhow::ensure!(
-        protected.unprotected.is_empty(),
-        "{} totals unprotected",
-        protected.unprotected.len()
-    );
+    let protected =
+        protect_totals(&made.system, &figures, &statuses, min_count, Weights::default(), &BTreeSet::new())?;
+    anyhow::ensure!(protected.unprotected.is_empty(), "{} totals unprotected", protected.unprotected.len());
     let release = certify(made, &statuses, &pattern, (&protected.figures, &known_totals))?;
     let source = Source {
         collection: &made.collection,
@@ -79,14 +64,7 @@ pub fn released(made: &Made, key: &PatternKey) -> anyhow::Result<Released> {
     };
     let tables = strict_tables(source)?;
     let published = Published::new(&made.collection, &tables);
-    Ok(Released {
-        pattern,
-        known_totals,
-        secondary: protected.secondary,
-        release,
-        tables,
-        published,
-    })
+    Ok(Released { pattern, known_totals, secondary: protected.secondary, release, tables, published })
 }
 
 /// Phases 3 and 3b.
@@ -102,10 +80,7 @@ fn pattern_of(made: &Made, statuses: &[Vec<FineStatus>], key: &PatternKey) -> an
 }
 
 fn document_of(made: &Made, pattern: &Pattern) -> PatternDocument {
-    let roster = made.units().into_iter().map(|unit| RosterEntry {
-        unit,
-        certificate: [0; 32],
-    });
+    let roster = made.units().into_iter().map(|unit| RosterEntry { unit, certificate: [0; 32] });
     PatternDocument {
         collection: CollectionRef::of(&made.collection),
         round: 1,
@@ -138,12 +113,7 @@ fn figures_of(
     totals: &BTreeMap<CellIndex, u64>,
 ) -> Figures {
     let mark = |known: &BTreeMap<CellIndex, u64>, cell| {
-        (
-            cell,
-            known
-                .get(&cell)
-                .map_or(Mark::Withheld, |value| Mark::Shown(*value)),
-        )
+        (cell, known.get(&cell).map_or(Mark::Withheld, |value| Mark::Shown(*value)))
     };
     Figures {
         units: made.units(),
@@ -151,9 +121,7 @@ fn figures_of(
             .iter()
             .map(|own| made.system.per_unit().map(|cell| mark(own, cell)).collect())
             .collect(),
-        totals: (0..made.system.cells.len())
-            .map(|cell| mark(totals, cell))
-            .collect(),
+        totals: (0..made.system.cells.len()).map(|cell| mark(totals, cell)).collect(),
     }
 }
 
@@ -175,10 +143,8 @@ fn certify(
         abort: &|| false,
     };
     audit::certify(&input).map_err(|findings| {
-        let said = findings
-            .list()
-            .iter()
-            .map(|finding| format!("{}: {}", finding.label, finding.explanation));
+        let said =
+            findings.list().iter().map(|finding| format!("{}: {}", finding.label, finding.explanation));
         anyhow!("{findings}: {}", said.collect::<Vec<_>>().join("; "))
     })
 }

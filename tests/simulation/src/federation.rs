@@ -126,10 +126,7 @@ impl Federation {
 
     /// The straight sum of a cell over units: what every published total must be (TRUE-1).
     pub fn truth<'a>(&self, cell: CellIndex, units: impl IntoIterator<Item = &'a Unit>) -> u64 {
-        units
-            .into_iter()
-            .map(|unit| self.system.value(&self.kommun(unit).counts, cell))
-            .sum()
+        units.into_iter().map(|unit| self.system.value(&self.kommun(unit).counts, cell)).sum()
     }
 
     /// The fingerprint of a certificate.
@@ -142,10 +139,7 @@ impl Chain for Federation {
     /// The simulated root: a certificate is the word `node/` and a unit of the federation. What a real root checks is
     /// `daemon`'s, and tested there.
     fn certified(&self, certificate: &[u8]) -> Option<Certified> {
-        let (unit, kommun) = self
-            .kommuner
-            .iter()
-            .find(|(_, kommun)| kommun.certificate == certificate)?;
+        let (unit, kommun) = self.kommuner.iter().find(|(_, kommun)| kommun.certificate == certificate)?;
         Some(Certified {
             role: "node",
             unit: unit.to_string(),

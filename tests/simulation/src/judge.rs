@@ -79,31 +79,15 @@ pub fn judge(world: &World) -> Result<Outcome, Failures> {
     if !failures.is_empty() {
         return Err(failures);
     }
-    let roster = world
-        .region
-        .desk()
-        .and_then(|desk| desk.look(|region| region.document().map(|d| d.units())));
-    let nodes = world
-        .nodes
-        .iter()
-        .map(|(unit, node)| (PartyId::Node(unit.clone()), node.disk()));
-    let disks = nodes.chain([
-        (PartyId::Region, world.region.disk()),
-        (PartyId::Helper, world.helper.disk()),
-    ]);
+    let roster =
+        world.region.desk().and_then(|desk| desk.look(|region| region.document().map(|d| d.units())));
+    let nodes = world.nodes.iter().map(|(unit, node)| (PartyId::Node(unit.clone()), node.disk()));
+    let disks = nodes.chain([(PartyId::Region, world.region.disk()), (PartyId::Helper, world.helper.disk())]);
     Ok(Outcome {
         phase: world.phase(),
         roster: roster.unwrap_or_default(),
-        figures: world
-            .region
-            .figures()
-            .filter(|_| world.phase() == Phase::Published)
-            .cloned(),
-        findings: world
-            .region
-            .findings()
-            .filter(|_| world.phase() == Phase::Failed)
-            .map(str::to_owned),
+        figures: world.region.figures().filter(|_| world.phase() == Phase::Published).cloned(),
+        findings: world.region.findings().filter(|_| world.phase() == Phase::Failed).map(str::to_owned),
         events: world.record.trace.len(),
         writes: disks.map(|(party, disk)| (party, disk.commits())).collect(),
     })
@@ -119,13 +103,7 @@ impl<'a> Books<'a> {
             FactLog::open(copy(world.region.disk()), region::prefix(&world.federation))?;
         let (helper_log, helper) =
             FactLog::open(copy(world.helper.disk()), helper::prefix(&world.federation))?;
-        Ok(Self {
-            world,
-            region,
-            region_log,
-            helper,
-            helper_log,
-        })
+        Ok(Self { world, region, region_log, helper, helper_log })
     }
 
     fn federation(&self) -> &Federation {
@@ -142,10 +120,8 @@ impl<'a> Books<'a> {
             if let Acknowledged::Opened(round, opening) = seen {
                 let first = opened.get_or_insert((round, opening));
                 if *first != (round, opening) {
-                    failures.push(format!(
-                        "promise broken: rounds {} and {round} opened, or one twice",
-                        first.0
-                    ));
+                    failures
+                        .push(format!("promise broken: rounds {} and {round} opened, or one twice", first.0));
                 }
             }
         }
@@ -164,10 +140,7 @@ impl<'a> Books<'a> {
             Acknowledged::Report(unit, round, bytes) => {
                 region(
                     &|fact| matches!(fact, Fact::Stored { round: r, unit: u, .. } if (r, u) == (round, unit)),
-                ) && self
-                    .region_log
-                    .read(&report_key(*round, unit))
-                    .is_ok_and(|stored| stored == *bytes)
+                ) && self.region_log.read(&report_key(*round, unit)).is_ok_and(|stored| stored == *bytes)
             }
             Acknowledged::Pattern(round) => {
                 helper(&|fact| matches!(fact, HelperFact::Holds { document, .. } if document.round == *round))
@@ -189,10 +162,7 @@ impl<'a> Books<'a> {
                 Fact::Chosen { document, .. } => {
                     let units: BTreeSet<Unit> = document.units().into_iter().collect();
                     if units.len() != document.roster.len() {
-                        failures.push(format!(
-                            "twice: a kommun in the roster of round {}",
-                            document.round
-                        ));
+                        failures.push(format!("twice: a kommun in the roster of round {}", document.round));
                     }
                 }
                 Fact::Verified { round, unit } if !verified.insert((*round, unit.clone())) => {
@@ -201,10 +171,7 @@ impl<'a> Books<'a> {
                 _ => {}
             }
         }
-        let closed = self
-            .helper
-            .iter()
-            .filter(|fact| matches!(fact, HelperFact::Closed { .. }));
+        let closed = self.helper.iter().filter(|fact| matches!(fact, HelperFact::Closed { .. }));
         if closed.count() > 1 {
             failures.push("promise broken: the helper closed twice".into());
         }
@@ -212,10 +179,7 @@ impl<'a> Books<'a> {
 
     /// Neither coordinator stores a node's secret or its counts (STAY-1, SAFE-3).
     fn canaries(&self, failures: &mut Failures) {
-        for (party, disk) in [
-            ("region", self.world.region.disk()),
-            ("helper", self.world.helper.disk()),
-        ] {
+        for (party, disk) in [("region", self.world.region.disk()), ("helper", self.world.helper.disk())] {
             let Ok(entries) = copy(disk).scan("") else {
                 failures.push(format!("broken: the {party}'s disk cannot be read"));
                 continue;
@@ -268,12 +232,7 @@ impl<'a> Books<'a> {
     /// A round without a publication: only for a reason the plan gives.
     fn failed(&self, failure: &Failure, failures: &mut Failures) {
         let collection = &self.federation().collection;
-        let left: BTreeSet<_> = self
-            .world
-            .plan
-            .untouched(&collection.units)
-            .map(Unit::kommun)
-            .collect();
+        let left: BTreeSet<_> = self.world.plan.untouched(&collection.units).map(Unit::kommun).collect();
         let expected = match failure {
             Failure::RosterTooSmall { .. } => left.len() < collection.minimum_roster(),
             Failure::Unit(unit) => self.world.plan.lies(unit),

@@ -95,21 +95,12 @@ pub struct Plan {
 impl Plan {
     /// Nothing goes wrong.
     pub fn quiet(seed: u64) -> Self {
-        Self {
-            seed,
-            lost: 0,
-            doubled: 0,
-            slow: 0,
-            faults: Vec::new(),
-        }
+        Self { seed, lost: 0, doubled: 0, slow: 0, faults: Vec::new() }
     }
 
     /// Only these go wrong.
     pub fn only(seed: u64, faults: Vec<Fault>) -> Self {
-        Self {
-            faults,
-            ..Self::quiet(seed)
-        }
+        Self { faults, ..Self::quiet(seed) }
     }
 
     /// Anything may go wrong.
@@ -119,13 +110,7 @@ impl Plan {
         let lost = [0, 5, 20][below(rng, 3) as usize];
         let (doubled, slow) = (below(rng, 25), below(rng, 10));
         let faults = (0..below(rng, 7)).map(|_| fault(federation, rng)).collect();
-        Self {
-            seed,
-            lost,
-            doubled,
-            slow,
-            faults,
-        }
+        Self { seed, lost, doubled, slow, faults }
     }
 
     /// Units that the schedule does not keep from delivering: each must be in the final roster.
@@ -175,28 +160,12 @@ fn fault(federation: &Federation, rng: &mut ChaCha20Rng) -> Fault {
                 PartyId::Region => 40,
                 _ => 12,
             };
-            Fault::Crash {
-                party,
-                commit: 1 + below(rng, writes),
-                after: below(rng, 2) == 0,
-            }
+            Fault::Crash { party, commit: 1 + below(rng, writes), after: below(rng, 2) == 0 }
         }
         6..8 => Fault::Kill { party, at: from },
-        8..11 => Fault::Full {
-            party,
-            from,
-            until: from + time(rng, HOUR),
-        },
-        11..13 => Fault::Jump {
-            party,
-            at: from,
-            seconds: time(rng, 2 * HOUR) - HOUR,
-        },
-        13..15 => Fault::Away {
-            unit: any_unit(federation, rng),
-            from,
-            until: from + time(rng, 16 * HOUR),
-        },
+        8..11 => Fault::Full { party, from, until: from + time(rng, HOUR) },
+        11..13 => Fault::Jump { party, at: from, seconds: time(rng, 2 * HOUR) - HOUR },
+        13..15 => Fault::Away { unit: any_unit(federation, rng), from, until: from + time(rng, 16 * HOUR) },
         _ => Fault::Tampered {
             unit: any_unit(federation, rng),
             place: below(rng, 1000) as usize,

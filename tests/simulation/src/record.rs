@@ -35,12 +35,7 @@ pub struct Record {
 impl Record {
     /// Notes an event.
     pub fn trace(&mut self, at: i64, line: impl std::fmt::Display) {
-        self.trace.push(format!(
-            "{:>3}:{:02}:{:02} {line}",
-            at / 3600,
-            at / 60 % 60,
-            at % 60
-        ));
+        self.trace.push(format!("{:>3}:{:02}:{:02} {line}", at / 3600, at / 60 % 60, at % 60));
     }
 
     /// Notes a reply when it is given: what happens to it afterwards changes nothing.

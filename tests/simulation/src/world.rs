@@ -42,12 +42,7 @@ enum Body {
 }
 
 enum What {
-    Deliver {
-        from: PartyId,
-        to: PartyId,
-        call: u64,
-        body: Body,
-    },
+    Deliver { from: PartyId, to: PartyId, call: u64, body: Body },
     Wake(PartyId),
     Start(PartyId),
     Begin(Fault),
@@ -158,16 +153,11 @@ impl World {
                 return;
             }
             if self.now > PATIENCE_OF_JUDGE {
-                let waiting = self
-                    .nodes
-                    .iter()
-                    .filter(|(_, node)| !node.is_over())
-                    .map(|(unit, _)| unit.to_string());
+                let waiting =
+                    self.nodes.iter().filter(|(_, node)| !node.is_over()).map(|(unit, _)| unit.to_string());
                 let waiting: Vec<String> = waiting.collect();
-                let stuck = format!(
-                    "stuck: the region is at {:?}; still waiting: {waiting:?}",
-                    self.region.phase()
-                );
+                let stuck =
+                    format!("stuck: the region is at {:?}; still waiting: {waiting:?}", self.region.phase());
                 return self.record.failures.push(stuck);
             }
         }
@@ -235,10 +225,7 @@ impl World {
     }
 
     fn work(&mut self, party: &PartyId) {
-        let waiting = self
-            .calls
-            .get(party)
-            .is_some_and(|call| self.now - call.at < PATIENCE);
+        let waiting = self.calls.get(party).is_some_and(|call| self.now - call.at < PATIENCE);
         if waiting || !self.is_up(party) {
             return;
         }
@@ -257,20 +244,9 @@ impl World {
     }
 
     fn ask(&mut self, from: &PartyId, request: Request) {
-        let to = if *from == PartyId::Region {
-            PartyId::Helper
-        } else {
-            PartyId::Region
-        };
+        let to = if *from == PartyId::Region { PartyId::Helper } else { PartyId::Region };
         let number = self.decided;
-        self.calls.insert(
-            from.clone(),
-            Call {
-                number,
-                at: self.now,
-                request: request.clone(),
-            },
-        );
+        self.calls.insert(from.clone(), Call { number, at: self.now, request: request.clone() });
         let request = self.tampered(from, request);
         self.send(from.clone(), to, number, Body::Request(request));
     }
@@ -282,11 +258,7 @@ impl World {
         let times = if self.chance(self.plan.doubled) { 2 } else { 1 };
         for _ in 0..times {
             let slow = self.chance(self.plan.slow);
-            let delay = if slow {
-                self.between(PATIENCE, 4 * PATIENCE)
-            } else {
-                self.between(1, 60)
-            };
+            let delay = if slow { self.between(PATIENCE, 4 * PATIENCE) } else { self.between(1, 60) };
             let (from, to, body) = (from.clone(), to.clone(), body.clone());
             self.after(delay, What::Deliver { from, to, call, body });
         }
@@ -317,10 +289,8 @@ impl World {
         };
         match answered {
             Ok(reply) => {
-                self.record.trace(
-                    self.now,
-                    format_args!("{from} → {to}: {} → {}", request.name(), reply.name()),
-                );
+                self.record
+                    .trace(self.now, format_args!("{from} → {to}: {} → {}", request.name(), reply.name()));
                 self.record.acknowledge(&from, &request, &reply);
                 if !self.loses_reply(&from, &request) {
                     self.send(to.clone(), from, call, Body::Reply(reply));
@@ -347,16 +317,12 @@ impl World {
             }
             PartyId::Region => self.region.take_reply(reply.clone(), now),
             PartyId::Helper => Ok(()),
-            PartyId::Node(unit) => self
-                .nodes
-                .get_mut(unit)
-                .map_or(Ok(()), |node| node.take_reply(&asked.request, reply.clone())),
+            PartyId::Node(unit) => {
+                self.nodes.get_mut(unit).map_or(Ok(()), |node| node.take_reply(&asked.request, reply.clone()))
+            }
         };
         // Without news a party looks again when it next wakes, as after a pause.
-        let news = !matches!(
-            reply,
-            Reply::Refused(_) | Reply::Unavailable | Reply::Pattern(None, _)
-        );
+        let news = !matches!(reply, Reply::Refused(_) | Reply::Unavailable | Reply::Pattern(None, _));
         match taken {
             Ok(()) if news => self.work(&party),
             Ok(()) => {}
@@ -376,24 +342,13 @@ impl World {
 
     /// The request as the plan lets it leave: a report may be changed.
     fn tampered(&mut self, from: &PartyId, request: Request) -> Request {
-        let (
-            PartyId::Node(unit),
-            Request::Submit {
-                round,
-                mut bytes,
-                mut signature,
-            },
-        ) = (from, request.clone())
+        let (PartyId::Node(unit), Request::Submit { round, mut bytes, mut signature }) =
+            (from, request.clone())
         else {
             return request;
         };
         for (at, fault) in self.plan.faults.iter().enumerate() {
-            let Fault::Tampered {
-                unit: other,
-                place,
-                by_node,
-            } = fault
-            else {
+            let Fault::Tampered { unit: other, place, by_node } = fault else {
                 continue;
             };
             if other != unit || (!by_node && !self.spent.insert(at)) {
@@ -406,10 +361,6 @@ impl World {
                 signature = self.federation.kommun(unit).key.sign(&signed).to_vec();
             }
         }
-        Request::Submit {
-            round,
-            bytes,
-            signature,
-        }
+        Request::Submit { round, bytes, signature }
     }
 }

@@ -1,6 +1,8 @@
 //! The store failpoint matrix (KEEP-1): a crash before and a crash after every single durable write of region, helper
 //! and node in one round, each followed by recovery to the same figures; and the same for every lost reply.
 
+#![allow(clippy::unwrap_used)] // a test that fails here should
+
 use simulation::message::PartyId;
 use simulation::plan::Fault;
 use simulation::{Federation, Outcome, Plan, play};
@@ -23,21 +25,10 @@ fn crash_everywhere(party: impl Fn(&Federation) -> PartyId, at_least: u64) {
     assert!(quiet.figures.is_some());
     let party = party(&federation);
     let writes = quiet.writes[&party];
-    assert!(
-        writes >= at_least,
-        "{party} writes only {writes} times in a round"
-    );
+    assert!(writes >= at_least, "{party} writes only {writes} times in a round");
     for commit in 1..=writes {
         for after in [false, true] {
-            recovers(
-                &federation,
-                &quiet,
-                vec![Fault::Crash {
-                    party: party.clone(),
-                    commit,
-                    after,
-                }],
-            );
+            recovers(&federation, &quiet, vec![Fault::Crash { party: party.clone(), commit, after }]);
         }
     }
 }
@@ -75,11 +66,7 @@ fn everybody_crashes_once_and_the_round_ends_the_same() {
     for commit in 1..=9 {
         let parties = [PartyId::Region, PartyId::Helper].into_iter();
         let parties = parties.chain(federation.collection.units.iter().cloned().map(PartyId::Node));
-        let crash = |party| Fault::Crash {
-            party,
-            commit,
-            after: commit % 2 == 0,
-        };
+        let crash = |party| Fault::Crash { party, commit, after: commit % 2 == 0 };
         recovers(&federation, &quiet, parties.map(crash).collect());
     }
 }
@@ -89,11 +76,7 @@ fn a_crash_at_every_start_after_a_crash_is_survived() {
     let federation = Federation::new(3).unwrap();
     let quiet = play(&federation, &Plan::quiet(SEED)).unwrap();
     for party in [PartyId::Region, PartyId::Helper, node(3)(&federation)] {
-        let crash = |commit| Fault::Crash {
-            party: party.clone(),
-            commit,
-            after: commit % 3 == 0,
-        };
+        let crash = |commit| Fault::Crash { party: party.clone(), commit, after: commit % 3 == 0 };
         recovers(&federation, &quiet, (1..=40).map(crash).collect());
     }
 }
@@ -103,14 +86,7 @@ fn any_one_reply_may_be_lost() {
     let federation = Federation::new(3).unwrap();
     let quiet = play(&federation, &Plan::quiet(SEED)).unwrap();
     for request in ["PutCollection", "PutPattern", "Verify", "Close"] {
-        recovers(
-            &federation,
-            &quiet,
-            vec![Fault::LostReply {
-                to: PartyId::Region,
-                request,
-            }],
-        );
+        recovers(&federation, &quiet, vec![Fault::LostReply { to: PartyId::Region, request }]);
     }
     for unit in &federation.collection.units {
         for request in ["Collections", "Declare", "Pattern", "Answer", "Submit"] {

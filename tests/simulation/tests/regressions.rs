@@ -1,5 +1,7 @@
 //! Failures that the simulator found, by name, and directed schedules for what random ones seldom meet.
 
+#![allow(clippy::unwrap_used)] // a test that fails here should
+
 use simulation::message::PartyId;
 use simulation::plan::{Fault, HOUR};
 use simulation::{Federation, Plan, play};
@@ -10,10 +12,7 @@ use simulation::{Federation, Plan, play};
 fn a_node_whose_answer_was_taken_unheard_goes_on_with_the_round() {
     let federation = Federation::new(3).unwrap();
     for unit in &federation.collection.units {
-        let lost = Fault::LostReply {
-            to: PartyId::Node(unit.clone()),
-            request: "Answer",
-        };
+        let lost = Fault::LostReply { to: PartyId::Node(unit.clone()), request: "Answer" };
         let outcome = play(&federation, &Plan::only(1, vec![lost])).unwrap();
         assert_eq!(outcome.roster, federation.collection.units);
     }
@@ -25,16 +24,9 @@ fn a_node_whose_answer_was_taken_unheard_goes_on_with_the_round() {
 fn a_node_whose_report_was_taken_unheard_takes_part_in_the_next_round() {
     let federation = Federation::new(3).unwrap();
     let units = &federation.collection.units;
-    let changed = Fault::Tampered {
-        unit: units[0].clone(),
-        place: 500,
-        by_node: true,
-    };
+    let changed = Fault::Tampered { unit: units[0].clone(), place: 500, by_node: true };
     for unit in &units[1..] {
-        let lost = Fault::LostReply {
-            to: PartyId::Node(unit.clone()),
-            request: "Submit",
-        };
+        let lost = Fault::LostReply { to: PartyId::Node(unit.clone()), request: "Submit" };
         let outcome = play(&federation, &Plan::only(1, vec![changed.clone(), lost])).unwrap();
         assert_eq!(outcome.roster, units[1..]);
     }
@@ -45,11 +37,7 @@ fn a_changed_report_does_not_count_and_the_round_goes_on_without_its_kommun() {
     let federation = Federation::new(3).unwrap();
     let units = &federation.collection.units;
     for by_node in [false, true] {
-        let changed = Fault::Tampered {
-            unit: units[2].clone(),
-            place: 300,
-            by_node,
-        };
+        let changed = Fault::Tampered { unit: units[2].clone(), place: 300, by_node };
         let outcome = play(&federation, &Plan::only(1, vec![changed])).unwrap();
         assert_eq!(outcome.roster.len(), units.len() - 1);
         assert!(!outcome.roster.contains(&units[2]) && outcome.figures.is_some());
@@ -60,11 +48,7 @@ fn a_changed_report_does_not_count_and_the_round_goes_on_without_its_kommun() {
 fn two_kommuner_away_leave_five_and_three_end_the_round() {
     let federation = Federation::new(3).unwrap();
     let units = &federation.collection.units;
-    let away = |unit: &tables::unit::Unit| Fault::Away {
-        unit: unit.clone(),
-        from: 0,
-        until: 30 * HOUR,
-    };
+    let away = |unit: &tables::unit::Unit| Fault::Away { unit: unit.clone(), from: 0, until: 30 * HOUR };
     let five = play(&federation, &Plan::only(1, units[..2].iter().map(away).collect())).unwrap();
     assert_eq!(five.roster, units[2..]);
     assert!(five.figures.is_some());
@@ -75,11 +59,7 @@ fn two_kommuner_away_leave_five_and_three_end_the_round() {
 #[test]
 fn nobody_is_lost_when_the_helper_is_away_for_longer_than_the_deadline() {
     let federation = Federation::new(3).unwrap();
-    let full = Fault::Full {
-        party: PartyId::Helper,
-        from: 0,
-        until: 20 * HOUR,
-    };
+    let full = Fault::Full { party: PartyId::Helper, from: 0, until: 20 * HOUR };
     let outcome = play(&federation, &Plan::only(1, vec![full])).unwrap();
     assert_eq!(outcome.roster, federation.collection.units);
 }

@@ -1,6 +1,8 @@
 //! Random schedules: whatever goes wrong, nothing is lost, doubled, wrong, readable or stuck, and equal rosters give
 //! equal figures (KEEP-1, TRUE-1, STAY-2, SAFE-3, SAME-1).
 
+#![allow(clippy::unwrap_used)] // a test that fails here should
+
 use std::collections::BTreeMap;
 
 use simulation::{Federation, Outcome, Plan, play};
@@ -15,15 +17,9 @@ fn a_quiet_schedule_publishes_every_kommun() {
     let outcome = play(&federation, &Plan::quiet(1)).unwrap();
     assert_eq!(outcome.roster, federation.collection.units);
     let figures = outcome.figures.unwrap();
-    let withheld = figures
-        .per_unit
-        .iter()
-        .flat_map(|cells| cells.values())
-        .filter(|mark| mark.shown().is_none());
-    assert!(
-        withheld.count() > 0,
-        "a federation without small cells tests nothing"
-    );
+    let withheld =
+        figures.per_unit.iter().flat_map(|cells| cells.values()).filter(|mark| mark.shown().is_none());
+    assert!(withheld.count() > 0, "a federation without small cells tests nothing");
 }
 
 #[test]
@@ -50,9 +46,7 @@ fn every_random_schedule_keeps_every_promise_and_equal_rosters_give_equal_figure
                 (Some(_), true) => whole += 1,
                 (Some(_), false) => smaller += 1,
             }
-            let known = released
-                .entry(outcome.roster.clone())
-                .or_insert_with(|| outcome.clone());
+            let known = released.entry(outcome.roster.clone()).or_insert_with(|| outcome.clone());
             if known.released() != outcome.released() {
                 failed.push((federation.seed, seed, vec!["not the same".into()]));
             }

@@ -12,10 +12,7 @@ pub fn top() -> PathBuf {
 pub fn is_test(path: &Path) -> bool {
     let below = path.strip_prefix(top()).unwrap_or(path);
     let folder = below.components().any(|part| part.as_os_str() == "tests");
-    let stem = path
-        .file_stem()
-        .map(|stem| stem.to_string_lossy().into_owned())
-        .unwrap_or_default();
+    let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let declared = |parent: &Path| {
         let text = std::fs::read_to_string(parent.join("lib.rs")).unwrap_or_default();
         text.contains(&format!("#[cfg(test)]\nmod {stem};"))
@@ -31,10 +28,7 @@ pub fn files(folder: &Path, extension: &str) -> std::io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
-        let name = path
-            .file_name()
-            .map(|name| name.to_string_lossy().into_owned())
-            .unwrap_or_default();
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         if path.is_dir() {
             if name != "target" && !name.starts_with('.') {
                 found.extend(files(&path, extension)?);
@@ -49,8 +43,5 @@ pub fn files(folder: &Path, extension: &str) -> std::io::Result<Vec<PathBuf>> {
 
 /// The lines of a source file before its in-file tests.
 pub fn without_tests(source: &str) -> usize {
-    source
-        .lines()
-        .take_while(|line| !line.starts_with("#[cfg(test)]"))
-        .count()
+    source.lines().take_while(|line| !line.starts_with("#[cfg(test)]")).count()
 }

@@ -1,5 +1,7 @@
 //! The house rules that a machine can keep.
 
+#![allow(clippy::unwrap_used)] // a test that fails here should
+
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -16,22 +18,14 @@ fn read(path: &Path) -> String {
 
 fn dependencies(manifest: &str, section: &str) -> BTreeSet<String> {
     let table: toml::Table = read(&top().join(manifest)).parse().unwrap();
-    table
-        .get(section)
-        .and_then(|d| d.as_table())
-        .map(|d| d.keys().cloned().collect())
-        .unwrap_or_default()
+    table.get(section).and_then(|d| d.as_table()).map(|d| d.keys().cloned().collect()).unwrap_or_default()
 }
 
 #[test]
 fn no_file_is_longer_than_the_house_allows() {
     for path in files(&top(), "rs").unwrap().iter().filter(|path| !is_test(path)) {
         let lines = without_tests(&read(path));
-        let most = if path.ends_with("main.rs") {
-            MOST_MAIN
-        } else {
-            MOST_LINES
-        };
+        let most = if path.ends_with("main.rs") { MOST_MAIN } else { MOST_LINES };
         assert!(lines <= most, "{}: {lines} lines; at most {most}", path.display());
     }
 }
@@ -39,11 +33,7 @@ fn no_file_is_longer_than_the_house_allows() {
 #[test]
 fn every_source_file_says_first_what_it_is() {
     for path in files(&top(), "rs").unwrap().iter().filter(|path| !is_test(path)) {
-        assert!(
-            read(path).trim_start().starts_with("//!"),
-            "{} has no module documentation",
-            path.display()
-        );
+        assert!(read(path).trim_start().starts_with("//!"), "{} has no module documentation", path.display());
     }
 }
 
@@ -65,41 +55,17 @@ fn forbidden_dependencies_stay_out() {
 
 #[test]
 fn core_crates_know_no_network_no_clock_and_no_randomness() {
-    for name in [
-        "tables",
-        "harmonise",
-        "suppress",
-        "audit",
-        "sharing",
-        "round",
-        "publish",
-    ] {
+    for name in ["tables", "harmonise", "suppress", "audit", "sharing", "round", "publish"] {
         let has = dependencies(&format!("shared/{name}/Cargo.toml"), "dependencies");
-        for foreign in [
-            "tokio",
-            "tonic",
-            "daemon",
-            "proto",
-            "wire",
-            "sled",
-            "getrandom",
-            "rand",
-        ] {
-            assert!(
-                !has.contains(foreign),
-                "shared/{name} must not depend on {foreign}"
-            );
+        for foreign in ["tokio", "tonic", "daemon", "proto", "wire", "sled", "getrandom", "rand"] {
+            assert!(!has.contains(foreign), "shared/{name} must not depend on {foreign}");
         }
         for path in files(&top().join("shared").join(name).join("src"), "rs").unwrap() {
             if is_test(&path) {
                 continue;
             }
             let source = read(&path);
-            let code: String = source
-                .lines()
-                .take(without_tests(&source))
-                .collect::<Vec<_>>()
-                .join("\n");
+            let code: String = source.lines().take(without_tests(&source)).collect::<Vec<_>>().join("\n");
             for word in ["SystemTime::now", "Timestamp::now", "Instant::now", "std::net::"] {
                 assert!(!code.contains(word), "{} uses {word}", path.display());
             }
@@ -124,11 +90,7 @@ fn only_egress_can_put_bytes_on_a_connection() {
             "UdpSocket",
             "tonic::",
         ] {
-            assert!(
-                !source.contains(word),
-                "{} names {word}; only link/egress.rs may",
-                path.display()
-            );
+            assert!(!source.contains(word), "{} names {word}; only link/egress.rs may", path.display());
         }
     }
 }
@@ -137,19 +99,12 @@ fn only_egress_can_put_bytes_on_a_connection() {
 fn what_may_leave_is_made_in_one_file() {
     // STAY-1, STAY-2: the field of Cleared is private, and no other file of the node builds messages to send.
     let cleared = read(&top().join("node/src/link/cleared.rs"));
-    assert!(
-        cleared.contains("pub struct Cleared<T>(T);"),
-        "Cleared must keep its field private"
-    );
+    assert!(cleared.contains("pub struct Cleared<T>(T);"), "Cleared must keep its field private");
     for path in files(&top().join("node/src"), "rs").unwrap() {
         if path.ends_with("link/egress.rs") || path.ends_with("link/cleared.rs") {
             continue;
         }
-        assert!(
-            !read(&path).contains("v1::"),
-            "{} builds wire messages",
-            path.display()
-        );
+        assert!(!read(&path).contains("v1::"), "{} builds wire messages", path.display());
     }
 }
 
@@ -157,17 +112,10 @@ fn what_may_leave_is_made_in_one_file() {
 fn only_the_audit_makes_a_release() {
     // SAFE-1: Release has private fields and one constructor inside audit.
     let release = read(&top().join("shared/audit/src/release.rs"));
-    assert!(
-        release.contains("pub(crate) fn new("),
-        "Release::new must be private to audit"
-    );
+    assert!(release.contains("pub(crate) fn new("), "Release::new must be private to audit");
     for path in files(&top(), "rs").unwrap() {
         let inside = path.components().any(|part| part.as_os_str() == "audit");
-        assert!(
-            inside || is_test(&path) || !read(&path).contains("Release::new("),
-            "{}",
-            path.display()
-        );
+        assert!(inside || is_test(&path) || !read(&path).contains("Release::new("), "{}", path.display());
     }
 }
 
@@ -181,11 +129,7 @@ fn every_promise_stands_where_it_is_kept_and_where_it_is_attacked() {
         let code = without_tests(&source);
         let (before, after): (Vec<_>, Vec<_>) = source.lines().enumerate().partition(|(at, _)| *at < code);
         let text = |lines: Vec<(usize, &str)>| {
-            lines
-                .into_iter()
-                .map(|(_, line)| line)
-                .collect::<Vec<_>>()
-                .join("\n")
+            lines.into_iter().map(|(_, line)| line).collect::<Vec<_>>().join("\n")
         };
         if is_test(&path) {
             tests.push_str(&source);
@@ -195,10 +139,7 @@ fn every_promise_stands_where_it_is_kept_and_where_it_is_attacked() {
         }
     }
     for id in PROMISES {
-        assert!(
-            invariants.contains(id),
-            "shared/docs/invariants.md does not name {id}"
-        );
+        assert!(invariants.contains(id), "shared/docs/invariants.md does not name {id}");
         assert!(sources.contains(id), "{id} stands in no source file");
         assert!(tests.contains(id), "{id} stands in no test");
     }
@@ -213,9 +154,8 @@ const PROMISES: [&str; 11] = [
 fn every_crate_of_the_workspace_keeps_the_lints() {
     let table: toml::Table = read(&top().join("Cargo.toml")).parse().unwrap();
     for member in table["workspace"]["members"].as_array().unwrap() {
-        let manifest: toml::Table = read(&top().join(member.as_str().unwrap()).join("Cargo.toml"))
-            .parse()
-            .unwrap();
+        let manifest: toml::Table =
+            read(&top().join(member.as_str().unwrap()).join("Cargo.toml")).parse().unwrap();
         assert_eq!(manifest["lints"]["workspace"].as_bool(), Some(true), "{member}");
     }
 }
@@ -223,21 +163,9 @@ fn every_crate_of_the_workspace_keeps_the_lints() {
 #[test]
 fn every_dependency_has_its_reason() {
     let manifest = read(&top().join("Cargo.toml"));
-    let section = manifest
-        .split("[workspace.dependencies]")
-        .nth(1)
-        .unwrap()
-        .split("\n[")
-        .next()
-        .unwrap();
-    for line in section
-        .lines()
-        .filter(|line| line.contains(" = ") && !line.contains("path = "))
-    {
-        assert!(
-            line.contains(" # ") || line.trim_start().starts_with('#'),
-            "no reason: {line}"
-        );
+    let section = manifest.split("[workspace.dependencies]").nth(1).unwrap().split("\n[").next().unwrap();
+    for line in section.lines().filter(|line| line.contains(" = ") && !line.contains("path = ")) {
+        assert!(line.contains(" # ") || line.trim_start().starts_with('#'), "no reason: {line}");
     }
 }
 

@@ -32,27 +32,18 @@ pub(crate) fn code_map(dialect: &Dialect) -> Result<Option<String>, WriteError> 
         version: VERSION,
         kommun: dialect.kommunkod,
         kolumner: columns(dialect),
-        prefix: dialect
-            .prefixes
-            .iter()
-            .map(|(variable, list)| (variable.id(), *list))
-            .collect(),
+        prefix: dialect.prefixes.iter().map(|(variable, list)| (variable.id(), *list)).collect(),
         koder: labels(dialect),
     };
     if map.kolumner.is_empty() && map.prefix.is_empty() && map.koder.is_empty() {
         return Ok(None);
     }
-    let text = toml::to_string(&map).map_err(|_| WriteError::CodeMap {
-        kommunkod: dialect.kommunkod,
-    })?;
+    let text = toml::to_string(&map).map_err(|_| WriteError::CodeMap { kommunkod: dialect.kommunkod })?;
     Ok(Some(text))
 }
 
 fn columns(dialect: &Dialect) -> BTreeMap<&'static str, &'static str> {
-    let pairs = dialect
-        .columns
-        .iter()
-        .flat_map(|(header, fields)| fields.iter().map(move |f| (*f, *header)));
+    let pairs = dialect.columns.iter().flat_map(|(header, fields)| fields.iter().map(move |f| (*f, *header)));
     pairs
         .filter(|(field, header)| *header != field.default_header())
         .filter_map(|(field, header)| field.id().map(|id| (id, header)))
@@ -65,9 +56,7 @@ fn labels(dialect: &Dialect) -> BTreeMap<&'static str, BTreeMap<String, &'static
     for variable in fields.filter_map(|f| if let Field::Coded(v) = f { Some(*v) } else { None }) {
         let mut own = BTreeMap::new();
         for (code, text) in variable.codes() {
-            let words = words_of(dialect, variable, code)
-                .into_iter()
-                .filter(|word| word != text);
+            let words = words_of(dialect, variable, code).into_iter().filter(|word| word != text);
             own.extend(words.map(|word| (word, code)));
         }
         if !own.is_empty() {
@@ -108,10 +97,7 @@ mod tests {
                     .iter()
                     .filter(|(v, _, _)| v.id() == variable)
                     .map(|(v, code, words)| {
-                        words
-                            .iter()
-                            .filter(|w| v.codes().iter().all(|(c, t)| c != code || t != *w))
-                            .count()
+                        words.iter().filter(|w| v.codes().iter().all(|(c, t)| c != code || t != *w)).count()
                     })
                     .sum();
                 assert!(dialect.numbered || listed == words, "{} {variable}", kommun.kod);

@@ -48,16 +48,8 @@ pub(crate) fn text_file(
     layout: &CsvLayout,
 ) -> Result<Vec<u8>, WriteError> {
     let fault = || WriteError::Csv { kommunkod };
-    let style = if layout.quoted {
-        csv::QuoteStyle::Always
-    } else {
-        csv::QuoteStyle::Necessary
-    };
-    let end = if layout.crlf {
-        csv::Terminator::CRLF
-    } else {
-        csv::Terminator::Any(b'\n')
-    };
+    let style = if layout.quoted { csv::QuoteStyle::Always } else { csv::QuoteStyle::Necessary };
+    let end = if layout.crlf { csv::Terminator::CRLF } else { csv::Terminator::Any(b'\n') };
     let mut writer = csv::WriterBuilder::new()
         .delimiter(layout.delimiter)
         .quote_style(style)
@@ -65,9 +57,7 @@ pub(crate) fn text_file(
         .from_writer(Vec::new());
     writer.write_record(&sheet.headers).map_err(|_| fault())?;
     for line in &sheet.lines {
-        writer
-            .write_record(line.iter().map(text_of))
-            .map_err(|_| fault())?;
+        writer.write_record(line.iter().map(text_of)).map_err(|_| fault())?;
     }
     let utf8 = String::from_utf8(writer.into_inner().map_err(|_| fault())?).map_err(|_| fault())?;
     encode(kommunkod, utf8, layout.charset)
@@ -128,16 +118,8 @@ fn book(sheet: &Sheet, layout: XlsxLayout) -> Result<Vec<u8>, XlsxError> {
     }
     if layout.totalled {
         page.write_string(row + 1, 0, "Totalt")?;
-        page.write_number(
-            row + 1,
-            1,
-            f64::from(u32::try_from(sheet.lines.len()).unwrap_or(u32::MAX)),
-        )?;
-        page.write_string(
-            row + 2,
-            0,
-            "Källa: verksamhetssystemet, individ- och familjeomsorg",
-        )?;
+        page.write_number(row + 1, 1, f64::from(u32::try_from(sheet.lines.len()).unwrap_or(u32::MAX)))?;
+        page.write_string(row + 2, 0, "Källa: verksamhetssystemet, individ- och familjeomsorg")?;
     }
     book.save_to_buffer()
 }

@@ -13,17 +13,10 @@ pub(crate) fn words_of(dialect: &Dialect, variable: Variable, code: &'static str
         let at = codes.iter().position(|(id, _)| *id == code);
         return at.map(|i| (i + 1).to_string()).into_iter().collect();
     }
-    let own = dialect
-        .words
-        .iter()
-        .find(|(v, c, _)| *v == variable && *c == code);
+    let own = dialect.words.iter().find(|(v, c, _)| *v == variable && *c == code);
     match own {
         Some((_, _, words)) => words.iter().map(|w| (*w).to_owned()).collect(),
-        None => codes
-            .iter()
-            .filter(|(id, _)| *id == code)
-            .map(|(_, text)| (*text).to_owned())
-            .collect(),
+        None => codes.iter().filter(|(id, _)| *id == code).map(|(_, text)| (*text).to_owned()).collect(),
     }
 }
 
@@ -31,21 +24,11 @@ pub(crate) fn words_of(dialect: &Dialect, variable: Variable, code: &'static str
 pub(crate) fn label(dialect: &Dialect, variable: Variable, code: &'static str, row: usize) -> String {
     let words = words_of(dialect, variable, code);
     // A stride prime to the number of words keeps variables of one row out of step.
-    let word = words
-        .get((row * 7 + variable as usize) % words.len().max(1))
-        .cloned()
-        .unwrap_or_default();
+    let word = words.get((row * 7 + variable as usize) % words.len().max(1)).cloned().unwrap_or_default();
     let noisy = dialect.noisy && variable != Variable::Kon;
     let word = if noisy { with_noise(&word, row) } else { word };
-    let prefixes = dialect
-        .prefixes
-        .iter()
-        .find(|(v, _)| *v == variable)
-        .map_or(&[][..], |(_, p)| *p);
-    let prefix = (row % (prefixes.len() + 1))
-        .checked_sub(1)
-        .and_then(|i| prefixes.get(i))
-        .copied();
+    let prefixes = dialect.prefixes.iter().find(|(v, _)| *v == variable).map_or(&[][..], |(_, p)| *p);
+    let prefix = (row % (prefixes.len() + 1)).checked_sub(1).and_then(|i| prefixes.get(i)).copied();
     format!("{}{word}", prefix.unwrap_or_default())
 }
 
@@ -56,12 +39,7 @@ fn with_noise(word: &str, row: usize) -> String {
         0 => word.to_uppercase(),
         1 => word.to_lowercase(),
         2 => format!("{} ", word.replace(' ', "\u{a0}")),
-        3 => word
-            .chars()
-            .take(3)
-            .chain(['\u{ad}'])
-            .chain(word.chars().skip(3))
-            .collect(),
+        3 => word.chars().take(3).chain(['\u{ad}']).chain(word.chars().skip(3)).collect(),
         _ => word.to_owned(),
     }
 }
@@ -73,9 +51,8 @@ mod tests {
     #[test]
     fn a_prefixed_and_noisy_label_still_holds_its_text() {
         let dialect = Dialect::of("2121").unwrap();
-        let all: Vec<String> = (0..30)
-            .map(|row| label(dialect, Variable::Aktualiseringstyp, "anmalan", row))
-            .collect();
+        let all: Vec<String> =
+            (0..30).map(|row| label(dialect, Variable::Aktualiseringstyp, "anmalan", row)).collect();
         for expected in ["Anmälan", "Vuxen - ANMÄLAN", "IFO: anmälan", "Anm\u{ad}älan"] {
             assert!(all.iter().any(|l| l == expected), "{expected}: {all:?}");
         }

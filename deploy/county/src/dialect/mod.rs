@@ -73,10 +73,7 @@ pub struct RenderedFile {
 impl std::fmt::Debug for RenderedFile {
     /// Shows the name and size, never the content.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RenderedFile")
-            .field("name", &self.name)
-            .field("bytes", &self.bytes.len())
-            .finish()
+        f.debug_struct("RenderedFile").field("name", &self.name).field("bytes", &self.bytes.len()).finish()
     }
 }
 
@@ -92,15 +89,9 @@ pub fn render(rows: &KommunRows) -> Result<Vec<RenderedFile>, WriteError> {
         Container::Xlsx(layout) => ("xlsx", container::workbook(kommunkod, &sheet, *layout)?),
         Container::Csv(layout) => ("csv", container::text_file(kommunkod, &sheet, layout)?),
     };
-    let mut files = vec![RenderedFile {
-        name: format!("{kommunkod}.{ending}"),
-        bytes,
-    }];
+    let mut files = vec![RenderedFile { name: format!("{kommunkod}.{ending}"), bytes }];
     if let Some(map) = code_map::code_map(dialect)? {
-        files.push(RenderedFile {
-            name: format!("{kommunkod}.codes.toml"),
-            bytes: map.into_bytes(),
-        });
+        files.push(RenderedFile { name: format!("{kommunkod}.codes.toml"), bytes: map.into_bytes() });
     }
     Ok(files)
 }
@@ -114,10 +105,8 @@ pub fn write_files(county: &County, dir: &Path) -> Result<Vec<PathBuf>, WriteErr
     for kommun in county.kommuner() {
         for file in render(kommun)? {
             let path = dir.join(&file.name);
-            std::fs::write(&path, &file.bytes).map_err(|source| WriteError::Io {
-                file: file.name,
-                source,
-            })?;
+            std::fs::write(&path, &file.bytes)
+                .map_err(|source| WriteError::Io { file: file.name, source })?;
             paths.push(path);
         }
     }

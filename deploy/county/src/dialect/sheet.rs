@@ -35,22 +35,10 @@ const SERIAL_ZERO: Date = Date::constant(1899, 12, 30);
 pub(crate) fn sheet_of(rows: &KommunRows, dialect: &Dialect) -> Sheet {
     let marks = Marks::of(rows);
     let lines = rows.events.iter().enumerate().map(|(at, event)| {
-        let row = Row {
-            at,
-            event,
-            marks: &marks,
-            dialect,
-        };
-        dialect
-            .columns
-            .iter()
-            .map(|(_, fields)| row.cell(fields))
-            .collect()
+        let row = Row { at, event, marks: &marks, dialect };
+        dialect.columns.iter().map(|(_, fields)| row.cell(fields)).collect()
     });
-    Sheet {
-        headers: dialect.columns.iter().map(|(header, _)| *header).collect(),
-        lines: lines.collect(),
-    }
+    Sheet { headers: dialect.columns.iter().map(|(header, _)| *header).collect(), lines: lines.collect() }
 }
 
 struct Row<'a> {
@@ -63,11 +51,7 @@ struct Row<'a> {
 impl Row<'_> {
     /// The first of a column's fields that has anything to show.
     fn cell(&self, fields: &[Field]) -> Cell {
-        fields
-            .iter()
-            .map(|field| self.field(*field))
-            .find(|cell| *cell != Cell::Empty)
-            .unwrap_or(Cell::Empty)
+        fields.iter().map(|field| self.field(*field)).find(|cell| *cell != Cell::Empty).unwrap_or(Cell::Empty)
     }
 
     fn field(&self, field: Field) -> Cell {
@@ -128,10 +112,7 @@ impl Row<'_> {
         if let Some(code) = self.event.value(variable) {
             return Cell::Text(label(self.dialect, variable, code, self.at));
         }
-        self.marks
-            .labels
-            .get(&(self.at, variable))
-            .map_or(Cell::Empty, |mark| Cell::Text(mark.clone()))
+        self.marks.labels.get(&(self.at, variable)).map_or(Cell::Empty, |mark| Cell::Text(mark.clone()))
     }
 
     /// Free text with what free text has: separators, quotes, a line break.

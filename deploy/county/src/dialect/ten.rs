@@ -68,10 +68,8 @@ const SANDVIKEN_WORDS: &[Words] = &[
     (Beslut, "ej_inleda", &["Avslutas utan utredning", "Inleder ej"]),
 ];
 
-const SEX_WORDS: &[Words] = &[
-    (Kon, "man", &["Man", "M", "pojke", "1"]),
-    (Kon, "kvinna", &["Kvinna", "K", "flicka", "2"]),
-];
+const SEX_WORDS: &[Words] =
+    &[(Kon, "man", &["Man", "M", "pojke", "1"]), (Kon, "kvinna", &["Kvinna", "K", "flicka", "2"])];
 
 const HOFORS_WORDS: &[Words] = &[
     (Beslut, "inleda", &["JA"]),
@@ -79,33 +77,19 @@ const HOFORS_WORDS: &[Words] = &[
     (Anmalare, "privatperson", &["Privatperson", "Granne"]),
 ];
 
-const OVANAKER_PREFIXES: &[(Variable, &[&str])] = &[
-    (Typ, &["Vuxen - ", "IFO: "]),
-    (OrsakAnsokan, &["Vux: "]),
-    (OrsakAnmalan, &["Vux: "]),
-];
+const OVANAKER_PREFIXES: &[(Variable, &[&str])] =
+    &[(Typ, &["Vuxen - ", "IFO: "]), (OrsakAnsokan, &["Vux: "]), (OrsakAnmalan, &["Vux: "])];
 
 const fn csv(delimiter: u8, charset: Charset) -> CsvLayout {
-    CsvLayout {
-        delimiter,
-        charset,
-        crlf: false,
-        quoted: false,
-    }
+    CsvLayout { delimiter, charset, crlf: false, quoted: false }
 }
 
 /// As Excel saves text files: semicolons and CRLF.
 const fn excel_csv(charset: Charset) -> CsvLayout {
-    CsvLayout {
-        crlf: true,
-        ..csv(b';', charset)
-    }
+    CsvLayout { crlf: true, ..csv(b';', charset) }
 }
 
-const PLAIN_BOOK: Container = Container::Xlsx(XlsxLayout {
-    titled: false,
-    totalled: false,
-});
+const PLAIN_BOOK: Container = Container::Xlsx(XlsxLayout { titled: false, totalled: false });
 
 const fn dialect(kommunkod: &'static str, container: Container) -> Dialect {
     Dialect {
@@ -124,11 +108,7 @@ const fn dialect(kommunkod: &'static str, container: Container) -> Dialect {
 /// By kommunkod.
 static DIALECTS: [Dialect; 10] = [
     // Serial dates; twelve digits without a dash.
-    Dialect {
-        date: DateStyle::Serial,
-        number: NumberStyle::Twelve,
-        ..dialect("2101", PLAIN_BOOK)
-    },
+    Dialect { date: DateStyle::Serial, number: NumberStyle::Twelve, ..dialect("2101", PLAIN_BOOK) },
     // Tab separated, compact dates.
     Dialect {
         columns: SHUFFLED_COLUMNS,
@@ -148,19 +128,10 @@ static DIALECTS: [Dialect; 10] = [
     Dialect {
         date: DateStyle::Midnight,
         numbered: true,
-        ..dialect(
-            "2132",
-            Container::Csv(CsvLayout {
-                quoted: true,
-                ..csv(b',', Charset::Utf8)
-            }),
-        )
+        ..dialect("2132", Container::Csv(CsvLayout { quoted: true, ..csv(b',', Charset::Utf8) }))
     },
     // Kön in many words.
-    Dialect {
-        words: SEX_WORDS,
-        ..dialect("2161", Container::Csv(csv(b';', Charset::Utf8)))
-    },
+    Dialect { words: SEX_WORDS, ..dialect("2161", Container::Csv(csv(b';', Charset::Utf8))) },
     // What Excel saves as "CSV UTF-8".
     dialect("2180", Container::Csv(excel_csv(Charset::Utf8Bom))),
     // Headers and words of its own.
@@ -175,20 +146,11 @@ static DIALECTS: [Dialect; 10] = [
         ..dialect("2182", Container::Csv(excel_csv(Charset::Windows1252)))
     },
     // Personnummer as numbers.
-    Dialect {
-        number: NumberStyle::TenNumeric,
-        ..dialect("2183", PLAIN_BOOK)
-    },
+    Dialect { number: NumberStyle::TenNumeric, ..dialect("2183", PLAIN_BOOK) },
     // Title rows, a total row, a source row; dates that are dates.
     Dialect {
         date: DateStyle::Cell,
-        ..dialect(
-            "2184",
-            Container::Xlsx(XlsxLayout {
-                titled: true,
-                totalled: true,
-            }),
-        )
+        ..dialect("2184", Container::Xlsx(XlsxLayout { titled: true, totalled: true }))
     },
 ];
 
@@ -210,11 +172,7 @@ mod tests {
             let dialect = Dialect::of(kommun.kod).unwrap();
             assert_eq!(dialect.kommunkod, kommun.kod);
             for (_, fields) in DEFAULT_COLUMNS {
-                let held = dialect
-                    .columns
-                    .iter()
-                    .filter(|(_, held)| held.contains(&fields[0]))
-                    .count();
+                let held = dialect.columns.iter().filter(|(_, held)| held.contains(&fields[0])).count();
                 assert_eq!(held, 1, "{} {:?}", kommun.kod, fields[0]);
             }
         }

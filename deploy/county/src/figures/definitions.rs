@@ -32,15 +32,7 @@ const ANMALAN: &[(Variable, &str)] = &[(Typ, "anmalan")];
 const BOTH: &[(Variable, &[&str])] = &[(Typ, &["ansokan", "anmalan"])];
 
 const fn table(id: &'static str, csv: &'static str) -> TableDef {
-    TableDef {
-        id,
-        csv,
-        per_kommun: false,
-        constants: &[],
-        dims: &[],
-        filter: &[],
-        percent_over: None,
-    }
+    TableDef { id, csv, per_kommun: false, constants: &[], dims: &[], filter: &[], percent_over: None }
 }
 
 /// The fourteen tables, in order. T14 is not filtered by aktualiseringstyp (`READING.md`).

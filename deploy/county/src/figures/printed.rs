@@ -61,13 +61,8 @@ pub fn printed() -> Result<Vec<PrintedCell>, FigureError> {
 
 fn read_table(def: &'static TableDef, cells: &mut Vec<PrintedCell>) -> Result<(), FigureError> {
     let table = def.id;
-    let mut reader = csv::ReaderBuilder::new()
-        .delimiter(b';')
-        .from_reader(def.csv.as_bytes());
-    let headers = reader
-        .headers()
-        .map_err(|_| FigureError::Malformed { table })?
-        .clone();
+    let mut reader = csv::ReaderBuilder::new().delimiter(b';').from_reader(def.csv.as_bytes());
+    let headers = reader.headers().map_err(|_| FigureError::Malformed { table })?.clone();
     let columns = headers
         .iter()
         .enumerate()
@@ -116,10 +111,7 @@ fn read_row(
                 let variable = def.dims[*dim].1;
                 let total = TOTALS.contains(&text).then_some(TOT);
                 let code = total.or_else(|| variable.code_of_printed(text));
-                codes.push((
-                    variable.id(),
-                    code.ok_or(FigureError::UnknownLabel { table, row })?,
-                ));
+                codes.push((variable.id(), code.ok_or(FigureError::UnknownLabel { table, row })?));
             }
             Column::Figure(_, _) => {}
         }
@@ -133,14 +125,7 @@ fn read_row(
         }
         let value = text.parse().map_err(|_| FigureError::BadNumber { table, row })?;
         let tid = named.unwrap_or(year);
-        cells.push(PrintedCell {
-            table,
-            omrade,
-            codes: codes.clone(),
-            tid,
-            measure,
-            value,
-        });
+        cells.push(PrintedCell { table, omrade, codes: codes.clone(), tid, measure, value });
     }
     Ok(())
 }
@@ -161,12 +146,7 @@ mod tests {
         let cells = printed().unwrap();
         let counts: Vec<usize> = TABLES
             .iter()
-            .map(|t| {
-                cells
-                    .iter()
-                    .filter(|c| c.table == t.id && c.measure == Measure::Count)
-                    .count()
-            })
+            .map(|t| cells.iter().filter(|c| c.table == t.id && c.measure == Measure::Count).count())
             .collect();
         assert_eq!(counts, [55, 30, 66, 9, 9, 15, 2, 24, 55, 7, 28, 55, 15, 21]);
     }

@@ -49,14 +49,7 @@ const fn read(
     printed: i64,
     read: u32,
 ) -> Override {
-    Override {
-        table,
-        omrade,
-        codes,
-        tid,
-        printed,
-        read,
-    }
+    Override { table, omrade, codes, tid, printed, read }
 }
 
 /// Printed counts the reading replaces, one line of `READING.md` after the other.
@@ -93,12 +86,7 @@ const fn waive(
     tid: u16,
     codes: &'static [&'static str],
 ) -> WaivedCell {
-    WaivedCell {
-        table,
-        omrade,
-        codes,
-        tid,
-    }
+    WaivedCell { table, omrade, codes, tid }
 }
 
 /// `ERRATA.md` section 2, and the percentages of overridden counts.
@@ -125,10 +113,7 @@ fn plain(codes: &[(&'static str, &'static str)]) -> Vec<&'static str> {
 #[must_use]
 pub fn waived(cell: &PrintedCell) -> bool {
     let same = |w: &&WaivedCell| w.table == cell.table && w.omrade == cell.omrade && w.tid == cell.tid;
-    WAIVED
-        .iter()
-        .filter(same)
-        .any(|w| w.codes.is_empty() || w.codes == plain(&cell.codes))
+    WAIVED.iter().filter(same).any(|w| w.codes.is_empty() || w.codes == plain(&cell.codes))
 }
 
 type Key = (&'static str, &'static str, Vec<&'static str>, u16);
@@ -147,14 +132,9 @@ impl Reading {
     /// # Errors
     /// [`FigureError`]: a fault of the embedded files.
     pub fn new() -> Result<Self, FigureError> {
-        let (counts, ratios): (Vec<_>, Vec<_>) = printed()?
-            .into_iter()
-            .partition(|cell| cell.measure == Measure::Count);
-        let mut reading = Self {
-            cells: Vec::new(),
-            index: HashMap::new(),
-            ratios,
-        };
+        let (counts, ratios): (Vec<_>, Vec<_>) =
+            printed()?.into_iter().partition(|cell| cell.measure == Measure::Count);
+        let mut reading = Self { cells: Vec::new(), index: HashMap::new(), ratios };
         let mut overridden = 0;
         for cell in counts {
             let (value, replaced) = read_count(&cell)?;
@@ -175,10 +155,7 @@ impl Reading {
     }
 
     fn push(&mut self, cell: ExpectedCell) {
-        self.index.insert(
-            (cell.table, cell.omrade, plain(&cell.codes), cell.tid),
-            self.cells.len(),
-        );
+        self.index.insert((cell.table, cell.omrade, plain(&cell.codes), cell.tid), self.cells.len());
         self.cells.push(cell);
     }
 
@@ -192,8 +169,7 @@ impl Reading {
         codes: &[&'static str],
     ) -> Result<u32, FigureError> {
         let at = self.index.get(&(table, omrade, codes.to_vec(), tid));
-        at.map(|&i| self.cells[i].value)
-            .ok_or(FigureError::Absent { table, year: tid })
+        at.map(|&i| self.cells[i].value).ok_or(FigureError::Absent { table, year: tid })
     }
 
     /// The printed percentage of a county cell.
@@ -204,8 +180,7 @@ impl Reading {
         let cell = self.ratios.iter().find(|c| {
             c.table == table && c.tid == tid && c.measure == Measure::Percent && plain(&c.codes) == codes
         });
-        cell.and_then(|c| u32::try_from(c.value).ok())
-            .ok_or(FigureError::Absent { table, year: tid })
+        cell.and_then(|c| u32::try_from(c.value).ok()).ok_or(FigureError::Absent { table, year: tid })
     }
 
     /// The expected counts, in table order.
@@ -222,12 +197,7 @@ impl Reading {
         let missbruk = self.count(("T11", COUNTY, 2023), &["anmalan", "missbruk", "man"])?
             + self.count(("T11", COUNTY, 2023), &["anmalan", "missbruk", "kvinna"])?;
         let total = missbruk - MISSING_ANMALARE_MISSBRUK;
-        self.counts_behind_percent(
-            "T13",
-            &["anmalan", "missbruk"],
-            total,
-            &vec![0; Anmalare::ALL.len()],
-        )
+        self.counts_behind_percent("T13", &["anmalan", "missbruk"], total, &vec![0; Anmalare::ALL.len()])
     }
 
     /// T06 2023 in counts, none below `at_least`.
@@ -261,11 +231,7 @@ impl Reading {
     /// T13 2024 (`READING.md`): own counts by T13's 2023 shares, within T06 2024.
     fn own_counts_of_t13(&mut self) -> Result<(), FigureError> {
         let total = self.count(("T10", COUNTY, 2024), &["anmalan", "missbruk"])? - MISSING_ANMALARE_MISSBRUK;
-        let shares: Vec<f64> = self
-            .missbruk_anmalare_2023()?
-            .into_iter()
-            .map(f64::from)
-            .collect();
+        let shares: Vec<f64> = self.missbruk_anmalare_2023()?.into_iter().map(f64::from).collect();
         let mut bounds = Vec::new();
         for anmalare in Anmalare::ALL {
             bounds.push((0, self.count(("T06", COUNTY, 2024), &["anmalan", anmalare.id()])?));
@@ -299,10 +265,8 @@ fn read_count(cell: &PrintedCell) -> Result<(u32, bool), FigureError> {
         Some(o) if o.printed == cell.value => Ok((o.read, true)),
         Some(_) => Err(FigureError::NoIntegers { table: cell.table }),
         None => {
-            let value = u32::try_from(cell.value).map_err(|_| FigureError::BadNumber {
-                table: cell.table,
-                row: 0,
-            })?;
+            let value = u32::try_from(cell.value)
+                .map_err(|_| FigureError::BadNumber { table: cell.table, row: 0 })?;
             Ok((value, false))
         }
     }
@@ -324,11 +288,7 @@ pub fn expected_cells() -> Vec<ExpectedCell> {
 /// # Errors
 /// [`FigureError`]: a fault of the embedded files.
 pub fn expected_ratios() -> Result<Vec<PrintedCell>, FigureError> {
-    Ok(Reading::new()?
-        .ratios
-        .into_iter()
-        .filter(|cell| !waived(cell))
-        .collect())
+    Ok(Reading::new()?.ratios.into_iter().filter(|cell| !waived(cell)).collect())
 }
 
 impl ExpectedCell {
@@ -360,10 +320,7 @@ mod tests {
         let reading = Reading::new().unwrap();
         for kod in KOMMUNER.iter().map(|k| k.kod).chain([COUNTY]) {
             let types = ["ansokan", "anmalan", "yttrande", "overflyttning", "forfragan"];
-            let parts: u32 = types
-                .iter()
-                .map(|t| reading.count(("T03", kod, 2024), &[t]).unwrap())
-                .sum();
+            let parts: u32 = types.iter().map(|t| reading.count(("T03", kod, 2024), &[t]).unwrap()).sum();
             assert_eq!(parts, reading.count(("T03", kod, 2024), &[TOT]).unwrap(), "{kod}");
             assert_eq!(parts, reading.count(("T01", kod, 2024), &[TOT]).unwrap(), "{kod}");
         }
@@ -374,10 +331,8 @@ mod tests {
         let reading = Reading::new().unwrap();
         for (table, code) in [("T01", TOT), ("T09", "ansokan"), ("T12", "anmalan")] {
             for year in 2020..=2024 {
-                let parts: u32 = KOMMUNER
-                    .iter()
-                    .map(|k| reading.count((table, k.kod, year), &[code]).unwrap())
-                    .sum();
+                let parts: u32 =
+                    KOMMUNER.iter().map(|k| reading.count((table, k.kod, year), &[code]).unwrap()).sum();
                 assert_eq!(parts, county(&reading, table, year, &[code]), "{table} {year}");
                 assert_eq!(parts, county(&reading, "T02", year, &[code]), "{table} {year}");
             }
@@ -391,10 +346,7 @@ mod tests {
             let own = county(&reading, "T13", 2024, &["anmalan", "missbruk", anmalare.id()]);
             assert!(own <= county(&reading, "T06", 2024, &["anmalan", anmalare.id()]));
         }
-        assert_eq!(
-            county(&reading, "T13", 2024, &["anmalan", "missbruk", TOT]),
-            2345 - 7
-        );
+        assert_eq!(county(&reading, "T13", 2024, &["anmalan", "missbruk", TOT]), 2345 - 7);
         let anhorig = county(&reading, "T13", 2024, &["anmalan", "missbruk", "anhorig"]);
         assert!((700..760).contains(&anhorig), "{anhorig}");
     }
@@ -417,29 +369,19 @@ mod tests {
         let missbruk = reading.missbruk_anmalare_2023().unwrap();
         let all = reading.anmalare_2023(&missbruk).unwrap();
         assert!(missbruk.iter().zip(&all).all(|(part, whole)| part <= whole));
-        assert_eq!(
-            (missbruk.iter().sum::<u32>(), all.iter().sum::<u32>()),
-            (2472, 3419)
-        );
+        assert_eq!((missbruk.iter().sum::<u32>(), all.iter().sum::<u32>()), (2472, 3419));
     }
 
     #[test]
     fn the_dimensions_of_a_cell_leave_out_the_filter() {
         let cell = expected_cells().into_iter().find(|c| c.table == "T13").unwrap();
-        assert_eq!(
-            cell.codes[..2],
-            [("aktualiseringstyp", "anmalan"), ("orsak_anmalan", "missbruk")]
-        );
+        assert_eq!(cell.codes[..2], [("aktualiseringstyp", "anmalan"), ("orsak_anmalan", "missbruk")]);
         assert_eq!(cell.dimensions(), [("anmalare", "anhorig")]);
     }
 
     #[test]
     fn the_errata_are_waived_and_nothing_else_of_their_tables() {
-        let waived = printed()
-            .unwrap()
-            .iter()
-            .filter(|c| c.measure != Measure::Count && waived(c))
-            .count();
+        let waived = printed().unwrap().iter().filter(|c| c.measure != Measure::Count && waived(c)).count();
         // T01 2, T02 2 + 2, T03 6, T08 1, T11 4, T13 15, T14 2
         assert_eq!(waived, 34);
     }

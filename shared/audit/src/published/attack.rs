@@ -129,17 +129,9 @@ impl Attack {
 
 /// Attacks a publication. `abort` may stop the work early; what is left is then not certified.
 pub fn attack(publication: &Publication, budget: Budget, abort: &dyn Fn() -> bool) -> Attack {
-    let rows: Vec<Vec<Linear>> = publication
-        .relations
-        .iter()
-        .map(|relation| derive::rows(publication, relation))
-        .collect();
-    let mut work = Work {
-        publication,
-        rows: &rows,
-        budget,
-        abort,
-    };
+    let rows: Vec<Vec<Linear>> =
+        publication.relations.iter().map(|relation| derive::rows(publication, relation)).collect();
+    let mut work = Work { publication, rows: &rows, budget, abort };
     let mut findings = Vec::new();
     let mut contradictions: Vec<Contradiction> = work.self_contradictions();
     let mut related = vec![false; publication.cells.len()];
@@ -164,12 +156,7 @@ pub fn attack(publication: &Publication, budget: Budget, abort: &dyn Fn() -> boo
     }
     findings.sort_by_key(|finding| publication.cells[finding.cell].order);
     contradictions.sort_by_key(|contradiction| contradiction.relations.first().copied());
-    Attack {
-        findings,
-        contradictions,
-        unrelated,
-        has_unused: !publication.unused.is_empty(),
-    }
+    Attack { findings, contradictions, unrelated, has_unused: !publication.unused.is_empty() }
 }
 
 /// A cell that nothing but its mark tells of.
@@ -239,11 +226,7 @@ impl Work<'_> {
             findings.push(Finding {
                 cell: *cell,
                 outcome,
-                relations: if computable {
-                    block.relations.clone()
-                } else {
-                    Vec::new()
-                },
+                relations: if computable { block.relations.clone() } else { Vec::new() },
             });
         }
         // the ends of all cells come before the holes of any: they say what is safe
@@ -256,28 +239,16 @@ impl Work<'_> {
 
     fn outcome(&self, engine: &mut Engine, target: usize, cell: CellIndex) -> Outcome {
         let whole = |value: i128| u64::try_from(value).ok();
-        let interval = |lower, upper| Outcome::Interval {
-            lower,
-            upper,
-            holes: Vec::new(),
-        };
+        let interval = |lower, upper| Outcome::Interval { lower, upper, holes: Vec::new() };
         let found = engine.interval(target);
-        match (
-            found.lower.and_then(whole),
-            found.upper.map(|upper| upper.map(whole)),
-        ) {
+        match (found.lower.and_then(whole), found.upper.map(|upper| upper.map(whole))) {
             (Some(lower), Some(Some(Some(upper)))) => interval(lower, Some(upper)),
             (Some(lower), Some(None)) => interval(lower, None),
             _ => {
                 let (low, high) = engine.outer(target);
-                let meaning = self.publication.cells[cell]
-                    .withheld()
-                    .map(|(_, meaning)| meaning);
+                let meaning = self.publication.cells[cell].withheld().map(|(_, meaning)| meaning);
                 Outcome::NotCertified {
-                    lower: low
-                        .and_then(whole)
-                        .or(meaning.map(|meaning| meaning.lower))
-                        .unwrap_or(0),
+                    lower: low.and_then(whole).or(meaning.map(|meaning| meaning.lower)).unwrap_or(0),
                     upper: high.and_then(whole),
                 }
             }
@@ -290,11 +261,7 @@ impl Work<'_> {
             let view = derive::view(self.publication, self.rows, &block.cells, relations);
             is_empty(&view, block.cells.len(), share, self.abort)
         };
-        let mut kept = if rules_out(&first) {
-            first
-        } else {
-            block.relations.clone()
-        };
+        let mut kept = if rules_out(&first) { first } else { block.relations.clone() };
         let (mut at, mut tests) = (0, 0);
         while at < kept.len() && tests < MOST_TESTS {
             tests += 1;
@@ -306,11 +273,7 @@ impl Work<'_> {
                 at += 1;
             }
         }
-        Contradiction {
-            is_minimal: at >= kept.len(),
-            relations: kept,
-            cells: block.cells.clone(),
-        }
+        Contradiction { is_minimal: at >= kept.len(), relations: kept, cells: block.cells.clone() }
     }
 }
 

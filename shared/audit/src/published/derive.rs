@@ -33,11 +33,7 @@ pub(super) fn rows(publication: &Publication, relation: &Relation) -> Vec<Linear
                 None => left.push((cell, factor)),
             }
         }
-        Linear {
-            terms: left,
-            lo: lo.map(|lo| lo - shown),
-            hi: hi.map(|hi| hi - shown),
-        }
+        Linear { terms: left, lo: lo.map(|lo| lo - shown), hi: hi.map(|hi| hi - shown) }
     };
     let rest = || {
         let terms = relation.terms.iter().map(|term| (*term, -1));
@@ -85,11 +81,8 @@ pub(super) struct Block {
 pub(super) fn blocks(publication: &Publication, rows: &[Vec<Linear>]) -> Vec<Block> {
     let mut leader: Vec<CellIndex> = (0..publication.cells.len()).collect();
     let unknowns = |relation: &Vec<Linear>| {
-        let mut cells: Vec<CellIndex> = relation
-            .iter()
-            .flat_map(|row| &row.terms)
-            .map(|(cell, _)| *cell)
-            .collect();
+        let mut cells: Vec<CellIndex> =
+            relation.iter().flat_map(|row| &row.terms).map(|(cell, _)| *cell).collect();
         cells.sort_unstable();
         cells.dedup();
         cells

@@ -71,9 +71,7 @@ impl Known<'_> {
             for (side, up) in [(row.hi, true), (row.lo, false)] {
                 let Some(side) = side else { continue };
                 // Σ terms ≤ hi bounds by the least of the others, Σ terms ≥ lo by the most
-                learnt |= self
-                    .bound(relation, row, (*cell, *factor), (i128::from(side), up))
-                    .is_some();
+                learnt |= self.bound(relation, row, (*cell, *factor), (i128::from(side), up)).is_some();
             }
         }
         learnt
@@ -114,13 +112,7 @@ impl Known<'_> {
             return None;
         }
         self.bounds.insert((cell, end), (value, Some(self.facts.len())));
-        self.facts.push(Fact {
-            cell,
-            end,
-            value,
-            relation,
-            others,
-        });
+        self.facts.push(Fact { cell, end, value, relation, others });
         Some(())
     }
 
@@ -144,22 +136,13 @@ pub fn computable(publication: &Publication, finding: &Finding) -> String {
         return String::new();
     };
     let relations = &finding.relations;
-    let rows: Vec<(RelationIndex, Vec<Linear>)> = relations
-        .iter()
-        .map(|at| (*at, derive::rows(publication, &publication.relations[*at])))
-        .collect();
-    let mut known = Known {
-        publication,
-        bounds: HashMap::new(),
-        facts: Vec::new(),
-    };
+    let rows: Vec<(RelationIndex, Vec<Linear>)> =
+        relations.iter().map(|at| (*at, derive::rows(publication, &publication.relations[*at]))).collect();
+    let mut known = Known { publication, bounds: HashMap::new(), facts: Vec::new() };
     let mut learnt = true;
     while learnt && !known.is_pinned(finding.cell) {
         learnt = false;
-        for (relation, row) in rows
-            .iter()
-            .flat_map(|(at, rows)| rows.iter().map(move |row| (*at, row)))
-        {
+        for (relation, row) in rows.iter().flat_map(|(at, rows)| rows.iter().map(move |row| (*at, row))) {
             learnt |= known.learn(relation, row);
             if known.is_pinned(finding.cell) {
                 break;
@@ -176,11 +159,7 @@ pub fn computable(publication: &Publication, finding: &Finding) -> String {
 /// The needed facts as sentences.
 fn steps(known: &Known, cell: CellIndex) -> String {
     let publication = known.publication;
-    let needed: Vec<&Fact> = known
-        .needed(cell)
-        .into_iter()
-        .map(|at| &known.facts[at])
-        .collect();
+    let needed: Vec<&Fact> = known.needed(cell).into_iter().map(|at| &known.facts[at]).collect();
     let mut text = Vec::new();
     let mut told = BTreeSet::new();
     for (at, fact) in needed.iter().enumerate() {
@@ -189,11 +168,7 @@ fn steps(known: &Known, cell: CellIndex) -> String {
         }
         let twin = |other: &&Fact| {
             (other.cell, other.relation, other.value) == (fact.cell, fact.relation, fact.value)
-                && other
-                    .others
-                    .iter()
-                    .map(|other| other.0)
-                    .eq(fact.others.iter().map(|other| other.0))
+                && other.others.iter().map(|other| other.0).eq(fact.others.iter().map(|other| other.0))
         };
         if needed[..at].iter().any(twin) {
             continue; // told as `är`
@@ -220,33 +195,21 @@ fn word(end: End) -> &'static str {
 
 fn sentence(publication: &Publication, fact: &Fact, is_both: bool) -> String {
     let name = |cell| short(publication, fact.relation, cell);
-    let what = if is_both {
-        String::new()
-    } else {
-        format!("{} ", word(fact.end))
-    };
+    let what = if is_both { String::new() } else { format!("{} ", word(fact.end)) };
     let so = format!("är {} {what}{}.", name(fact.cell), fact.value);
     let sum: i128 = fact.others.iter().map(|(_, _, value, _)| value).sum();
     match fact.others.as_slice() {
         [] => format!("Alltså {so}"),
         others if others.len() <= 3 => {
             let parts = others.iter().map(|(cell, end, value, _)| {
-                let exact = if is_both {
-                    String::new()
-                } else {
-                    format!("{} ", word(*end))
-                };
+                let exact = if is_both { String::new() } else { format!("{} ", word(*end)) };
                 format!("{} är {exact}{value}", name(*cell))
             });
             format!("{}, alltså {so}", list(parts.collect()))
         }
         others if others.iter().all(|(_, end, _, _)| *end == others[0].1) => {
             let exact = if is_both { "" } else { word(others[0].1) };
-            format!(
-                "De {} andra är tillsammans {exact} {sum}, alltså {so}",
-                others.len()
-            )
-            .replace("  ", " ")
+            format!("De {} andra är tillsammans {exact} {sum}, alltså {so}", others.len()).replace("  ", " ")
         }
         others => format!(
             "Av gränserna för de {} andra följer att {} är {what}{}.",
@@ -261,21 +224,11 @@ fn sentence(publication: &Publication, fact: &Fact, is_both: bool) -> String {
 fn relation(publication: &Publication, at: RelationIndex) -> String {
     let relation = &publication.relations[at];
     let name = |cell: &CellIndex| short(publication, at, *cell);
-    let (shown, hidden): (Vec<CellIndex>, Vec<CellIndex>) = relation
-        .terms
-        .iter()
-        .partition(|cell| publication.cells[**cell].shown().is_some());
-    let sum: u64 = shown
-        .iter()
-        .filter_map(|cell| publication.cells[*cell].shown())
-        .sum();
+    let (shown, hidden): (Vec<CellIndex>, Vec<CellIndex>) =
+        relation.terms.iter().partition(|cell| publication.cells[**cell].shown().is_some());
+    let sum: u64 = shown.iter().filter_map(|cell| publication.cells[*cell].shown()).sum();
     let total = publication.cells[relation.total].shown();
-    let names = list(
-        hidden
-            .iter()
-            .map(|cell| with_mark(publication, at, *cell))
-            .collect(),
-    );
+    let names = list(hidden.iter().map(|cell| with_mark(publication, at, *cell)).collect());
     let head = format!("I {}", relation.name);
     let term = relation.terms.first().map(name).unwrap_or_default();
     match (relation.kind, total) {
@@ -297,10 +250,7 @@ fn relation(publication: &Publication, at: RelationIndex) -> String {
         (Kind::Same, _) => format!("{head} är det samma uppgift på två ställen."),
         (Kind::NoMoreThan, _) => format!("{head} är {} högst {term}.", name(&relation.total)),
         (Kind::Percent(percent), _) => {
-            format!(
-                "{head} är {} {percent} procent, avrundat, av {term}.",
-                name(&relation.total)
-            )
+            format!("{head} är {} {percent} procent, avrundat, av {term}.", name(&relation.total))
         }
     }
 }
@@ -320,13 +270,7 @@ fn list(mut names: Vec<String>) -> String {
 /// A cell by what tells it from the others of the relation.
 fn short(publication: &Publication, relation: RelationIndex, cell: CellIndex) -> String {
     let relation = &publication.relations[relation];
-    let cells = || {
-        relation
-            .terms
-            .iter()
-            .chain([&relation.total])
-            .map(|at| &publication.cells[*at])
-    };
+    let cells = || relation.terms.iter().chain([&relation.total]).map(|at| &publication.cells[*at]);
     let own = &publication.cells[cell];
     let table = if cells().all(|other| other.table == own.table) {
         String::new()
@@ -352,11 +296,8 @@ fn with_mark(publication: &Publication, relation: RelationIndex, cell: CellIndex
 
 /// The fewest relations that pin a cell together.
 fn together(publication: &Publication, finding: &Finding, value: u64) -> String {
-    let rows: Vec<Vec<Linear>> = publication
-        .relations
-        .iter()
-        .map(|relation| derive::rows(publication, relation))
-        .collect();
+    let rows: Vec<Vec<Linear>> =
+        publication.relations.iter().map(|relation| derive::rows(publication, relation)).collect();
     let mut cells: Vec<CellIndex> = finding
         .relations
         .iter()
@@ -392,11 +333,7 @@ fn together(publication: &Publication, finding: &Finding, value: u64) -> String 
     }
     let view = derive::view(publication, &rows, &cells, &kept);
     let sources: Vec<usize> = (0..kept.len()).collect();
-    let told = kept
-        .iter()
-        .map(|at| relation(publication, *at))
-        .collect::<Vec<_>>()
-        .join(" ");
+    let told = kept.iter().map(|at| relation(publication, *at)).collect::<Vec<_>>().join(" ");
     match combination(&view, &vec![(target, 1)], &sources) {
         Some(parts) => {
             let signed = parts.iter().map(|(source, factor)| {
@@ -421,11 +358,7 @@ fn together(publication: &Publication, finding: &Finding, value: u64) -> String 
 
 /// Why relations contradict each other or the marks.
 pub fn contradiction(publication: &Publication, found: &Contradiction) -> String {
-    let told: Vec<String> = found
-        .relations
-        .iter()
-        .map(|at| relation(publication, *at))
-        .collect();
+    let told: Vec<String> = found.relations.iter().map(|at| relation(publication, *at)).collect();
     let single = match found.relations.as_slice() {
         [one] => range(publication, *one),
         _ => None,
@@ -437,26 +370,15 @@ pub fn contradiction(publication: &Publication, found: &Contradiction) -> String
             "Inga heltal passar alla dessa samband och märkenas betydelse på en gång.".to_owned()
         }
     };
-    let more = if found.is_minimal {
-        ""
-    } else {
-        " (färre av sambanden kan räcka)"
-    };
+    let more = if found.is_minimal { "" } else { " (färre av sambanden kan räcka)" };
     format!("{} {end}{more}", told.join(" "))
 }
 
 /// What the marks of a single sum allow, against what is left.
 fn range(publication: &Publication, at: RelationIndex) -> Option<String> {
     let relation = &publication.relations[at];
-    publication.cells[relation.total]
-        .shown()
-        .filter(|_| relation.kind == Kind::Sum)?;
-    let hidden = || {
-        relation
-            .terms
-            .iter()
-            .filter_map(|cell| publication.cells[*cell].withheld())
-    };
+    publication.cells[relation.total].shown().filter(|_| relation.kind == Kind::Sum)?;
+    let hidden = || relation.terms.iter().filter_map(|cell| publication.cells[*cell].withheld());
     let least: u64 = hidden().map(|(_, meaning)| meaning.lower).sum();
     let most: Option<u64> = hidden().map(|(_, meaning)| meaning.upper).sum();
     Some(match most {

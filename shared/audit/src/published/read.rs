@@ -42,9 +42,7 @@ struct Place {
 /// [`PublishedError`] names file, row and column.
 pub fn read(tables: &[File], relations: File, marks: &Marks) -> Result<Publication, PublishedError> {
     if tables.is_empty() {
-        return Err(PublishedError::NoTable {
-            expected: "files named tabell-*.csv",
-        });
+        return Err(PublishedError::NoTable { expected: "files named tabell-*.csv" });
     }
     if tables.len() > MAX_FILES {
         return Err(limit(relations.0, "table files", MAX_FILES));
@@ -65,11 +63,7 @@ pub fn read(tables: &[File], relations: File, marks: &Marks) -> Result<Publicati
 }
 
 fn limit(file: &str, what: &'static str, most: usize) -> PublishedError {
-    PublishedError::Limit {
-        file: file.into(),
-        what,
-        most,
-    }
+    PublishedError::Limit { file: file.into(), what, most }
 }
 
 /// The order of reports: tables, columns and rows as they first occur.
@@ -87,11 +81,7 @@ impl Order {
         let fresh = self.columns.len() as u32;
         let column = *self.columns.entry((at, column.to_owned())).or_insert(fresh);
         let fresh = self.rows.len() as u32;
-        (
-            at,
-            column,
-            *self.rows.entry((at, row.to_owned())).or_insert(fresh),
-        )
+        (at, column, *self.rows.entry((at, row.to_owned())).or_insert(fresh))
     }
 }
 
@@ -111,12 +101,7 @@ impl Reader<'_> {
             if self.publication.cells.len() >= MAX_CELLS {
                 return Err(limit(name, "cells", MAX_CELLS));
             }
-            let key: Key = (
-                text(&record, 0),
-                text(&record, 1),
-                text(&record, 2),
-                text(&record, 3),
-            );
+            let key: Key = (text(&record, 0), text(&record, 1), text(&record, 2), text(&record, 3));
             let figure = self.figure(name, row, &text(&record, 4), &text(&record, 5))?;
             for (at, column) in [(&key.0, "table"), (&key.1, "row"), (&key.2, "column")] {
                 if at.is_empty() {
@@ -125,13 +110,7 @@ impl Reader<'_> {
             }
             let column = heading(&key.2, &key.3);
             let order = self.order.of(&key.0, &column, &key.1);
-            let cell = Cell {
-                table: key.0.clone(),
-                row: key.1.clone(),
-                column,
-                figure,
-                order,
-            };
+            let cell = Cell { table: key.0.clone(), row: key.1.clone(), column, figure, order };
             match self.index.entry(key) {
                 Entry::Occupied(known) => {
                     let first = self.places[*known.get()];
@@ -156,21 +135,13 @@ impl Reader<'_> {
 
     fn figure(&self, name: &str, row: usize, value: &str, mark: &str) -> Result<Figure, PublishedError> {
         match (value.is_empty(), mark.is_empty()) {
-            (true, true) => Err(field(
-                name,
-                row,
-                "value",
-                "a value, or a mark that says why there is none",
-            )),
+            (true, true) => Err(field(name, row, "value", "a value, or a mark that says why there is none")),
             (false, false) => Err(field(name, row, "mark", "no mark, since there is a value")),
             (false, true) => Ok(count(value).map_or(Figure::NoCount, Figure::Shown)),
             (true, false) => Ok(match self.marks.meaning(mark) {
                 None => Figure::NoCount,
                 Some(meaning) if meaning.upper == Some(meaning.lower) => Figure::Shown(meaning.lower),
-                Some(meaning) => Figure::Withheld {
-                    mark: mark.into(),
-                    meaning,
-                },
+                Some(meaning) => Figure::Withheld { mark: mark.into(), meaning },
             }),
         }
     }
@@ -211,11 +182,7 @@ impl Reader<'_> {
                 });
             }
             relation.terms.push(term);
-            let cells = if first == row {
-                vec![total, term]
-            } else {
-                vec![term]
-            };
+            let cells = if first == row { vec![total, term] } else { vec![term] };
             for cell in cells {
                 self.is_count(cell, file.0, row)?;
             }
@@ -241,21 +208,9 @@ impl Reader<'_> {
         record: &StringRecord,
         at: usize,
     ) -> Result<CellIndex, PublishedError> {
-        let key: Key = (
-            text(record, 0),
-            text(record, at),
-            text(record, at + 1),
-            text(record, at + 2),
-        );
+        let key: Key = (text(record, 0), text(record, at), text(record, at + 1), text(record, at + 2));
         let column = if at == 2 { "total_row" } else { "term_row" };
-        self.index
-            .get(&key)
-            .copied()
-            .ok_or_else(|| PublishedError::NoCell {
-                file: name.into(),
-                row,
-                column,
-            })
+        self.index.get(&key).copied().ok_or_else(|| PublishedError::NoCell { file: name.into(), row, column })
     }
 
     fn is_count(&self, cell: CellIndex, by: &str, by_row: usize) -> Result<(), PublishedError> {
@@ -275,11 +230,7 @@ impl Reader<'_> {
 
 /// `column`, or `column / subcolumn`.
 fn heading(column: &str, subcolumn: &str) -> String {
-    if subcolumn.is_empty() {
-        column.to_owned()
-    } else {
-        format!("{column} / {subcolumn}")
-    }
+    if subcolumn.is_empty() { column.to_owned() } else { format!("{column} / {subcolumn}") }
 }
 
 fn text(record: &StringRecord, at: usize) -> String {
@@ -287,12 +238,7 @@ fn text(record: &StringRecord, at: usize) -> String {
 }
 
 fn field(file: &str, row: usize, column: &'static str, expected: &'static str) -> PublishedError {
-    PublishedError::Field {
-        file: file.into(),
-        row,
-        column,
-        expected,
-    }
+    PublishedError::Field { file: file.into(), row, column, expected }
 }
 
 /// The rows after the header, with their numbers; the header is row 1.
@@ -301,20 +247,15 @@ fn records((name, bytes): File, header: &'static str) -> Result<Vec<(usize, Stri
         return Err(limit(name, "bytes", MAX_BYTES));
     }
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let mut reader = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .delimiter(b';')
-        .from_reader(bytes);
+    let mut reader =
+        csv::ReaderBuilder::new().has_headers(false).flexible(true).delimiter(b';').from_reader(bytes);
     let expected: Vec<&str> = header.split(';').collect();
     let mut rows = Vec::new();
     for (at, record) in reader.records().enumerate() {
         let line =
             |position: Option<&csv::Position>| position.map_or(at + 1, |position| line_of(bytes, position));
-        let record = record.map_err(|error| PublishedError::Encoding {
-            file: name.into(),
-            row: line(error.position()),
-        })?;
+        let record = record
+            .map_err(|error| PublishedError::Encoding { file: name.into(), row: line(error.position()) })?;
         let row = line(record.position());
         if at == 0 {
             if record.iter().map(str::trim).ne(expected.iter().copied()) {
@@ -331,10 +272,7 @@ fn records((name, bytes): File, header: &'static str) -> Result<Vec<(usize, Stri
         rows.push((row, record));
     }
     if rows.is_empty() {
-        return Err(PublishedError::Header {
-            file: name.into(),
-            expected: header,
-        });
+        return Err(PublishedError::Header { file: name.into(), expected: header });
     }
     rows.remove(0);
     Ok(rows)
@@ -342,14 +280,8 @@ fn records((name, bytes): File, header: &'static str) -> Result<Vec<(usize, Stri
 
 /// The line a record stands on: the reader's position is before the blank lines that it skips.
 fn line_of(bytes: &[u8], position: &csv::Position) -> usize {
-    let start = usize::try_from(position.byte())
-        .unwrap_or(bytes.len())
-        .min(bytes.len());
-    let blank = bytes[start..]
-        .iter()
-        .take_while(|byte| matches!(byte, b'\r' | b'\n'));
+    let start = usize::try_from(position.byte()).unwrap_or(bytes.len()).min(bytes.len());
+    let blank = bytes[start..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
     let lines = blank.filter(|byte| **byte == b'\n').count();
-    usize::try_from(position.line())
-        .unwrap_or(usize::MAX)
-        .saturating_add(lines)
+    usize::try_from(position.line()).unwrap_or(usize::MAX).saturating_add(lines)
 }

@@ -29,25 +29,13 @@ pub fn list(publication: &Publication, attack: &Attack) -> Result<String, csv::E
         let end = |value: Option<u64>| value.map(|value| value.to_string()).unwrap_or_default();
         let (lower, upper, recovered) = match &finding.outcome {
             Outcome::Interval { lower, upper, .. } => {
-                let recovered = if finding.outcome.recovered().is_some() {
-                    "true"
-                } else {
-                    "false"
-                };
+                let recovered = if finding.outcome.recovered().is_some() { "true" } else { "false" };
                 (lower.to_string(), end(*upper), recovered)
             }
             Outcome::NotCertified { lower, upper } => (lower.to_string(), end(*upper), "not_certified"),
             Outcome::Contradiction => (String::new(), String::new(), "contradiction"),
         };
-        writer.write_record([
-            &cell.table,
-            &cell.column,
-            &cell.row,
-            mark,
-            &lower,
-            &upper,
-            recovered,
-        ])?;
+        writer.write_record([&cell.table, &cell.column, &cell.row, mark, &lower, &upper, recovered])?;
     }
     let bytes = writer.into_inner().map_err(|error| error.into_error())?;
     String::from_utf8(bytes).map_err(|error| std::io::Error::other(error).into())
@@ -61,17 +49,9 @@ pub fn summary(publication: &Publication, attack: &Attack, min_count: Option<u64
     computable(publication, attack, &mut text);
     contradictions(publication, attack, &mut text);
     let open = |finding: &&Finding| matches!(finding.outcome, Outcome::NotCertified { .. });
-    let open: Vec<String> = attack
-        .findings
-        .iter()
-        .filter(open)
-        .map(|finding| place(publication, finding.cell))
-        .collect();
-    section(
-        &mut text,
-        "Kunde inte avgöras inom arbetsgränsen (räknas inte som säkra)",
-        &open,
-    );
+    let open: Vec<String> =
+        attack.findings.iter().filter(open).map(|finding| place(publication, finding.cell)).collect();
+    section(&mut text, "Kunde inte avgöras inom arbetsgränsen (räknas inte som säkra)", &open);
     match min_count {
         Some(min_count) => {
             let title = format!("Värden under {min_count} som går att utesluta");
@@ -88,11 +68,7 @@ pub fn summary(publication: &Publication, attack: &Attack, min_count: Option<u64
         "Undertryckta celler som inte kan granskas, för inget samband nämner dem",
         &unrelated(publication, attack),
     );
-    section(
-        &mut text,
-        "Kunde inte användas i granskningen",
-        &publication.unused,
-    );
+    section(&mut text, "Kunde inte användas i granskningen", &publication.unused);
     section(&mut text, "Antaganden", &publication.notes);
     text.push_str(match attack.verdict() {
         Verdict::Nothing => "\nSlutsats: ingen granskad cell går att räkna ut.\n",
@@ -105,28 +81,14 @@ pub fn summary(publication: &Publication, attack: &Attack, min_count: Option<u64
 }
 
 fn counts(publication: &Publication, attack: &Attack) -> String {
-    let shown = publication
-        .cells
-        .iter()
-        .filter(|cell| cell.shown().is_some())
-        .count();
-    let withheld = publication
-        .cells
-        .iter()
-        .filter(|cell| matches!(cell.figure, Figure::Withheld { .. }))
-        .count();
+    let shown = publication.cells.iter().filter(|cell| cell.shown().is_some()).count();
+    let withheld =
+        publication.cells.iter().filter(|cell| matches!(cell.figure, Figure::Withheld { .. })).count();
     let tables: std::collections::BTreeSet<&str> =
         publication.cells.iter().map(|cell| cell.table.as_str()).collect();
-    let recovered = attack
-        .findings
-        .iter()
-        .filter(|finding| finding.outcome.recovered().is_some())
-        .count();
-    let contradicted = attack
-        .findings
-        .iter()
-        .filter(|finding| finding.outcome == Outcome::Contradiction)
-        .count();
+    let recovered = attack.findings.iter().filter(|finding| finding.outcome.recovered().is_some()).count();
+    let contradicted =
+        attack.findings.iter().filter(|finding| finding.outcome == Outcome::Contradiction).count();
     format!(
         "Granskning av {} tabeller: {shown} visade antal, {withheld} undertryckta celler, {} samband.\n\
          {} undertryckta celler granskade: {recovered} går att räkna ut. {} block säger emot sig självt ({contradicted} celler).",
@@ -138,20 +100,14 @@ fn counts(publication: &Publication, attack: &Attack) -> String {
 }
 
 fn computable(publication: &Publication, attack: &Attack, text: &mut String) {
-    let found: Vec<(&Finding, u64)> = attack
-        .findings
-        .iter()
-        .filter_map(|finding| Some((finding, finding.outcome.recovered()?)))
-        .collect();
+    let found: Vec<(&Finding, u64)> =
+        attack.findings.iter().filter_map(|finding| Some((finding, finding.outcome.recovered()?))).collect();
     let lines: Vec<String> = found
         .iter()
         .take(MOST_EXPLAINED)
         .map(|(finding, value)| {
             let name = marked(publication, finding.cell);
-            format!(
-                "{name} är {value}.\n    {}",
-                explain::computable(publication, finding)
-            )
+            format!("{name} är {value}.\n    {}", explain::computable(publication, finding))
         })
         .collect();
     section(text, "Går att räkna ut", &lines);
@@ -174,11 +130,7 @@ fn contradictions(publication: &Publication, attack: &Attack, text: &mut String)
             format!("{}{cells}", explain::contradiction(publication, found))
         })
         .collect();
-    section(
-        text,
-        "Samband som säger emot märkenas betydelse eller varandra",
-        &lines,
-    );
+    section(text, "Samband som säger emot märkenas betydelse eller varandra", &lines);
 }
 
 fn narrowed(publication: &Publication, attack: &Attack) -> Vec<String> {
@@ -188,13 +140,8 @@ fn narrowed(publication: &Publication, attack: &Attack) -> Vec<String> {
             return None;
         };
         let differs = (*lower, *upper) != (meaning.lower, meaning.upper) || !holes.is_empty();
-        (differs && finding.outcome.recovered().is_none()).then(|| {
-            format!(
-                "{}: {}",
-                marked(publication, finding.cell),
-                values(*lower, *upper, holes)
-            )
-        })
+        (differs && finding.outcome.recovered().is_none())
+            .then(|| format!("{}: {}", marked(publication, finding.cell), values(*lower, *upper, holes)))
     };
     attack.findings.iter().filter_map(line).collect()
 }
@@ -203,16 +150,9 @@ fn narrowed(publication: &Publication, attack: &Attack) -> Vec<String> {
 /// the number of its terms that are not shown as zero.
 fn narrowed_below(publication: &Publication, attack: &Attack, min_count: u64) -> Vec<String> {
     let mut parts: BTreeMap<CellIndex, u64> = BTreeMap::new();
-    for relation in publication
-        .relations
-        .iter()
-        .filter(|relation| relation.kind == super::Kind::Sum)
-    {
-        let nonzero = relation
-            .terms
-            .iter()
-            .filter(|term| publication.cells[**term].shown() != Some(0))
-            .count();
+    for relation in publication.relations.iter().filter(|relation| relation.kind == super::Kind::Sum) {
+        let nonzero =
+            relation.terms.iter().filter(|term| publication.cells[**term].shown() != Some(0)).count();
         let most = parts.entry(relation.total).or_default();
         *most = (*most).max(nonzero as u64);
     }
@@ -226,13 +166,8 @@ fn narrowed_below(publication: &Publication, attack: &Attack, min_count: u64) ->
         };
         let all = least..min_count;
         let some = all.clone().any(|value| can(&value));
-        (some && !all.clone().all(|value| can(&value)) && finding.outcome.recovered().is_none()).then(|| {
-            format!(
-                "{}: {}",
-                marked(publication, finding.cell),
-                values(*lower, *upper, holes)
-            )
-        })
+        (some && !all.clone().all(|value| can(&value)) && finding.outcome.recovered().is_none())
+            .then(|| format!("{}: {}", marked(publication, finding.cell), values(*lower, *upper, holes)))
     };
     attack.findings.iter().filter_map(line).collect()
 }
@@ -243,11 +178,7 @@ fn values(lower: u64, upper: Option<u64>, holes: &[u64]) -> String {
         None => format!("minst {lower}"),
     };
     let holes: Vec<String> = holes.iter().map(u64::to_string).collect();
-    if holes.is_empty() {
-        range
-    } else {
-        format!("{range} utom {}", holes.join(", "))
-    }
+    if holes.is_empty() { range } else { format!("{range} utom {}", holes.join(", ")) }
 }
 
 /// Unrelated cells, counted by table and column.
@@ -256,10 +187,7 @@ fn unrelated(publication: &Publication, attack: &Attack) -> Vec<String> {
     for cell in attack.unrelated.iter().map(|cell| &publication.cells[*cell]) {
         columns.entry((cell.order.0, cell.order.1)).or_insert((cell, 0)).1 += 1;
     }
-    columns
-        .values()
-        .map(|(cell, n)| format!("tabell {}, {}: {n} celler", cell.table, cell.column))
-        .collect()
+    columns.values().map(|(cell, n)| format!("tabell {}, {}: {n} celler", cell.table, cell.column)).collect()
 }
 
 fn place(publication: &Publication, cell: CellIndex) -> String {
@@ -276,11 +204,7 @@ fn section(text: &mut String, title: &str, lines: &[String]) {
     if lines.is_empty() {
         return;
     }
-    let most = if title == "Går att räkna ut" {
-        MOST_EXPLAINED
-    } else {
-        MOST_LISTED
-    };
+    let most = if title == "Går att räkna ut" { MOST_EXPLAINED } else { MOST_LISTED };
     // infallible: writing to a String
     let _ = writeln!(text, "\n{title}:");
     for line in lines.iter().take(most) {

@@ -59,14 +59,9 @@ struct Sheet {
 /// [`PublishedError`] names file, row and column.
 pub fn read(files: &[File], options: &StrictOptions) -> Result<Publication, PublishedError> {
     if files.is_empty() {
-        return Err(PublishedError::NoTable {
-            expected: "strict table files",
-        });
+        return Err(PublishedError::NoTable { expected: "strict table files" });
     }
-    let mut publication = Publication {
-        lists_unrelated: true,
-        ..Publication::default()
-    };
+    let mut publication = Publication { lists_unrelated: true, ..Publication::default() };
     if files.len() > MAX_FILES {
         return Err(limit(files[0].0, "files", MAX_FILES));
     }
@@ -91,11 +86,7 @@ pub fn read(files: &[File], options: &StrictOptions) -> Result<Publication, Publ
 }
 
 fn limit(file: &str, what: &'static str, most: usize) -> PublishedError {
-    PublishedError::Limit {
-        file: file.into(),
-        what,
-        most,
-    }
+    PublishedError::Limit { file: file.into(), what, most }
 }
 
 /// The measure, if it is a count.
@@ -128,22 +119,12 @@ fn sheet(
             expected: "a count of at most 268435456",
         })?;
         let (area, column) = (row.omrade.to_string(), heading(&sheet.table.dimensions, row));
-        let cell = Cell {
-            table: name.to_owned(),
-            order: order.of(name, &column, &area),
-            row: area,
-            column,
-            figure,
-        };
+        let cell =
+            Cell { table: name.to_owned(), order: order.of(name, &column, &area), row: area, column, figure };
         let key = (row.omrade.clone(), row.codes.clone(), row.tid, matt);
         sheet.index.insert(key, publication.cells.len());
         sheet.measures.insert(matt);
-        for (codes, code) in sheet
-            .codes
-            .iter_mut()
-            .zip(&row.codes)
-            .filter(|(_, code)| *code != TOT)
-        {
+        for (codes, code) in sheet.codes.iter_mut().zip(&row.codes).filter(|(_, code)| *code != TOT) {
             codes.insert(code.clone());
         }
         publication.cells.push(cell);
@@ -157,13 +138,9 @@ fn figure(row: &StrictRow) -> Option<Figure> {
             let value = u64::try_from(value).ok().filter(|value| *value <= MAX_VALUE)?;
             Some(Figure::Shown(value))
         }
-        (None, Status::Withheld) => Some(Figure::Withheld {
-            mark: WITHHELD.into(),
-            meaning: Meaning {
-                lower: 1,
-                upper: None,
-            },
-        }),
+        (None, Status::Withheld) => {
+            Some(Figure::Withheld { mark: WITHHELD.into(), meaning: Meaning { lower: 1, upper: None } })
+        }
         (None, _) => Some(Figure::NoCount),
     }
 }
@@ -171,9 +148,7 @@ fn figure(row: &StrictRow) -> Option<Figure> {
 /// `aktualiseringstyp=anmalan 2024`; totals are left out, other measures than events are named.
 fn heading(dimensions: &[String], row: &StrictRow) -> String {
     let named = dimensions.iter().zip(&row.codes).filter(|(_, code)| *code != TOT);
-    let mut parts: Vec<String> = named
-        .map(|(dimension, code)| format!("{dimension}={code}"))
-        .collect();
+    let mut parts: Vec<String> = named.map(|(dimension, code)| format!("{dimension}={code}")).collect();
     if parts.is_empty() {
         parts.push(TOT.into());
     }
@@ -188,12 +163,7 @@ fn heading(dimensions: &[String], row: &StrictRow) -> String {
 fn relate(publication: &mut Publication, name: String, kind: Kind, total: CellIndex, terms: Vec<CellIndex>) {
     let counts = |cell: &CellIndex| publication.cells[*cell].figure != Figure::NoCount;
     if !terms.is_empty() && terms.iter().chain([&total]).all(counts) {
-        publication.relations.push(Relation {
-            name,
-            kind,
-            total,
-            terms,
-        });
+        publication.relations.push(Relation { name, kind, total, terms });
     }
 }
 
@@ -215,15 +185,11 @@ fn margins(
         let own = margin(&key.1);
         let below = |mask: &u64| *mask != own && mask & own == *mask;
         let inside: Vec<u64> = masks.iter().copied().filter(below).collect();
-        let nearest = inside.iter().filter(|mask| {
-            !inside
-                .iter()
-                .any(|other| other != *mask && other & **mask == **mask)
-        });
+        let nearest = inside
+            .iter()
+            .filter(|mask| !inside.iter().any(|other| other != *mask && other & **mask == **mask));
         for mask in nearest.filter(|_| key.3 != BORTFALL) {
-            let over: Vec<usize> = (0..key.1.len())
-                .filter(|at| (own & !mask) >> at & 1 == 1)
-                .collect();
+            let over: Vec<usize> = (0..key.1.len()).filter(|at| (own & !mask) >> at & 1 == 1).collect();
             let Some(parts) = parts(sheet, key, &over) else {
                 continue;
             };
@@ -231,26 +197,11 @@ fn margins(
             if terms > MAX_TERMS {
                 return Err(limit(&sheet.name, "terms of relations", MAX_TERMS));
             }
-            let names: Vec<&str> = over
-                .iter()
-                .map(|at| sheet.table.dimensions[*at].as_str())
-                .collect();
-            let overlap = names
-                .iter()
-                .any(|name| options.not_sums.iter().any(|other| other == name));
-            let kind = if key.3 == PERSONS || overlap {
-                Kind::NotASum
-            } else {
-                Kind::Sum
-            };
+            let names: Vec<&str> = over.iter().map(|at| sheet.table.dimensions[*at].as_str()).collect();
+            let overlap = names.iter().any(|name| options.not_sums.iter().any(|other| other == name));
+            let kind = if key.3 == PERSONS || overlap { Kind::NotASum } else { Kind::Sum };
             let cell = &publication.cells[*total];
-            let name = format!(
-                "{} {} {} över {}",
-                cell.table,
-                cell.row,
-                cell.column,
-                names.join(" × ")
-            );
+            let name = format!("{} {} {} över {}", cell.table, cell.row, cell.column, names.join(" × "));
             relate(publication, name, kind, *total, parts);
         }
     }
@@ -287,13 +238,7 @@ fn area_parts(sheet: &Sheet) -> BTreeMap<Omrade, Vec<Omrade>> {
     let areas: BTreeSet<&Omrade> = sheet.index.keys().map(|(area, ..)| area).collect();
     let units: Vec<&Unit> = areas
         .iter()
-        .filter_map(|area| {
-            if let Omrade::Unit(unit) = area {
-                Some(unit)
-            } else {
-                None
-            }
-        })
+        .filter_map(|area| if let Omrade::Unit(unit) = area { Some(unit) } else { None })
         .collect();
     let whole = |unit: &Unit| Unit::whole(unit.kommun());
     let mut parts: BTreeMap<Omrade, Vec<Omrade>> = BTreeMap::new();
@@ -303,10 +248,7 @@ fn area_parts(sheet: &Sheet) -> BTreeMap<Omrade, Vec<Omrade>> {
         if part != top && areas.contains(&top) {
             parts.entry(top).or_default().push(part);
         } else {
-            parts
-                .entry(Omrade::County(unit.county()))
-                .or_default()
-                .push(part.clone());
+            parts.entry(Omrade::County(unit.county())).or_default().push(part.clone());
             if !has_county {
                 parts.entry(Omrade::Riket).or_default().push(part);
             }
@@ -322,17 +264,9 @@ fn area_parts(sheet: &Sheet) -> BTreeMap<Omrade, Vec<Omrade>> {
 fn areas(sheet: &Sheet, publication: &mut Publication) -> Result<(), PublishedError> {
     let all = area_parts(sheet);
     let mut terms = 0;
-    for (key, total) in sorted(&sheet.index)
-        .into_iter()
-        .filter(|(key, _)| key.3 != BORTFALL)
-    {
+    for (key, total) in sorted(&sheet.index).into_iter().filter(|(key, _)| key.3 != BORTFALL) {
         let Some(parts) = all.get(&key.0) else { continue };
-        let cell = |area: &Omrade| {
-            sheet
-                .index
-                .get(&(area.clone(), key.1.clone(), key.2, key.3))
-                .copied()
-        };
+        let cell = |area: &Omrade| sheet.index.get(&(area.clone(), key.1.clone(), key.2, key.3)).copied();
         let delivered = |cell: &CellIndex| publication.cells[*cell].figure != Figure::NoCount;
         let Some(cells) = parts.iter().map(cell).collect::<Option<Vec<_>>>() else {
             continue;
@@ -342,11 +276,7 @@ fn areas(sheet: &Sheet, publication: &mut Publication) -> Result<(), PublishedEr
         if terms > MAX_TERMS {
             return Err(limit(&sheet.name, "terms of relations", MAX_TERMS));
         }
-        let kind = if key.3 == PERSONS {
-            Kind::NotASum
-        } else {
-            Kind::Sum
-        };
+        let kind = if key.3 == PERSONS { Kind::NotASum } else { Kind::Sum };
         let own = &publication.cells[*total];
         let name = format!("{} {} {} över områden", own.table, own.row, own.column);
         relate(publication, name, kind, *total, cells);
@@ -356,10 +286,7 @@ fn areas(sheet: &Sheet, publication: &mut Publication) -> Result<(), PublishedEr
 
 /// Persons are no more than events.
 fn persons(sheet: &Sheet, publication: &mut Publication) {
-    for (key, persons) in sorted(&sheet.index)
-        .into_iter()
-        .filter(|(key, _)| key.3 == PERSONS)
-    {
+    for (key, persons) in sorted(&sheet.index).into_iter().filter(|(key, _)| key.3 == PERSONS) {
         let events = (key.0.clone(), key.1.clone(), key.2, EVENTS);
         if let Some(events) = sheet.index.get(&events) {
             let cell = &publication.cells[*persons];
@@ -374,31 +301,21 @@ fn unusable(sheet: &Sheet, publication: &mut Publication) {
     let withheld = |cell: &CellIndex| publication.cells[*cell].withheld().is_some();
     let mut changes = 0;
     for row in sheet.table.rows.iter().filter(|row| row.varde.is_some()) {
-        let from = row
-            .matt
-            .strip_prefix("forandring_")
-            .and_then(|from| from.parse::<Period>().ok());
+        let from = row.matt.strip_prefix("forandring_").and_then(|from| from.parse::<Period>().ok());
         let Some(from) = from else { continue };
         let at = |tid| {
             sheet.measures.iter().filter_map(move |matt| {
-                sheet
-                    .index
-                    .get(&(row.omrade.clone(), row.codes.clone(), tid, *matt))
-                    .copied()
+                sheet.index.get(&(row.omrade.clone(), row.codes.clone(), tid, *matt)).copied()
             })
         };
         changes += usize::from(at(from).chain(at(row.tid)).any(|cell| withheld(&cell)));
     }
-    let has_groups = sheet
-        .index
-        .keys()
-        .any(|(area, ..)| matches!(area, Omrade::Group(_)));
+    let has_groups = sheet.index.keys().any(|(area, ..)| matches!(area, Omrade::Group(_)));
     let has_withheld = sheet.index.values().any(withheld);
     if changes > 0 {
-        publication.unused.push(format!(
-            "{}: {changes} visade förändringar av undertryckta antal",
-            sheet.name
-        ));
+        publication
+            .unused
+            .push(format!("{}: {changes} visade förändringar av undertryckta antal", sheet.name));
     }
     if has_groups && has_withheld {
         let text = "kommungrupper: filen säger inte vilka kommuner de består av";

@@ -61,11 +61,7 @@ impl Case {
     }
 
     pub fn unit(&self, code: &str) -> usize {
-        self.collection
-            .units
-            .iter()
-            .position(|unit| unit.to_string() == code)
-            .unwrap()
+        self.collection.units.iter().position(|unit| unit.to_string() == code).unwrap()
     }
 
     /// `times` records of a unit in a year with the given codes.
@@ -82,14 +78,10 @@ impl Case {
 
     /// The cell of a label such as `T03 aktualiseringstyp=yttrande 2024`.
     pub fn cell(&self, label: &str) -> CellIndex {
-        self.system
-            .cells
-            .iter()
-            .position(|cell| cell.label == label)
-            .unwrap_or_else(|| {
-                let all: Vec<&str> = self.system.cells.iter().map(|cell| cell.label.as_str()).collect();
-                panic!("no {label}; there are {all:#?}")
-            })
+        self.system.cells.iter().position(|cell| cell.label == label).unwrap_or_else(|| {
+            let all: Vec<&str> = self.system.cells.iter().map(|cell| cell.label.as_str()).collect();
+            panic!("no {label}; there are {all:#?}")
+        })
     }
 
     pub fn hide(&mut self, unit: &str, label: &str) {
@@ -105,11 +97,8 @@ impl Case {
     /// Withholds every small printed cell and every small total: the primary set.
     pub fn hide_small(&mut self) {
         for unit in 0..self.counts.len() {
-            let small: Vec<CellIndex> = self
-                .system
-                .per_unit()
-                .filter(|cell| (1..4).contains(&self.value(unit, *cell)))
-                .collect();
+            let small: Vec<CellIndex> =
+                self.system.per_unit().filter(|cell| (1..4).contains(&self.value(unit, *cell))).collect();
             self.hidden[unit].extend(small);
         }
         let totals = (0..self.system.cells.len())
@@ -127,50 +116,32 @@ impl Case {
 
     pub fn figures(&self) -> Figures {
         let mark = |value: u64, hidden: bool| {
-            if hidden {
-                Mark::Withheld
-            } else {
-                Mark::Shown(value)
-            }
+            if hidden { Mark::Withheld } else { Mark::Shown(value) }
         };
         let of_unit = |unit: usize| {
             let cells = self.system.per_unit();
             cells
-                .map(|cell| {
-                    (
-                        cell,
-                        mark(self.value(unit, cell), self.hidden[unit].contains(&cell)),
-                    )
-                })
+                .map(|cell| (cell, mark(self.value(unit, cell), self.hidden[unit].contains(&cell))))
                 .collect()
         };
         let cells = 0..self.system.cells.len();
         Figures {
             units: self.collection.units.clone(),
             per_unit: (0..self.counts.len()).map(of_unit).collect(),
-            totals: cells
-                .map(|c| (c, mark(self.total(c), self.hidden_totals.contains(&c))))
-                .collect(),
+            totals: cells.map(|c| (c, mark(self.total(c), self.hidden_totals.contains(&c)))).collect(),
         }
     }
 
     pub fn statuses(&self) -> Vec<Vec<FineStatus>> {
         let of = |counts: &Counts| {
             let values = self.system.unit_values(counts);
-            values
-                .into_iter()
-                .map(|value| self.collection.min_count.status(value))
-                .collect()
+            values.into_iter().map(|value| self.collection.min_count.status(value)).collect()
         };
         self.counts.iter().map(of).collect()
     }
 
     pub fn opened(&self) -> BTreeMap<CellIndex, u64> {
-        let cells = if self.known {
-            0..self.system.cells.len()
-        } else {
-            0..0
-        };
+        let cells = if self.known { 0..self.system.cells.len() } else { 0..0 };
         cells.map(|cell| (cell, self.total(cell))).collect()
     }
 
@@ -211,10 +182,7 @@ impl Case {
         let mut rows: Vec<Sum> = Vec::new();
         for (unit, marks) in figures.per_unit.iter().enumerate() {
             for (cell, mark) in marks {
-                let members = self.system.cells[*cell]
-                    .atoms
-                    .iter()
-                    .map(|atom| unit * atoms + *atom as usize);
+                let members = self.system.cells[*cell].atoms.iter().map(|atom| unit * atoms + *atom as usize);
                 rows.push(Sum::of(members.collect(), *mark));
             }
         }
@@ -227,16 +195,10 @@ impl Case {
             }
         }
         for unit in own {
-            for (at, value) in self
-                .system
-                .unit_values(&self.counts[*unit])
-                .into_iter()
-                .enumerate()
-            {
+            for (at, value) in self.system.unit_values(&self.counts[*unit]).into_iter().enumerate() {
                 let of = &self.system.unit_atom_of;
-                let members = (0..atoms)
-                    .filter(|atom| of[*atom] == Some(at as u32))
-                    .map(|atom| unit * atoms + atom);
+                let members =
+                    (0..atoms).filter(|atom| of[*atom] == Some(at as u32)).map(|atom| unit * atoms + atom);
                 rows.push(Sum::of(members.collect(), Mark::Shown(value)));
             }
         }
@@ -254,16 +216,8 @@ struct Sum {
 impl Sum {
     fn of(members: Vec<usize>, mark: Mark) -> Self {
         match mark.shown() {
-            Some(value) => Self {
-                members,
-                lo: value,
-                hi: Some(value),
-            },
-            None => Self {
-                members,
-                lo: 1,
-                hi: None,
-            },
+            Some(value) => Self { members, lo: value, hi: Some(value) },
+            None => Self { members, lo: 1, hi: None },
         }
     }
 }
@@ -284,14 +238,7 @@ impl Search {
             row.members.iter().for_each(|member| of[*member].push(at));
         }
         let left = rows.iter().map(|row| row.members.len()).collect();
-        Self {
-            sums: vec![0; rows.len()],
-            left,
-            of,
-            rows,
-            point: vec![0; size],
-            steps,
-        }
+        Self { sums: vec![0; rows.len()], left, of, rows, point: vec![0; size], steps }
     }
 
     fn from(&mut self, at: usize, each: &mut impl FnMut(&[u64])) -> bool {
@@ -303,13 +250,8 @@ impl Search {
             return self.from(at + 1, each); // in no row: nobody sees it
         }
         let rows = self.of[at].clone();
-        let most = rows
-            .iter()
-            .filter_map(|row| Some(self.rows[*row].hi? - self.sums[*row]))
-            .min();
-        let Some(most) = most else {
-            panic!("the enumerator needs a shown sum over every atom")
-        };
+        let most = rows.iter().filter_map(|row| Some(self.rows[*row].hi? - self.sums[*row])).min();
+        let Some(most) = most else { panic!("the enumerator needs a shown sum over every atom") };
         for value in 0..=most {
             if self.steps == 0 {
                 return false;
@@ -320,9 +262,8 @@ impl Search {
                 self.sums[*row] += value;
                 self.left[*row] -= 1;
             });
-            let possible = rows
-                .iter()
-                .all(|row| self.left[*row] > 0 || self.sums[*row] >= self.rows[*row].lo);
+            let possible =
+                rows.iter().all(|row| self.left[*row] > 0 || self.sums[*row] >= self.rows[*row].lo);
             let done = !possible || self.from(at + 1, each);
             rows.iter().for_each(|row| {
                 self.sums[*row] -= value;
@@ -338,11 +279,7 @@ impl Search {
 }
 
 pub fn labels(findings: &Findings) -> Vec<&str> {
-    findings
-        .list()
-        .iter()
-        .map(|finding| finding.label.as_str())
-        .collect()
+    findings.list().iter().map(|finding| finding.label.as_str()).collect()
 }
 
 pub fn report(result: &Result<Release, Findings>) -> AuditReport {

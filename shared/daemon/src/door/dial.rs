@@ -88,15 +88,10 @@ pub async fn dial(target: &Target, tls: &ClientTls) -> Result<TlsStream<TcpStrea
     let work = async {
         let tcp = reach(target).await?;
         let shaken = TlsConnector::from(config).connect(name, tcp).await;
-        shaken.map_err(|source| ConnectError::Handshake {
-            expected: target.expected.clone(),
-            source,
-        })
+        shaken.map_err(|source| ConnectError::Handshake { expected: target.expected.clone(), source })
     };
     let timed = tokio::time::timeout(CONNECT_TIME, work).await;
-    timed.map_err(|_| ConnectError::Slow {
-        address: target.address.clone(),
-    })?
+    timed.map_err(|_| ConnectError::Slow { address: target.address.clone() })?
 }
 
 /// A channel that is connected when this returns, and connects again by itself.
@@ -104,9 +99,7 @@ pub async fn dial(target: &Target, tls: &ClientTls) -> Result<TlsStream<TcpStrea
 /// # Errors
 /// tonic's transport error; [`super::explain`] makes a sentence of it.
 pub async fn connect(target: Target, tls: Arc<ClientTls>) -> Result<Channel, tonic::transport::Error> {
-    endpoint(&target)?
-        .connect_with_connector(connector(target, tls))
-        .await
+    endpoint(&target)?.connect_with_connector(connector(target, tls)).await
 }
 
 /// The same without waiting: errors come with the first call.
@@ -119,14 +112,12 @@ pub fn connect_lazy(target: Target, tls: Arc<ClientTls>) -> Result<Channel, toni
 
 fn endpoint(target: &Target) -> Result<Endpoint, tonic::transport::Error> {
     // `http` to tonic, which must not add TLS of its own; the connector below always does.
-    Ok(
-        Endpoint::from_shared(format!("http://{}", target.expected.dns_name()))?
-            .connect_timeout(CONNECT_TIME)
-            .initial_stream_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
-            .http2_keep_alive_interval(KEEPALIVE)
-            .keep_alive_timeout(KEEPALIVE),
-    )
+    Ok(Endpoint::from_shared(format!("http://{}", target.expected.dns_name()))?
+        .connect_timeout(CONNECT_TIME)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .http2_keep_alive_interval(KEEPALIVE)
+        .keep_alive_timeout(KEEPALIVE))
 }
 
 fn connector(
@@ -143,19 +134,13 @@ fn connector(
 
 async fn reach(target: &Target) -> Result<TcpStream, ConnectError> {
     let first = target.proxy.as_ref().unwrap_or(&target.address);
-    let tcp = |source| ConnectError::Tcp {
-        address: first.clone(),
-        source,
-    };
+    let tcp = |source| ConnectError::Tcp { address: first.clone(), source };
     let mut stream = TcpStream::connect(first.as_str()).await.map_err(tcp)?;
     stream.set_nodelay(true).map_err(tcp)?;
     if let Some(proxy) = &target.proxy {
         let status = ask_proxy(&mut stream, &target.address).await.map_err(tcp)?;
         if !matches!(status, Some(200..=299)) {
-            return Err(ConnectError::Proxy {
-                proxy: proxy.clone(),
-                status,
-            });
+            return Err(ConnectError::Proxy { proxy: proxy.clone(), status });
         }
     }
     Ok(stream)
@@ -175,8 +160,5 @@ async fn ask_proxy(stream: &mut TcpStream, address: &str) -> io::Result<Option<u
     let line = answer.split(|&b| b == b'\r').next().unwrap_or_default();
     let mut words = std::str::from_utf8(line).unwrap_or_default().split(' ');
     let is_http = words.next().is_some_and(|version| version.starts_with("HTTP/1."));
-    Ok(words
-        .next()
-        .filter(|_| is_http)
-        .and_then(|code| code.parse().ok()))
+    Ok(words.next().filter(|_| is_http).and_then(|code| code.parse().ok()))
 }

@@ -162,12 +162,12 @@ fn told_by_alert(alert: &str) -> PeerRefused {
 fn told_by_tls(fault: &TlsFault) -> Option<PeerRefused> {
     match fault {
         TlsFault::AlertReceived(alert) => Some(told_by_alert(&format!("{alert:?}"))),
-        TlsFault::InvalidCertificate(CertificateError::Other(other)) => Some(PeerRefused::ServerNotTrusted(
-            match other.0.downcast_ref::<DoorError>() {
+        TlsFault::InvalidCertificate(CertificateError::Other(other)) => {
+            Some(PeerRefused::ServerNotTrusted(match other.0.downcast_ref::<DoorError>() {
                 Some(ours) => ours.to_string(),
                 None => "certificate".to_owned(),
-            },
-        )),
+            }))
+        }
         TlsFault::InvalidCertificate(reason) => Some(PeerRefused::ServerNotTrusted(reason.to_string())),
         TlsFault::NoCertificatesPresented => Some(PeerRefused::ServerNotTrusted("no certificate".into())),
         _ => None,
@@ -177,9 +177,6 @@ fn told_by_tls(fault: &TlsFault) -> Option<PeerRefused> {
 fn is_cut(error: &(dyn Error + 'static)) -> bool {
     use io::ErrorKind as K;
     error.downcast_ref::<io::Error>().is_some_and(|io| {
-        matches!(
-            io.kind(),
-            K::BrokenPipe | K::ConnectionReset | K::ConnectionAborted | K::UnexpectedEof
-        )
+        matches!(io.kind(), K::BrokenPipe | K::ConnectionReset | K::ConnectionAborted | K::UnexpectedEof)
     })
 }

@@ -82,10 +82,7 @@ pub(super) struct PeerSlot<K: Eq + Hash> {
 
 impl<K: Eq + Hash + Clone> PeerSlots<K> {
     pub(super) fn new(most: usize) -> Self {
-        PeerSlots {
-            open: Arc::default(),
-            most,
-        }
+        PeerSlots { open: Arc::default(), most }
     }
 
     /// A slot for `peer`, or `None` where it has as many as it may.
@@ -96,10 +93,7 @@ impl<K: Eq + Hash + Clone> PeerSlots<K> {
             return None;
         }
         *count += 1;
-        Some(PeerSlot {
-            open: self.open.clone(),
-            peer,
-        })
+        Some(PeerSlot { open: self.open.clone(), peer })
     }
 }
 

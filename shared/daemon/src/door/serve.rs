@@ -100,9 +100,7 @@ fn builder(limits: &Limits) -> tonic::transport::Server {
         .http2_keepalive_interval(Some(KEEPALIVE))
         .http2_keepalive_timeout(Some(KEEPALIVE));
     match limits.connection_age {
-        Some(age) => builder
-            .max_connection_age(age)
-            .max_connection_age_grace(limits.grace),
+        Some(age) => builder.max_connection_age(age).max_connection_age_grace(limits.grace),
         None => builder,
     }
 }
@@ -193,20 +191,9 @@ impl Door {
             None => PeerKey::Address(address.ip()),
         };
         let peer_slot = self.peers.take(key).ok_or(Turned::PeerFull)?;
-        let slot = self
-            .connections
-            .clone()
-            .try_acquire_owned()
-            .map_err(|_| Turned::Full)?;
-        let info = PeerInfo {
-            address,
-            certificate: certificate.map(Arc::new),
-        };
-        Ok(DoorStream {
-            inner,
-            info,
-            _slots: (slot, peer_slot),
-        })
+        let slot = self.connections.clone().try_acquire_owned().map_err(|_| Turned::Full)?;
+        let info = PeerInfo { address, certificate: certificate.map(Arc::new) };
+        Ok(DoorStream { inner, info, _slots: (slot, peer_slot) })
     }
 
     fn certificate_of(&self, stream: &TlsStream<TcpStream>) -> Result<Option<PeerCertificate>, DoorError> {

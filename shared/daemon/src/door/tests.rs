@@ -123,13 +123,7 @@ async fn start(tls: ServerTls, service: WhoAmI, limits: Limits) -> (SocketAddr, 
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (trigger, shutdown) = shutdown::channel();
-    tokio::spawn(serve(
-        listener,
-        Arc::new(tls),
-        Routes::new(service),
-        limits,
-        shutdown,
-    ));
+    tokio::spawn(serve(listener, Arc::new(tls), Routes::new(service), limits, shutdown));
     (address, trigger)
 }
 
@@ -139,22 +133,8 @@ async fn open_with(limits: Limits, roles: &'static [Role]) -> Open {
     let crl = book.sign(&root, now, days(7)).unwrap();
     let gate = Arc::new(Gate::new(root.certificate_der(), crl));
     let tls = ServerTls::mutual(credentials(&root, REGION, now, 90), gate.clone()).unwrap();
-    let (address, trigger) = start(
-        tls,
-        WhoAmI {
-            gate: Some(gate.clone()),
-            roles,
-        },
-        limits,
-    )
-    .await;
-    Open {
-        root,
-        book,
-        gate,
-        address,
-        trigger,
-    }
+    let (address, trigger) = start(tls, WhoAmI { gate: Some(gate.clone()), roles }, limits).await;
+    Open { root, book, gate, address, trigger }
 }
 
 async fn open() -> Open {
@@ -163,11 +143,7 @@ async fn open() -> Open {
 
 impl Open {
     fn target(&self, expected: &str) -> Target {
-        Target {
-            address: self.address.to_string(),
-            proxy: None,
-            expected: identity(expected),
-        }
+        Target { address: self.address.to_string(), proxy: None, expected: identity(expected) }
     }
 
     fn revoke(&mut self, own: &Credentials) {
@@ -181,19 +157,14 @@ impl Open {
         let about = own.about().clone();
         let tls = Arc::new(ClientTls::mutual(own, Some(self.gate.clone())));
         let explained = |e: &(dyn std::error::Error + 'static)| explain(e, Some(&about), Timestamp::now());
-        let channel = connect(self.target(REGION), tls)
-            .await
-            .map_err(|e| explained(&e))?;
+        let channel = connect(self.target(REGION), tls).await.map_err(|e| explained(&e))?;
         who_am_i(&channel).await.map_err(|status| explained(&status))
     }
 }
 
 async fn who_am_i(channel: &Channel) -> Result<String, Status> {
     let mut client = tonic::client::Grpc::new(channel.clone());
-    client
-        .ready()
-        .await
-        .map_err(|e| Status::from_error(Box::new(e)))?;
+    client.ready().await.map_err(|e| Status::from_error(Box::new(e)))?;
     let path = http::uri::PathAndQuery::from_static("/test.WhoAmI/Ask");
     let answer = client.unary(Request::new(vec![1]), path, Raw).await?;
     Ok(String::from_utf8(answer.into_inner()).unwrap())
@@ -212,20 +183,14 @@ async fn a_stranger_without_a_certificate_gets_no_answer() {
     let tls = Arc::new(ClientTls::enrolment([0; 32]));
     // A lax client, which trusts whatever it is shown: the server must refuse by itself.
     let shown = connect(open.target(REGION), tls).await;
-    assert!(
-        shown.is_err(),
-        "the mutual port shows no root, so a pinned client cannot even begin"
-    );
+    assert!(shown.is_err(), "the mutual port shows no root, so a pinned client cannot even begin");
     let mut lax = lax_tls(&open).await;
     let refused = async {
         lax.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await?;
         lax.read_u8().await
     };
     let error = refused.await.unwrap_err();
-    assert_eq!(
-        explain(&error, None, Timestamp::now()),
-        PeerRefused::NoCertificate
-    );
+    assert_eq!(explain(&error, None, Timestamp::now()), PeerRefused::NoCertificate);
 }
 
 /// A TLS client without certificate that verifies the server only by root.
@@ -241,19 +206,14 @@ async fn lax_tls(open: &Open) -> tokio_rustls::client::TlsStream<TcpStream> {
     config.alpn_protocols = vec![b"h2".to_vec()];
     let tcp = TcpStream::connect(open.address).await.unwrap();
     let name = identity(REGION).dns_name().try_into().unwrap();
-    tokio_rustls::TlsConnector::from(Arc::new(config))
-        .connect(name, tcp)
-        .await
-        .unwrap()
+    tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, tcp).await.unwrap()
 }
 
 #[tokio::test]
 async fn a_plain_text_visitor_gets_no_answer() {
     let open = open().await;
     let mut tcp = TcpStream::connect(open.address).await.unwrap();
-    tcp.write_all(b"GET / HTTP/1.1\r\nHost: region\r\n\r\n")
-        .await
-        .unwrap();
+    tcp.write_all(b"GET / HTTP/1.1\r\nHost: region\r\n\r\n").await.unwrap();
     let mut answer = Vec::new();
     let _closed_or_reset = tcp.read_to_end(&mut answer).await;
     assert!(!answer.starts_with(b"HTTP"), "{answer:?}");
@@ -272,10 +232,7 @@ async fn a_certificate_of_another_root_is_refused_with_a_sentence() {
         forged.read_u8().await
     };
     let error = refused.await.unwrap_err();
-    assert_eq!(
-        explain(&error, None, Timestamp::now()),
-        PeerRefused::UnknownAuthority
-    );
+    assert_eq!(explain(&error, None, Timestamp::now()), PeerRefused::UnknownAuthority);
 }
 
 async fn rustls_forged(open: &Open, own: &Credentials) -> tokio_rustls::client::TlsStream<TcpStream> {
@@ -291,10 +248,7 @@ async fn rustls_forged(open: &Open, own: &Credentials) -> tokio_rustls::client::
     config.alpn_protocols = vec![b"h2".to_vec()];
     let tcp = TcpStream::connect(open.address).await.unwrap();
     let name = identity(REGION).dns_name().try_into().unwrap();
-    tokio_rustls::TlsConnector::from(Arc::new(config))
-        .connect(name, tcp)
-        .await
-        .unwrap()
+    tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, tcp).await.unwrap()
 }
 
 #[tokio::test]
@@ -342,13 +296,9 @@ async fn a_client_refuses_a_server_of_another_identity_before_sending_anything()
     let open = open().await;
     let own = credentials(&open.root, NODE, Timestamp::now(), 90);
     let tls = ClientTls::mutual(own, None);
-    let error = dial(&open.target("urn:samman:region:22"), &tls)
-        .await
-        .unwrap_err();
+    let error = dial(&open.target("urn:samman:region:22"), &tls).await.unwrap_err();
     let refused = explain(&error, None, Timestamp::now());
-    let PeerRefused::ServerNotTrusted(why) = refused else {
-        panic!("{refused:?}")
-    };
+    let PeerRefused::ServerNotTrusted(why) = refused else { panic!("{refused:?}") };
     assert_eq!(why, "expected region:22, found region:21");
 }
 
@@ -360,10 +310,7 @@ async fn a_client_refuses_a_revoked_server() {
     let stream = dial(&open.target(REGION), &tls).await.unwrap();
     let server = stream.get_ref().1.peer_certificates().unwrap()[0].to_vec();
     let mut book = open.book.clone();
-    book.revoke(
-        crate::pki::PeerCertificate::parse(&server).unwrap().serial,
-        Timestamp::now(),
-    );
+    book.revoke(crate::pki::PeerCertificate::parse(&server).unwrap().serial, Timestamp::now());
     let crl = book.sign(&open.root, Timestamp::now(), days(7)).unwrap();
     let tls = ClientTls::mutual(own, Some(Arc::new(Gate::new(open.root.certificate_der(), crl))));
     let error = dial(&open.target(REGION), &tls).await.unwrap_err();
@@ -376,16 +323,10 @@ async fn enrolment_trusts_only_the_root_whose_fingerprint_the_invite_holds() {
     let root = root();
     let own = credentials(&root, REGION, Timestamp::now(), 90);
     let tls = ServerTls::enrolment(own).unwrap();
-    let service = WhoAmI {
-        gate: None,
-        roles: &[],
-    };
+    let service = WhoAmI { gate: None, roles: &[] };
     let (address, _trigger) = start(tls, service, Limits::enrolment()).await;
-    let target = |expected| Target {
-        address: address.to_string(),
-        proxy: None,
-        expected: identity(expected),
-    };
+    let target =
+        |expected| Target { address: address.to_string(), proxy: None, expected: identity(expected) };
     let good = Arc::new(ClientTls::enrolment(root.fingerprint()));
     let channel = connect(target(REGION), good.clone()).await.unwrap();
     assert_eq!(who_am_i(&channel).await.unwrap(), "welcome");
@@ -395,10 +336,7 @@ async fn enrolment_trusts_only_the_root_whose_fingerprint_the_invite_holds() {
     let wrong = explain(&error, None, Timestamp::now());
     assert!(matches!(wrong, PeerRefused::ServerNotTrusted(why) if why.contains("fingerprint")));
     let error = dial(&target("urn:samman:region:22"), &good).await.unwrap_err();
-    assert!(matches!(
-        explain(&error, None, Timestamp::now()),
-        PeerRefused::ServerNotTrusted(_)
-    ));
+    assert!(matches!(explain(&error, None, Timestamp::now()), PeerRefused::ServerNotTrusted(_)));
 }
 
 #[tokio::test]
@@ -410,51 +348,30 @@ async fn a_server_that_shows_the_true_root_but_is_not_under_it_is_refused_at_enr
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
-        .with_single_cert(
-            vec![der.into(), truth.certificate_der().to_vec().into()],
-            key.tls_key(),
-        )
+        .with_single_cert(vec![der.into(), truth.certificate_der().to_vec().into()], key.tls_key())
         .unwrap();
     config.alpn_protocols = vec![b"h2".to_vec()];
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     tokio::spawn(async move {
         let (tcp, _) = listener.accept().await.unwrap();
-        let _refused = tokio_rustls::TlsAcceptor::from(Arc::new(config))
-            .accept(tcp)
-            .await;
+        let _refused = tokio_rustls::TlsAcceptor::from(Arc::new(config)).accept(tcp).await;
     });
-    let target = Target {
-        address,
-        proxy: None,
-        expected: identity(REGION),
-    };
-    let error = dial(&target, &ClientTls::enrolment(truth.fingerprint()))
-        .await
-        .unwrap_err();
-    assert!(matches!(
-        explain(&error, None, Timestamp::now()),
-        PeerRefused::ServerNotTrusted(_)
-    ));
+    let target = Target { address, proxy: None, expected: identity(REGION) };
+    let error = dial(&target, &ClientTls::enrolment(truth.fingerprint())).await.unwrap_err();
+    assert!(matches!(explain(&error, None, Timestamp::now()), PeerRefused::ServerNotTrusted(_)));
 }
 
 #[tokio::test]
 async fn a_node_cannot_serve() {
     let root = root();
     let own = credentials(&root, NODE, Timestamp::now(), 90);
-    assert!(matches!(
-        ServerTls::enrolment(own),
-        Err(crate::tls::TlsError::CannotServe(_))
-    ));
+    assert!(matches!(ServerTls::enrolment(own), Err(crate::tls::TlsError::CannotServe(_))));
 }
 
 #[tokio::test]
 async fn a_visitor_who_never_shakes_hands_is_cut_and_blocks_nobody() {
-    let limits = Limits {
-        handshakes: 1,
-        handshake_time: Duration::from_millis(200),
-        ..Limits::default()
-    };
+    let limits = Limits { handshakes: 1, handshake_time: Duration::from_millis(200), ..Limits::default() };
     let open = open_with(limits, &[Role::Node]).await;
     let mut silent = TcpStream::connect(open.address).await.unwrap();
     let own = credentials(&open.root, NODE, Timestamp::now(), 90);
@@ -464,14 +381,7 @@ async fn a_visitor_who_never_shakes_hands_is_cut_and_blocks_nobody() {
 
 #[tokio::test]
 async fn one_certificate_cannot_take_every_connection() {
-    let open = open_with(
-        Limits {
-            per_peer: 2,
-            ..Limits::default()
-        },
-        &[Role::Node],
-    )
-    .await;
+    let open = open_with(Limits { per_peer: 2, ..Limits::default() }, &[Role::Node]).await;
     let greedy = credentials(&open.root, NODE, Timestamp::now(), 90);
     let mut held = Vec::new();
     for _ in 0..2 {
@@ -498,45 +408,16 @@ async fn nobody_there_and_a_refusing_proxy_are_told_apart() {
     let open = open().await;
     let own = credentials(&open.root, NODE, Timestamp::now(), 90);
     let tls = Arc::new(ClientTls::mutual(own, None));
-    let free = TcpListener::bind("127.0.0.1:0")
-        .await
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .to_string();
-    let nobody = Target {
-        address: free,
-        ..open.target(REGION)
-    };
+    let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().to_string();
+    let nobody = Target { address: free, ..open.target(REGION) };
     let error = connect(nobody, tls.clone()).await.unwrap_err();
-    assert!(
-        matches!(
-            explain(&error, None, Timestamp::now()),
-            PeerRefused::Unreachable(_)
-        ),
-        "{error:?}"
-    );
+    assert!(matches!(explain(&error, None, Timestamp::now()), PeerRefused::Unreachable(_)), "{error:?}");
     let refusing = proxy("HTTP/1.1 403 Forbidden\r\n\r\n").await;
-    let error = connect(
-        Target {
-            proxy: Some(refusing),
-            ..open.target(REGION)
-        },
-        tls.clone(),
-    )
-    .await
-    .unwrap_err();
+    let error =
+        connect(Target { proxy: Some(refusing), ..open.target(REGION) }, tls.clone()).await.unwrap_err();
     assert_eq!(explain(&error, None, Timestamp::now()), PeerRefused::Proxy);
     let letting = proxy("HTTP/1.1 200 Connection established\r\nVia: test\r\n\r\n").await;
-    let channel = connect(
-        Target {
-            proxy: Some(letting),
-            ..open.target(REGION)
-        },
-        tls,
-    )
-    .await
-    .unwrap();
+    let channel = connect(Target { proxy: Some(letting), ..open.target(REGION) }, tls).await.unwrap();
     assert_eq!(who_am_i(&channel).await.unwrap(), NODE);
 }
 
@@ -564,10 +445,7 @@ async fn proxy(answer: &'static str) -> String {
 async fn a_door_with_a_stale_list_answers_nobody_and_says_so() {
     let mut open = open().await;
     let own = credentials(&open.root, NODE, Timestamp::now(), 90);
-    let stale = open
-        .book
-        .sign(&open.root, Timestamp::now() - days(9), days(7))
-        .unwrap();
+    let stale = open.book.sign(&open.root, Timestamp::now() - days(9), days(7)).unwrap();
     open.gate.install(stale).unwrap();
     let refused = open.call_as(own).await.unwrap_err();
     assert!(
@@ -584,12 +462,7 @@ async fn a_lazy_channel_that_reaches_the_wrong_server_says_so_at_the_first_call(
     let channel = connect_lazy(open.target("urn:samman:region:22"), tls).unwrap();
     let status = who_am_i(&channel).await.unwrap_err();
     let refused = explain(&status, None, Timestamp::now());
-    assert!(
-        refused
-            .to_string()
-            .contains("expected region:22, found region:21"),
-        "{refused:?}"
-    );
+    assert!(refused.to_string().contains("expected region:22, found region:21"), "{refused:?}");
 }
 
 #[test]
@@ -597,30 +470,16 @@ fn a_cut_connection_is_explained_by_our_own_expired_certificate() {
     let root = root();
     let own = credentials(&root, NODE, Timestamp::now() - days(91), 90);
     let cut = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
-    assert_eq!(
-        explain(&cut, Some(own.about()), Timestamp::now()),
-        PeerRefused::Expired
-    );
+    assert_eq!(explain(&cut, Some(own.about()), Timestamp::now()), PeerRefused::Expired);
     assert_eq!(explain(&cut, None, Timestamp::now()), PeerRefused::Closed);
 }
 
 #[tokio::test]
 async fn shutdown_ends_the_door_in_time_even_with_idle_connections() {
-    let open = open_with(
-        Limits {
-            grace: Duration::from_millis(200),
-            ..Limits::default()
-        },
-        &[Role::Node],
-    )
-    .await;
+    let open =
+        open_with(Limits { grace: Duration::from_millis(200), ..Limits::default() }, &[Role::Node]).await;
     let own = credentials(&open.root, NODE, Timestamp::now(), 90);
-    let channel = connect(
-        open.target(REGION),
-        Arc::new(ClientTls::mutual(own.clone(), None)),
-    )
-    .await
-    .unwrap();
+    let channel = connect(open.target(REGION), Arc::new(ClientTls::mutual(own.clone(), None))).await.unwrap();
     assert!(who_am_i(&channel).await.is_ok());
     open.trigger.stop();
     for _ in 0..100 {

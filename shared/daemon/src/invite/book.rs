@@ -86,8 +86,7 @@ impl InviteBook {
     /// Takes back the open invite of an identity; whether there was one.
     pub fn withdraw(&mut self, identity: &Identity) -> bool {
         let before = self.entries.len();
-        self.entries
-            .retain(|entry| entry.redeemed.is_some() || entry.identity != *identity);
+        self.entries.retain(|entry| entry.redeemed.is_some() || entry.identity != *identity);
         self.entries.len() < before
     }
 
@@ -102,10 +101,7 @@ impl InviteBook {
         public_key: &[u8; 32],
         now: Timestamp,
     ) -> Result<Redemption, InviteError> {
-        let entry = self
-            .find(claim.id())
-            .map(|place| &self.entries[place])
-            .ok_or(InviteError::Unknown)?;
+        let entry = self.find(claim.id()).map(|place| &self.entries[place]).ok_or(InviteError::Unknown)?;
         if !claim.holds(&entry.key, csr_der) {
             return Err(InviteError::Unknown);
         }
@@ -129,10 +125,7 @@ impl InviteBook {
         certificate: Vec<u8>,
     ) -> Result<(), InviteError> {
         let place = self.find(claim.id()).ok_or(InviteError::Unknown)?;
-        let redeemed = Some(Redeemed {
-            public_key,
-            certificate,
-        });
+        let redeemed = Some(Redeemed { public_key, certificate });
         let slot = &mut self.entries[place].redeemed;
         if slot.is_some() && *slot != redeemed {
             return Err(InviteError::AlreadyRecorded);
@@ -144,20 +137,14 @@ impl InviteBook {
     /// Drops open invites past their end; how many.
     pub fn expire(&mut self, now: Timestamp) -> usize {
         let before = self.entries.len();
-        self.entries
-            .retain(|entry| entry.redeemed.is_some() || now.as_second() < entry.expires);
+        self.entries.retain(|entry| entry.redeemed.is_some() || now.as_second() < entry.expires);
         before - self.entries.len()
     }
 
     /// Identities with an open invite, and its end, for the operator's page.
     pub fn open(&self) -> impl Iterator<Item = (&Identity, Timestamp)> {
         let open = self.entries.iter().filter(|entry| entry.redeemed.is_none());
-        open.map(|e| {
-            (
-                &e.identity,
-                Timestamp::from_second(e.expires).unwrap_or(Timestamp::MAX),
-            )
-        })
+        open.map(|e| (&e.identity, Timestamp::from_second(e.expires).unwrap_or(Timestamp::MAX)))
     }
 
     /// Compares with every entry without stopping early.
@@ -168,11 +155,7 @@ impl InviteBook {
             place.conditional_assign(&index, same);
             found |= same;
         }
-        if bool::from(found) {
-            usize::try_from(place).ok()
-        } else {
-            None
-        }
+        if bool::from(found) { usize::try_from(place).ok() } else { None }
     }
 }
 
@@ -198,22 +181,12 @@ mod tests {
         let (book, token) = book();
         let refused = book.redeem(&token.claim(CSR), b"the region's own request", &[1; 32], at());
         assert_eq!(refused, Err(InviteError::Unknown));
-        assert!(
-            !token
-                .claim(CSR)
-                .to_bytes()
-                .windows(32)
-                .any(|part| part == token.as_bytes())
-        );
+        assert!(!token.claim(CSR).to_bytes().windows(32).any(|part| part == token.as_bytes()));
     }
 
     fn book() -> (InviteBook, Token) {
         let (mut book, token) = (InviteBook::default(), Token::generate().unwrap());
-        book.issue(
-            identity("urn:samman:node:2181"),
-            &Token::generate().unwrap(),
-            at() + days(14),
-        );
+        book.issue(identity("urn:samman:node:2181"), &Token::generate().unwrap(), at() + days(14));
         book.issue(identity("urn:samman:node:2180"), &token, at() + days(14));
         (book, token)
     }
@@ -223,8 +196,7 @@ mod tests {
         let (mut book, token) = book();
         let issue = Redemption::Issue(identity("urn:samman:node:2180"));
         assert_eq!(redeem(&book, &token, &[1; 32], at()), Ok(issue));
-        book.record(&token.claim(CSR), [1; 32], b"certificate".to_vec())
-            .unwrap();
+        book.record(&token.claim(CSR), [1; 32], b"certificate".to_vec()).unwrap();
         let repeat = Ok(Redemption::Repeat(b"certificate".to_vec()));
         assert_eq!(redeem(&book, &token, &[1; 32], at()), repeat);
         assert_eq!(redeem(&book, &token, &[1; 32], at() + days(30)), repeat);
@@ -233,10 +205,7 @@ mod tests {
             book.record(&token.claim(CSR), [2; 32], b"other".to_vec()),
             Err(InviteError::AlreadyRecorded)
         );
-        assert_eq!(
-            book.record(&token.claim(CSR), [1; 32], b"certificate".to_vec()),
-            Ok(())
-        );
+        assert_eq!(book.record(&token.claim(CSR), [1; 32], b"certificate".to_vec()), Ok(()));
     }
 
     #[test]
@@ -256,10 +225,7 @@ mod tests {
         assert_eq!(redeem(&book, &first, &[1; 32], at()), Err(InviteError::Unknown));
         book.record(&second.claim(CSR), [1; 32], b"c".to_vec()).unwrap();
         book.issue(identity("urn:samman:node:2180"), &first, at() + days(14));
-        assert!(matches!(
-            redeem(&book, &second, &[1; 32], at()),
-            Ok(Redemption::Repeat(_))
-        ));
+        assert!(matches!(redeem(&book, &second, &[1; 32], at()), Ok(Redemption::Repeat(_))));
     }
 
     #[test]

@@ -92,19 +92,9 @@ impl InviteFile {
 fn without_values(error: ConfigError) -> ConfigError {
     let about_keys = |text: &str| text.starts_with("unknown field") || text.starts_with("missing field");
     match error {
-        ConfigError::Syntax {
-            file,
-            line,
-            column,
-            message,
-        } if !about_keys(&message) => {
+        ConfigError::Syntax { file, line, column, message } if !about_keys(&message) => {
             let message = "not an invite: expected `key = \"value\"`".to_owned();
-            ConfigError::Syntax {
-                file,
-                line,
-                column,
-                message,
-            }
+            ConfigError::Syntax { file, line, column, message }
         }
         other => other,
     }
@@ -116,21 +106,13 @@ impl TryFrom<RawInvite> for InviteFile {
     fn try_from(raw: RawInvite) -> Result<Self, FieldError> {
         let token = Zeroizing::new(raw.token);
         if raw.format != FORMAT {
-            return Err(FieldError::new(
-                "format",
-                format!("{FORMAT}; this invite is for another version"),
-            ));
+            return Err(FieldError::new("format", format!("{FORMAT}; this invite is for another version")));
         }
-        let party = |key: &str, text: &str| {
-            text.parse::<Identity>()
-                .map_err(|e| FieldError::new(key, e.to_string()))
-        };
+        let party =
+            |key: &str, text: &str| text.parse::<Identity>().map_err(|e| FieldError::new(key, e.to_string()));
         let (identity, server) = (party("identity", &raw.identity)?, party("server", &raw.server)?);
         if !server.role().serves() {
-            return Err(FieldError::new(
-                "server",
-                format!("a coordinator, not a {}", Role::Node),
-            ));
+            return Err(FieldError::new("server", format!("a coordinator, not a {}", Role::Node)));
         }
         let mut root_sha256 = [0; 32];
         hex::decode_to_slice(&raw.root_sha256, &mut root_sha256)
@@ -152,10 +134,8 @@ impl TryFrom<RawInvite> for InviteFile {
 
 fn host_and_port(key: &str, text: String) -> Result<String, FieldError> {
     let fits = |c: char| c.is_ascii_alphanumeric() || "-.:[]".contains(c);
-    let port = text
-        .rsplit_once(':')
-        .filter(|(host, _)| !host.is_empty())
-        .map(|(_, port)| port.parse::<u16>());
+    let port =
+        text.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port.parse::<u16>());
     match port {
         Some(Ok(1..)) if text.chars().all(fits) => Ok(text),
         _ => Err(FieldError::new(key, "host:port")),
@@ -182,10 +162,7 @@ mod tests {
     #[test]
     fn an_invite_reads_back_as_it_was_written() {
         let invite = invite();
-        assert_eq!(
-            InviteFile::parse(Path::new("i.toml"), &invite.to_toml()).unwrap(),
-            invite
-        );
+        assert_eq!(InviteFile::parse(Path::new("i.toml"), &invite.to_toml()).unwrap(), invite);
     }
 
     #[test]
@@ -207,13 +184,8 @@ mod tests {
             ("token = \"", "token = [\"", "not an invite"),
         ] {
             let bent = text.replacen(from, to, 1);
-            let error = InviteFile::parse(Path::new("i.toml"), &bent)
-                .unwrap_err()
-                .to_string();
-            assert!(
-                error.starts_with("i.toml") && error.contains(names),
-                "{names}: {error}"
-            );
+            let error = InviteFile::parse(Path::new("i.toml"), &bent).unwrap_err().to_string();
+            assert!(error.starts_with("i.toml") && error.contains(names), "{names}: {error}");
             assert!(!error.contains(&secret[..60]), "{error}");
         }
     }

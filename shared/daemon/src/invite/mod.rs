@@ -80,11 +80,7 @@ impl Token {
     }
 
     fn derived(&self, purpose: &[u8]) -> [u8; 32] {
-        Sha256::new()
-            .chain_update(purpose)
-            .chain_update(self.0.as_slice())
-            .finalize()
-            .into()
+        Sha256::new().chain_update(purpose).chain_update(self.0.as_slice()).finalize().into()
     }
 
     /// Names the invite at the issuer.
@@ -121,10 +117,7 @@ impl Claim {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, TokenError> {
         let (id, proof) = bytes.split_at_checked(32).ok_or(TokenError::Malformed)?;
         let array = |part: &[u8]| part.try_into().map_err(|_| TokenError::Malformed);
-        Ok(Claim {
-            id: array(id)?,
-            proof: array(proof)?,
-        })
+        Ok(Claim { id: array(id)?, proof: array(proof)? })
     }
 
     /// The invite's name.

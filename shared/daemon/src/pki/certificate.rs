@@ -120,11 +120,7 @@ impl PeerCertificate {
     /// certificate goes on.
     pub fn key_id(&self) -> [u8; 32] {
         use sha2::{Digest, Sha256};
-        Sha256::new()
-            .chain_update(b"samman/v1 key\0")
-            .chain_update(self.public_key)
-            .finalize()
-            .into()
+        Sha256::new().chain_update(b"samman/v1 key\0").chain_update(self.public_key).finalize().into()
     }
 
     /// Whether `now` lies in the validity, both ends included (RFC 5280, 4.1.2.5).
@@ -145,12 +141,8 @@ impl PeerCertificate {
 }
 
 fn identity_of(parsed: &X509Certificate<'_>) -> Result<Identity, CertificateError> {
-    let extension = parsed
-        .subject_alternative_name()
-        .map_err(|_| CertificateError::Malformed)?;
-    let names = extension
-        .map(|e| e.value.general_names.as_slice())
-        .unwrap_or_default();
+    let extension = parsed.subject_alternative_name().map_err(|_| CertificateError::Malformed)?;
+    let names = extension.map(|e| e.value.general_names.as_slice()).unwrap_or_default();
     let uris: Vec<&str> = names
         .iter()
         .filter_map(|name| match name {
@@ -178,11 +170,7 @@ fn public_key_of(parsed: &X509Certificate<'_>) -> Result<[u8; 32], CertificateEr
     if info.algorithm.algorithm != OID_SIG_ED25519 {
         return Err(CertificateError::NotEd25519);
     }
-    info.subject_public_key
-        .data
-        .as_ref()
-        .try_into()
-        .map_err(|_| CertificateError::NotEd25519)
+    info.subject_public_key.data.as_ref().try_into().map_err(|_| CertificateError::NotEd25519)
 }
 
 pub(super) fn instant(unix: i64) -> Result<Timestamp, CertificateError> {
@@ -231,10 +219,7 @@ mod tests {
     fn trailing_bytes_and_cut_certificates_are_refused() {
         let (_, mut der) = issue_for(&root(), "urn:samman:node:2180", at(), 90);
         for cut in [0, 1, 20, der.len() - 1] {
-            assert_eq!(
-                PeerCertificate::parse(&der[..cut]),
-                Err(CertificateError::Malformed)
-            );
+            assert_eq!(PeerCertificate::parse(&der[..cut]), Err(CertificateError::Malformed));
         }
         der.push(0);
         assert_eq!(PeerCertificate::parse(&der), Err(CertificateError::Malformed));

@@ -86,11 +86,7 @@ pub(crate) static ALGORITHMS: &[&dyn SignatureVerificationAlgorithm] = &[webpki:
 /// # Errors
 /// [`DoorError::WrongRoot`].
 pub fn verify_root(root_der: &[u8], expected: &[u8; 32]) -> Result<(), DoorError> {
-    if fingerprint(root_der) == *expected {
-        Ok(())
-    } else {
-        Err(DoorError::WrongRoot)
-    }
+    if fingerprint(root_der) == *expected { Ok(()) } else { Err(DoorError::WrongRoot) }
 }
 
 /// Checks a certificate against the root, `now` and, where given, the revocation list, and returns what it says.
@@ -111,20 +107,11 @@ pub fn verify_chain(
     let root = CertificateDer::from(root_der);
     let anchor = anchor_from_trusted_cert(&root).map_err(|_| DoorError::WrongRoot)?;
     let lists: Vec<&webpki::CertRevocationList<'static>> = crl.map(Crl::list).into_iter().collect();
-    let revocation = RevocationOptionsBuilder::new(&lists)
-        .ok()
-        .map(RevocationOptionsBuilder::build);
+    let revocation = RevocationOptionsBuilder::new(&lists).ok().map(RevocationOptionsBuilder::build);
     let time = UnixTime::since_unix_epoch(Duration::from_secs(unix_seconds(now)));
     let anchors = [anchor];
-    let checked = end.verify_for_usage(
-        ALGORITHMS,
-        &anchors,
-        &[],
-        time,
-        KeyUsage::client_auth(),
-        revocation,
-        None,
-    );
+    let checked =
+        end.verify_for_usage(ALGORITHMS, &anchors, &[], time, KeyUsage::client_auth(), revocation, None);
     checked.map_err(|error| refusal(error, &peer))?;
     Ok(peer)
 }
@@ -133,9 +120,7 @@ fn refusal(error: webpki::Error, peer: &PeerCertificate) -> DoorError {
     use webpki::Error as E;
     match error {
         E::CertExpired { .. } => DoorError::Expired { at: peer.not_after },
-        E::CertNotValidYet { .. } => DoorError::NotYetValid {
-            from: peer.not_before,
-        },
+        E::CertNotValidYet { .. } => DoorError::NotYetValid { from: peer.not_before },
         E::CertRevoked => DoorError::Revoked,
         E::RequiredEkuNotFoundContext(_) | E::CaUsedAsEndEntity => DoorError::WrongPurpose,
         // Unknown issuer, bad signature, unknown status (a list of another root), and whatever else the
@@ -204,10 +189,7 @@ mod tests {
         for place in 0..der.len() {
             let mut bent = der.clone();
             bent[place] ^= 0x01;
-            assert!(
-                verify_chain(&bent, root.certificate_der(), None, at()).is_err(),
-                "byte {place}"
-            );
+            assert!(verify_chain(&bent, root.certificate_der(), None, at()).is_err(), "byte {place}");
         }
     }
 

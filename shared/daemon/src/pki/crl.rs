@@ -62,9 +62,7 @@ impl Crl {
         }
         let number = parsed.crl_number().ok_or(CrlError::Missing("number"))?;
         let number = u64::try_from(number).map_err(|_| CrlError::Malformed)?;
-        let next = parsed
-            .next_update()
-            .ok_or(CrlError::Missing("date of the next list"))?;
+        let next = parsed.next_update().ok_or(CrlError::Missing("date of the next list"))?;
         let date = |unix| instant(unix).map_err(|_| CrlError::Malformed);
         let owned = OwnedCertRevocationList::from_der(der).map_err(|_| CrlError::Malformed)?;
         Ok(Crl {
@@ -190,17 +188,11 @@ mod tests {
     fn a_list_of_another_root_or_with_a_flipped_bit_is_refused() {
         let (ours, theirs) = (root(), root());
         let crl = RevocationBook::default().sign(&theirs, at(), days(7)).unwrap();
-        assert_eq!(
-            Crl::parse(crl.der(), ours.certificate_der()).unwrap_err(),
-            CrlError::NotByRoot
-        );
+        assert_eq!(Crl::parse(crl.der(), ours.certificate_der()).unwrap_err(), CrlError::NotByRoot);
         for place in 0..crl.der().len() {
             let mut bent = crl.der().to_vec();
             bent[place] ^= 1;
-            assert!(
-                Crl::parse(&bent, theirs.certificate_der()).is_err(),
-                "byte {place}"
-            );
+            assert!(Crl::parse(&bent, theirs.certificate_der()).is_err(), "byte {place}");
         }
     }
 

@@ -74,10 +74,7 @@ impl Key {
     /// [`KeyError::Malformed`].
     pub fn from_pkcs8(der: &[u8]) -> Result<Self, KeyError> {
         let pair = Ed25519KeyPair::from_pkcs8(der).map_err(|_| KeyError::Malformed)?;
-        Ok(Key {
-            pkcs8: Zeroizing::new(der.to_vec()),
-            pair,
-        })
+        Ok(Key { pkcs8: Zeroizing::new(der.to_vec()), pair })
     }
 
     /// Reads PEM (`PRIVATE KEY`).
@@ -94,10 +91,7 @@ impl Key {
     /// # Errors
     /// [`KeyError`], each naming the file.
     pub fn load(path: &Path) -> Result<Self, KeyError> {
-        let io = |source| KeyError::Io {
-            path: path.to_owned(),
-            source,
-        };
+        let io = |source| KeyError::Io { path: path.to_owned(), source };
         check_private(path)?;
         let pem = Zeroizing::new(fs::read(path).map_err(io)?);
         Key::from_pem(&pem)
@@ -109,18 +103,11 @@ impl Key {
     /// [`KeyError::Exists`] where a file is already, [`KeyError::Io`].
     pub fn store(&self, path: &Path) -> Result<(), KeyError> {
         let io = |source: io::Error| match source.kind() {
-            io::ErrorKind::AlreadyExists => KeyError::Exists {
-                path: path.to_owned(),
-            },
-            _ => KeyError::Io {
-                path: path.to_owned(),
-                source,
-            },
+            io::ErrorKind::AlreadyExists => KeyError::Exists { path: path.to_owned() },
+            _ => KeyError::Io { path: path.to_owned(), source },
         };
         let mut file = create_private(path).map_err(io)?;
-        file.write_all(self.to_pem().as_bytes())
-            .and_then(|()| file.sync_all())
-            .map_err(io)?;
+        file.write_all(self.to_pem().as_bytes()).and_then(|()| file.sync_all()).map_err(io)?;
         match path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             Some(parent) => File::open(parent).and_then(|dir| dir.sync_all()).map_err(io),
             None => Ok(()),
@@ -166,9 +153,7 @@ impl fmt::Debug for Key {
 
 /// Whether `signature` over `message` is by the holder of `public_key`.
 pub fn verify_signature(public_key: &[u8; 32], message: &[u8], signature: &[u8]) -> bool {
-    UnparsedPublicKey::new(&ED25519, public_key)
-        .verify(message, signature)
-        .is_ok()
+    UnparsedPublicKey::new(&ED25519, public_key).verify(message, signature).is_ok()
 }
 
 /// PEM (RFC 7468): 64 characters a line.
@@ -180,11 +165,7 @@ pub(crate) fn pem_text(label: &str, der: &[u8]) -> String {
             let word = group.iter().fold(0u32, |w, &b| (w << 8) | u32::from(b)) << (8 * (3 - group.len()));
             for place in 0..4 {
                 let digit = ALPHABET[(word >> (18 - 6 * place)) as usize & 63];
-                out.push(if place <= group.len() {
-                    char::from(digit)
-                } else {
-                    '='
-                });
+                out.push(if place <= group.len() { char::from(digit) } else { '=' });
             }
         }
         out.push('\n');
@@ -196,11 +177,7 @@ pub(crate) fn pem_text(label: &str, der: &[u8]) -> String {
 #[cfg(unix)]
 fn create_private(path: &Path) -> io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt as _;
-    OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
 
 #[cfg(not(unix))]
@@ -212,16 +189,10 @@ fn create_private(path: &Path) -> io::Result<File> {
 #[cfg(unix)]
 fn check_private(path: &Path) -> Result<(), KeyError> {
     use std::os::unix::fs::PermissionsExt as _;
-    let metadata = fs::metadata(path).map_err(|source| KeyError::Io {
-        path: path.to_owned(),
-        source,
-    })?;
+    let metadata = fs::metadata(path).map_err(|source| KeyError::Io { path: path.to_owned(), source })?;
     let mode = metadata.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
-        return Err(KeyError::TooOpen {
-            path: path.to_owned(),
-            mode,
-        });
+        return Err(KeyError::TooOpen { path: path.to_owned(), mode });
     }
     Ok(())
 }
@@ -253,10 +224,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("node.key");
         Key::generate().unwrap().store(&path).unwrap();
-        assert!(matches!(
-            Key::generate().unwrap().store(&path),
-            Err(KeyError::Exists { .. })
-        ));
+        assert!(matches!(Key::generate().unwrap().store(&path), Err(KeyError::Exists { .. })));
     }
 
     #[cfg(unix)]
@@ -268,10 +236,7 @@ mod tests {
         Key::generate().unwrap().store(&path).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
-        assert!(matches!(
-            Key::load(&path),
-            Err(KeyError::TooOpen { mode: 0o640, .. })
-        ));
+        assert!(matches!(Key::load(&path), Err(KeyError::TooOpen { mode: 0o640, .. })));
     }
 
     #[test]

@@ -106,12 +106,7 @@ impl Root {
     pub fn from_parts(der: Vec<u8>, key: Key) -> Result<Self, IssueError> {
         let not_after = check_root(&der, &key)?;
         let issuer = Issuer::from_ca_cert_der(&CertificateDer::from(der.as_slice()), key.rcgen()?)?;
-        Ok(Root {
-            der,
-            key,
-            issuer,
-            not_after,
-        })
+        Ok(Root { der, key, issuer, not_after })
     }
 
     /// Reads `root.pem` and `root.key` in `directory`.
@@ -233,12 +228,8 @@ fn end_params(identity: &Identity) -> Result<CertificateParams, IssueError> {
     params.subject_alt_names = vec![SanType::URI(identity.uri().try_into()?)];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
     if identity.role().serves() {
-        params
-            .subject_alt_names
-            .push(SanType::DnsName(identity.dns_name().try_into()?));
-        params
-            .extended_key_usages
-            .push(ExtendedKeyUsagePurpose::ServerAuth);
+        params.subject_alt_names.push(SanType::DnsName(identity.dns_name().try_into()?));
+        params.extended_key_usages.push(ExtendedKeyUsagePurpose::ServerAuth);
     }
     Ok(params)
 }
@@ -286,9 +277,7 @@ mod tests {
         greedy.subject_alt_names = vec![SanType::URI("urn:samman:national:00".try_into().unwrap())];
         greedy.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let csr = greedy.serialize_request(&key.rcgen().unwrap()).unwrap();
-        let der = root
-            .issue(csr.der(), &identity("urn:samman:node:2180"), at(), 90)
-            .unwrap();
+        let der = root.issue(csr.der(), &identity("urn:samman:node:2180"), at(), 90).unwrap();
         let read = PeerCertificate::parse(&der).unwrap();
         assert_eq!(read.identity, identity("urn:samman:node:2180"));
         let (_, parsed) = X509Certificate::from_der(&der).unwrap();
@@ -317,14 +306,8 @@ mod tests {
         let root = Root::create(now, days(100)).unwrap();
         let csr = Csr::create(&key).unwrap();
         let node = identity("urn:samman:node:2180");
-        assert!(matches!(
-            root.issue(&csr, &node, now, 101),
-            Err(IssueError::Life { days: 101 })
-        ));
-        assert!(matches!(
-            root.issue(&csr, &node, now, 0),
-            Err(IssueError::Life { .. })
-        ));
+        assert!(matches!(root.issue(&csr, &node, now, 101), Err(IssueError::Life { days: 101 })));
+        assert!(matches!(root.issue(&csr, &node, now, 0), Err(IssueError::Life { .. })));
         assert!(root.issue(&csr, &node, now, 99).is_ok());
     }
 

@@ -75,11 +75,7 @@ mod tests {
 
     #[test]
     fn the_way_does_not_matter_and_every_difference_does() {
-        let (a, b, c) = (
-            entry_hash("a", b"1"),
-            entry_hash("b", b"2"),
-            entry_hash("a", b"2"),
-        );
+        let (a, b, c) = (entry_hash("a", b"1"), entry_hash("b", b"2"), entry_hash("a", b"2"));
         let mut one = ContentDigest::default();
         one.add(&a);
         one.add(&b);

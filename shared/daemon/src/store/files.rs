@@ -8,11 +8,7 @@ use std::path::Path;
 
 /// Makes the directory's entries durable. Elsewhere than on Unix renames are durable by themselves.
 pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
-    if cfg!(unix) {
-        File::open(path)?.sync_all()
-    } else {
-        Ok(())
-    }
+    if cfg!(unix) { File::open(path)?.sync_all() } else { Ok(()) }
 }
 
 /// Replaces `path` by `content`, whole or not at all.

@@ -54,10 +54,7 @@ pub(super) fn read(path: &Path, mut each: impl FnMut(u64, Vec<Change>)) -> Resul
     let file = File::open(path).map_err(io)?;
     let size = file.metadata().map_err(io)?.len();
     let mut reader = BufReader::with_capacity(1 << 20, file);
-    let corrupt = |what| StoreError::Corrupt {
-        path: path.to_owned(),
-        what,
-    };
+    let corrupt = |what| StoreError::Corrupt { path: path.to_owned(), what };
     let mut head = [0; FILE_HEAD];
     if size < FILE_HEAD as u64 {
         return Err(corrupt("the journal is cut inside its head"));
@@ -67,25 +64,14 @@ pub(super) fn read(path: &Path, mut each: impl FnMut(u64, Vec<Change>)) -> Resul
         return Err(corrupt("this is not a journal of this version"));
     }
     let base = u64::from_le_bytes(head[8..].try_into().map_err(|_| corrupt("journal head"))?);
-    let mut end = End {
-        chain: Sha256::digest(head).into(),
-        sequence: base,
-        bytes: FILE_HEAD as u64,
-        torn: false,
-    };
+    let mut end =
+        End { chain: Sha256::digest(head).into(), sequence: base, bytes: FILE_HEAD as u64, torn: false };
     while end.bytes < size {
         match next(&mut reader, &end, size - end.bytes).map_err(io)? {
-            Next::Record {
-                sequence,
-                chain,
-                body,
-            } => {
+            Next::Record { sequence, chain, body } => {
                 let in_order = sequence == end.sequence + 1 || (sequence == base && end.sequence == base);
                 let changes = decode(&body).filter(|_| in_order);
-                each(
-                    sequence,
-                    changes.ok_or(corrupt("a journal record is out of order or unreadable"))?,
-                );
+                each(sequence, changes.ok_or(corrupt("a journal record is out of order or unreadable"))?);
                 end = End {
                     chain,
                     sequence,
@@ -101,11 +87,7 @@ pub(super) fn read(path: &Path, mut each: impl FnMut(u64, Vec<Change>)) -> Resul
 }
 
 enum Next {
-    Record {
-        sequence: u64,
-        chain: Chain,
-        body: Vec<u8>,
-    },
+    Record { sequence: u64, chain: Chain, body: Vec<u8> },
     Torn,
     Corrupt,
 }
@@ -134,11 +116,7 @@ fn next(reader: &mut impl io::Read, end: &End, left: u64) -> io::Result<Next> {
     reader.read_exact(&mut body)?;
     let chain = body_check(&end.chain, sequence, &body);
     Ok(match head[20..] == chain {
-        true => Next::Record {
-            sequence,
-            chain,
-            body,
-        },
+        true => Next::Record { sequence, chain, body },
         false if u64::from(length) == body_left => Next::Torn,
         false => Next::Corrupt,
     })
@@ -226,12 +204,7 @@ fn write_record(out: &mut impl io::Write, end: &End, sequence: u64, body: &[u8])
     head[20..].copy_from_slice(&chain);
     out.write_all(&head)?;
     out.write_all(body)?;
-    Ok(End {
-        chain,
-        sequence,
-        bytes: end.bytes + (RECORD_HEAD + body.len()) as u64,
-        torn: false,
-    })
+    Ok(End { chain, sequence, bytes: end.bytes + (RECORD_HEAD + body.len()) as u64, torn: false })
 }
 
 /// Why a new journal did not take the old one's place.
@@ -256,16 +229,10 @@ impl Journal {
         let io = |e| StoreError::io(path, e);
         let mut file = OpenOptions::new().write(true).open(path).map_err(io)?;
         if end.torn {
-            file.set_len(end.bytes)
-                .and_then(|()| file.sync_all())
-                .map_err(io)?;
+            file.set_len(end.bytes).and_then(|()| file.sync_all()).map_err(io)?;
         }
         file.seek(SeekFrom::Start(end.bytes)).map_err(io)?;
-        Ok(Journal {
-            path: path.to_owned(),
-            file,
-            end: End { torn: false, ..end },
-        })
+        Ok(Journal { path: path.to_owned(), file, end: End { torn: false, ..end } })
     }
 
     /// Writes a new journal that begins with `entries` as of `sequence` and puts it in the place of `path`.
@@ -294,12 +261,8 @@ impl Journal {
         head[8..].copy_from_slice(&sequence.to_le_bytes());
         let mut out = BufWriter::new(File::create(&aside).map_err(io)?);
         out.write_all(&head).map_err(io)?;
-        let mut end = End {
-            chain: Sha256::digest(head).into(),
-            sequence,
-            bytes: FILE_HEAD as u64,
-            torn: false,
-        };
+        let mut end =
+            End { chain: Sha256::digest(head).into(), sequence, bytes: FILE_HEAD as u64, torn: false };
         for entry in entries {
             let (key, value) = entry?;
             let body = encode([(key.as_str(), Some(value.as_slice()))].into_iter());
@@ -307,11 +270,7 @@ impl Journal {
         }
         let file = out.into_inner().map_err(|e| io(e.into_error()))?;
         file.sync_all().map_err(io)?;
-        Ok(Journal {
-            path: path.to_owned(),
-            file,
-            end,
-        })
+        Ok(Journal { path: path.to_owned(), file, end })
     }
 
     /// The second half: renames the file over the journal.
@@ -393,9 +352,7 @@ mod tests {
         let ends: Vec<usize> = {
             let size = |b: &Vec<Change>| encode(b.iter().map(|(k, v)| (k.as_str(), v.as_deref()))).len();
             let sizes: Vec<usize> = three().iter().map(size).collect();
-            (0..=3)
-                .map(|n| FILE_HEAD + sizes[..n].iter().map(|s| s + RECORD_HEAD).sum::<usize>())
-                .collect()
+            (0..=3).map(|n| FILE_HEAD + sizes[..n].iter().map(|s| s + RECORD_HEAD).sum::<usize>()).collect()
         };
         assert_eq!(ends[3], whole.len());
         for cut in FILE_HEAD..=whole.len() {
@@ -432,10 +389,7 @@ mod tests {
             let mut bent = whole.clone();
             bent[place] ^= 0x10;
             fs::write(&path, bent).unwrap();
-            assert!(
-                matches!(read_all(&path), Err(StoreError::Corrupt { .. })),
-                "byte {place}"
-            );
+            assert!(matches!(read_all(&path), Err(StoreError::Corrupt { .. })), "byte {place}");
         }
     }
 

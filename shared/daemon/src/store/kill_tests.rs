@@ -18,18 +18,14 @@ fn a_child_commits_until_it_is_killed() {
     };
     let bytes: usize = std::env::var(BYTES).unwrap().parse().unwrap();
     // Small batches: compacted often, so that the kill also meets compaction. Large ones: never, to fill the disk.
-    let options = StoreOptions {
-        compact_above: if bytes < 10_000 { 20_000 } else { u64::MAX },
-    };
+    let options = StoreOptions { compact_above: if bytes < 10_000 { 20_000 } else { u64::MAX } };
     let store = SledStore::open_with(Path::new(&directory), options).unwrap();
     let mut n = store.get("last").unwrap().map_or(0, |v| number(&v));
     loop {
         n += 1;
         let value = n.to_string().into_bytes();
         let padded = [value.clone(), vec![b' '; bytes]].concat();
-        let batch = Batch::new()
-            .put(format!("a/{n:06}"), value.clone())
-            .put("pad", padded);
+        let batch = Batch::new().put(format!("a/{n:06}"), value.clone()).put("pad", padded);
         if let Err(error) = store.commit(batch.put(format!("b/{n:06}"), value.clone()).put("last", value)) {
             println!("\nrefused {error}");
             return;
@@ -45,11 +41,7 @@ fn number(value: &[u8]) -> u64 {
 
 fn child(mut command: Command, directory: &Path, bytes: usize) -> Child {
     command
-        .args([
-            "--exact",
-            "store::kill_tests::a_child_commits_until_it_is_killed",
-            "--nocapture",
-        ])
+        .args(["--exact", "store::kill_tests::a_child_commits_until_it_is_killed", "--nocapture"])
         .env(DIRECTORY, directory)
         .env(BYTES, bytes.to_string())
         .env("RUST_BACKTRACE", "0")
@@ -81,10 +73,7 @@ fn acknowledged(child: &mut Child, enough: u64) -> u64 {
 fn assert_all_there(directory: &Path, last: u64) {
     let store = SledStore::open(directory).unwrap();
     let found = store.get("last").unwrap().map_or(0, |v| number(&v));
-    assert!(
-        found == last || found == last + 1,
-        "acknowledged {last}, found {found}"
-    );
+    assert!(found == last || found == last + 1, "acknowledged {last}, found {found}");
     for part in ["a", "b"] {
         let keys = store.keys(&format!("{part}/")).unwrap();
         let expected: Vec<String> = (1..=found).map(|n| format!("{part}/{n:06}")).collect();
@@ -102,13 +91,7 @@ fn every_acknowledged_batch_survives_sigkill() {
         last = acknowledged(&mut child(command, directory.path(), 700), enough).max(last);
         assert!(last > 0);
         assert_all_there(directory.path(), last);
-        last = number(
-            &SledStore::open(directory.path())
-                .unwrap()
-                .get("last")
-                .unwrap()
-                .unwrap(),
-        );
+        last = number(&SledStore::open(directory.path()).unwrap().get("last").unwrap().unwrap());
     }
 }
 

@@ -23,20 +23,11 @@ pub(super) struct DirectoryLock {
 impl DirectoryLock {
     pub(super) fn take(directory: &Path) -> Result<Self, StoreError> {
         let path = directory.join("lock");
-        let open = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path);
+        let open = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
         let file = open.map_err(|e| StoreError::io(&path, e))?;
         match file.try_lock_exclusive() {
-            Ok(true) => Ok(DirectoryLock {
-                _file: file,
-                fence_file: directory.join("fence"),
-            }),
-            Ok(false) => Err(StoreError::Locked {
-                path: directory.to_owned(),
-            }),
+            Ok(true) => Ok(DirectoryLock { _file: file, fence_file: directory.join("fence") }),
+            Ok(false) => Err(StoreError::Locked { path: directory.to_owned() }),
             Err(error) => Err(StoreError::io(&path, error)),
         }
     }
@@ -50,10 +41,7 @@ impl DirectoryLock {
         };
         let number = text.strip_suffix('\n').and_then(|digits| digits.parse().ok());
         let what = "the fence file is not a number";
-        number.map(Some).ok_or(StoreError::Corrupt {
-            path: self.fence_file.clone(),
-            what,
-        })
+        number.map(Some).ok_or(StoreError::Corrupt { path: self.fence_file.clone(), what })
     }
 
     pub(super) fn set_fence(&self, fence: u64) -> Result<(), StoreError> {

@@ -55,19 +55,12 @@ impl Default for MemoryDisk {
 impl MemoryDisk {
     /// An empty disk.
     pub fn new() -> Self {
-        MemoryDisk::from_image(Image {
-            entries: BTreeMap::new(),
-            fence: 0,
-        })
+        MemoryDisk::from_image(Image { entries: BTreeMap::new(), fence: 0 })
     }
 
     /// A disk restored from a backup, which may be old.
     pub fn from_image(image: Image) -> Self {
-        MemoryDisk(Arc::new(Mutex::new(Shared {
-            image,
-            commits: 0,
-            fail: FailPoints::default(),
-        })))
+        MemoryDisk(Arc::new(Mutex::new(Shared { image, commits: 0, fail: FailPoints::default() })))
     }
 
     /// A backup of what is durable now.
@@ -89,11 +82,7 @@ impl MemoryDisk {
     pub fn open(&self) -> MemoryStore {
         let mut shared = self.shared();
         shared.image.fence += 1;
-        MemoryStore {
-            disk: self.clone(),
-            fence: shared.image.fence,
-            halted: Mutex::new(false),
-        }
+        MemoryStore { disk: self.clone(), fence: shared.image.fence, halted: Mutex::new(false) }
     }
 
     fn shared(&self) -> MutexGuard<'_, Shared> {
@@ -128,10 +117,7 @@ impl MemoryStore {
 
     fn halt(&self) -> StoreError {
         *self.halted.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        StoreError::Io {
-            path: path(),
-            source: io::Error::other("injected fault"),
-        }
+        StoreError::Io { path: path(), source: io::Error::other("injected fault") }
     }
 }
 
@@ -161,9 +147,7 @@ impl Store for MemoryStore {
         let shared = self.disk.shared();
         let from = shared.image.entries.range(prefix.to_owned()..);
         let matching = from.take_while(|(key, _)| key.starts_with(prefix));
-        Ok(matching
-            .map(|(key, value)| (key.clone(), value.clone()))
-            .collect())
+        Ok(matching.map(|(key, value)| (key.clone(), value.clone())).collect())
     }
 
     fn keys(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
@@ -176,10 +160,7 @@ impl Store for MemoryStore {
         let mut shared = self.disk.shared();
         let current = shared.image.fence;
         if current != self.fence {
-            return Err(StoreError::Fenced {
-                expected: self.fence,
-                current,
-            });
+            return Err(StoreError::Fenced { expected: self.fence, current });
         }
         batch.check_fence(current)?;
         if batch.is_empty() {
@@ -213,11 +194,7 @@ mod tests {
     #[test]
     fn a_commit_that_fails_before_leaves_nothing_and_one_that_fails_after_is_there() {
         let disk = MemoryDisk::new();
-        disk.fail(FailPoints {
-            before_commit: Some(1),
-            after_commit: Some(2),
-            full_from: None,
-        });
+        disk.fail(FailPoints { before_commit: Some(1), after_commit: Some(2), full_from: None });
         let store = disk.open();
         assert!(store.commit(Batch::new().put("a", "1")).is_err());
         assert!(matches!(store.get("a"), Err(StoreError::Halted { .. })));
@@ -231,10 +208,7 @@ mod tests {
     #[test]
     fn a_full_disk_refuses_changes_nothing_and_works_again_when_there_is_room() {
         let store = MemoryStore::new();
-        store.disk().fail(FailPoints {
-            full_from: Some(1),
-            ..FailPoints::default()
-        });
+        store.disk().fail(FailPoints { full_from: Some(1), ..FailPoints::default() });
         let refused = store.commit(Batch::new().put("a", "1")).unwrap_err();
         assert!(matches!(refused, StoreError::Full { .. }) && refused.is_refusal());
         assert_eq!(store.get("a").unwrap(), None);
@@ -252,12 +226,6 @@ mod tests {
         assert_eq!(restored.get("a").unwrap(), Some(b"1".to_vec()));
         let _newer = store.disk().open();
         let refused = store.commit(Batch::new().put("a", "3"));
-        assert!(matches!(
-            refused,
-            Err(StoreError::Fenced {
-                expected: 1,
-                current: 2
-            })
-        ));
+        assert!(matches!(refused, Err(StoreError::Fenced { expected: 1, current: 2 })));
     }
 }

@@ -133,13 +133,8 @@ impl StoreError {
     fn io(path: &Path, source: io::Error) -> Self {
         use io::ErrorKind as K;
         match source.kind() {
-            K::StorageFull | K::QuotaExceeded | K::FileTooLarge => StoreError::Full {
-                path: path.to_owned(),
-            },
-            _ => StoreError::Io {
-                path: path.to_owned(),
-                source,
-            },
+            K::StorageFull | K::QuotaExceeded | K::FileTooLarge => StoreError::Full { path: path.to_owned() },
+            _ => StoreError::Io { path: path.to_owned(), source },
         }
     }
 }
@@ -197,10 +192,7 @@ impl Batch {
             check_key(key)?;
             let bytes = value.as_ref().map_or(0, Vec::len);
             if bytes > MAX_VALUE_BYTES {
-                return Err(StoreError::Value {
-                    key: key.clone(),
-                    bytes,
-                });
+                return Err(StoreError::Value { key: key.clone(), bytes });
             }
             total += key.len() + bytes;
         }
@@ -220,10 +212,7 @@ impl Batch {
 
 impl fmt::Debug for Batch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let changes = self
-            .changes
-            .iter()
-            .map(|(key, value)| (key, value.as_ref().map(Vec::len)));
+        let changes = self.changes.iter().map(|(key, value)| (key, value.as_ref().map(Vec::len)));
         f.debug_map().entries(changes).finish()
     }
 }

@@ -28,9 +28,7 @@ pub struct StoreOptions {
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        StoreOptions {
-            compact_above: 256 * 1024 * 1024,
-        }
+        StoreOptions { compact_above: 256 * 1024 * 1024 }
     }
 }
 
@@ -75,35 +73,17 @@ impl SledStore {
         let lock = DirectoryLock::take(directory)?;
         let before = lock.fence()?;
         let fence = before.unwrap_or(0) + 1;
-        let (journal, tree) = Recovery {
-            directory,
-            fence,
-            was_open: before.is_some(),
-        }
-        .run()?;
+        let (journal, tree) = Recovery { directory, fence, was_open: before.is_some() }.run()?;
         // Last, so that a fence on disk says: a journal and a tree were here.
         lock.set_fence(fence)?;
-        let inner = Inner {
-            snapshot_bytes: journal.bytes(),
-            journal,
-            tree,
-            halted: false,
-        };
-        Ok(SledStore {
-            directory: directory.to_owned(),
-            options,
-            fence,
-            lock,
-            inner: RwLock::new(inner),
-        })
+        let inner = Inner { snapshot_bytes: journal.bytes(), journal, tree, halted: false };
+        Ok(SledStore { directory: directory.to_owned(), options, fence, lock, inner: RwLock::new(inner) })
     }
 
     fn reading<T>(&self, work: impl FnOnce(&Tree) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
         if inner.halted {
-            return Err(StoreError::Halted {
-                path: self.directory.clone(),
-            });
+            return Err(StoreError::Halted { path: self.directory.clone() });
         }
         work(&inner.tree)
     }
@@ -111,10 +91,7 @@ impl SledStore {
     fn check_own_fence(&self) -> Result<(), StoreError> {
         let current = self.lock.fence()?.unwrap_or(0);
         if current != self.fence {
-            return Err(StoreError::Fenced {
-                expected: self.fence,
-                current,
-            });
+            return Err(StoreError::Fenced { expected: self.fence, current });
         }
         Ok(())
     }
@@ -135,20 +112,14 @@ impl Store for SledStore {
     }
 
     fn keys(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
-        self.reading(|tree| {
-            tree.prefixed(prefix)
-                .map(|entry| entry.map(|(key, _)| key))
-                .collect()
-        })
+        self.reading(|tree| tree.prefixed(prefix).map(|entry| entry.map(|(key, _)| key)).collect())
     }
 
     fn commit(&self, batch: Batch) -> Result<(), StoreError> {
         batch.check()?;
         let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
         if inner.halted {
-            return Err(StoreError::Halted {
-                path: self.directory.clone(),
-            });
+            return Err(StoreError::Halted { path: self.directory.clone() });
         }
         self.check_own_fence()?;
         batch.check_fence(self.fence)?;
@@ -163,19 +134,13 @@ impl Store for SledStore {
 
 impl Inner {
     fn commit(&mut self, batch: Batch) -> Result<(), StoreError> {
-        let changes = batch
-            .changes
-            .iter()
-            .map(|(key, value)| (key.as_str(), value.as_deref()));
+        let changes = batch.changes.iter().map(|(key, value)| (key.as_str(), value.as_deref()));
         match self.journal.append(changes) {
             Ok(()) => {}
             Err(AppendError::Undone(error)) => return Err(StoreError::io(self.journal.path(), error)),
             Err(AppendError::Unknown(source)) => {
                 self.halted = true;
-                return Err(StoreError::Io {
-                    path: self.journal.path().to_owned(),
-                    source,
-                });
+                return Err(StoreError::Io { path: self.journal.path().to_owned(), source });
             }
         }
         let sequence = self.tree.digest().sequence + 1;
@@ -185,10 +150,7 @@ impl Inner {
         self.halted = durable.is_err();
         durable.map_err(|error| match error {
             // The batch is in the journal: "nothing was changed" would be wrong.
-            StoreError::Full { path } => StoreError::Tree {
-                path,
-                what: "the disk is full".to_owned(),
-            },
+            StoreError::Full { path } => StoreError::Tree { path, what: "the disk is full".to_owned() },
             other => other,
         })
     }
@@ -273,10 +235,7 @@ impl Recovery<'_> {
     fn fresh(&self, journal_path: &Path, tree_path: &Path) -> Result<(Journal, Tree), StoreError> {
         if self.was_open {
             let what = "journal and tree are gone";
-            return Err(StoreError::Corrupt {
-                path: self.directory.to_owned(),
-                what,
-            });
+            return Err(StoreError::Corrupt { path: self.directory.to_owned(), what });
         }
         let journal = Journal::snapshot(journal_path, 0, std::iter::empty())?;
         let tree = Tree::open(tree_path)?;
@@ -302,10 +261,7 @@ impl Recovery<'_> {
 
     /// Builds aside and renames, so that a half-built tree is never taken for a whole one.
     fn rebuild_tree(&self, journal_path: &Path, journaled: Journaled) -> Result<(Journal, Tree), StoreError> {
-        let (tree_path, aside) = (
-            self.directory.join("tree"),
-            self.directory.join("tree.rebuilding"),
-        );
+        let (tree_path, aside) = (self.directory.join("tree"), self.directory.join("tree.rebuilding"));
         let io = |e| StoreError::io(&aside, e);
         if aside.exists() {
             fs::remove_dir_all(&aside).map_err(io)?;
@@ -314,20 +270,12 @@ impl Recovery<'_> {
         replay(journal_path, &mut tree)?;
         if tree.digest() != journaled.digest {
             let what = "the tree cannot be rebuilt from the journal";
-            return Err(StoreError::Corrupt {
-                path: self.directory.to_owned(),
-                what,
-            });
+            return Err(StoreError::Corrupt { path: self.directory.to_owned(), what });
         }
         drop(tree);
         self.set_aside(&tree_path)?;
-        fs::rename(&aside, &tree_path)
-            .and_then(|()| files::sync_parent(&tree_path))
-            .map_err(io)?;
-        Ok((
-            Journal::open(journal_path, journaled.end)?,
-            Tree::open(&tree_path)?,
-        ))
+        fs::rename(&aside, &tree_path).and_then(|()| files::sync_parent(&tree_path)).map_err(io)?;
+        Ok((Journal::open(journal_path, journaled.end)?, Tree::open(&tree_path)?))
     }
 
     /// The journal is damaged, gone or behind; the tree matches its digest.
@@ -344,9 +292,7 @@ impl Recovery<'_> {
             return Ok(());
         }
         let aside = path.with_extension(format!("broken-{}", self.fence));
-        fs::rename(path, &aside)
-            .and_then(|()| files::sync_parent(path))
-            .map_err(|e| StoreError::io(path, e))
+        fs::rename(path, &aside).and_then(|()| files::sync_parent(path)).map_err(|e| StoreError::io(path, e))
     }
 }
 
@@ -374,10 +320,7 @@ fn read_journal(path: &Path) -> Result<Journaled, Unread> {
         }
     });
     match read {
-        Ok(end) => Ok(Journaled {
-            end,
-            digest: digest.at(end.sequence),
-        }),
+        Ok(end) => Ok(Journaled { end, digest: digest.at(end.sequence) }),
         Err(error) => Err(Unread { error, reached }),
     }
 }

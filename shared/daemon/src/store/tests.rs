@@ -9,9 +9,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn put(n: u32) -> Batch {
-    Batch::new()
-        .put(format!("n/{n:04}"), n.to_string())
-        .put("last", n.to_string())
+    Batch::new().put(format!("n/{n:04}"), n.to_string()).put("last", n.to_string())
 }
 
 fn filled(dir: &Path, batches: u32) {
@@ -59,25 +57,11 @@ fn a_batch_with_a_stale_fence_is_refused_and_so_is_a_superseded_handle() {
     filled(dir.path(), 1);
     let store = SledStore::open(dir.path()).unwrap();
     let stale = store.commit(put(2).expect_fence(1)).unwrap_err();
-    assert!(
-        matches!(
-            stale,
-            StoreError::Fenced {
-                expected: 1,
-                current: 2
-            }
-        ) && stale.is_refusal()
-    );
+    assert!(matches!(stale, StoreError::Fenced { expected: 1, current: 2 }) && stale.is_refusal());
     store.commit(put(2).expect_fence(2)).unwrap();
     // As if another process had opened the directory over a lock that the file system lost.
     fs::write(dir.path().join("fence"), "3\n").unwrap();
-    assert!(matches!(
-        store.commit(put(3)),
-        Err(StoreError::Fenced {
-            expected: 2,
-            current: 3
-        })
-    ));
+    assert!(matches!(store.commit(put(3)), Err(StoreError::Fenced { expected: 2, current: 3 })));
     assert_eq!(store.get("n/0003").unwrap(), None);
 }
 
@@ -172,17 +156,11 @@ fn where_nothing_is_whole_the_error_says_restore_and_nothing_is_deleted() {
     fs::write(&journal, &bytes).unwrap();
     fs::remove_dir_all(dir.path().join("tree")).unwrap();
     let error = SledStore::open(dir.path()).unwrap_err();
-    assert!(
-        matches!(error, StoreError::Corrupt { .. }) && error.to_string().contains("restore"),
-        "{error}"
-    );
+    assert!(matches!(error, StoreError::Corrupt { .. }) && error.to_string().contains("restore"), "{error}");
     assert_eq!(fs::read(&journal).unwrap(), bytes);
     fs::remove_file(&journal).unwrap();
     let error = SledStore::open(dir.path()).unwrap_err();
-    assert!(
-        matches!(error, StoreError::Corrupt { .. }),
-        "an emptied store is not a new one: {error}"
-    );
+    assert!(matches!(error, StoreError::Corrupt { .. }), "an emptied store is not a new one: {error}");
 }
 
 #[test]
@@ -191,13 +169,7 @@ fn a_long_journal_is_compacted_and_the_tree_can_still_be_rebuilt_from_it() {
     let options = StoreOptions { compact_above: 4096 };
     let store = SledStore::open_with(dir.path(), options).unwrap();
     for n in 1..=200 {
-        store
-            .commit(
-                Batch::new()
-                    .put("same", vec![n as u8; 100])
-                    .put("last", n.to_string()),
-            )
-            .unwrap();
+        store.commit(Batch::new().put("same", vec![n as u8; 100]).put("last", n.to_string())).unwrap();
     }
     assert!(fs::metadata(dir.path().join("journal")).unwrap().len() < 6000);
     drop(store);
@@ -256,19 +228,11 @@ fn large_values_survive_and_too_large_ones_are_refused() {
     {
         let store = SledStore::open(dir.path()).unwrap();
         store.commit(Batch::new().put("large", large.clone())).unwrap();
-        let refused = store
-            .commit(Batch::new().put("huge", vec![0; MAX_VALUE_BYTES + 1]))
-            .unwrap_err();
+        let refused = store.commit(Batch::new().put("huge", vec![0; MAX_VALUE_BYTES + 1])).unwrap_err();
         assert!(matches!(refused, StoreError::Value { .. }) && refused.to_string().contains("67108864"));
         let key = "k".repeat(MAX_KEY_BYTES + 1);
-        assert!(matches!(
-            store.commit(Batch::new().put(key, "")),
-            Err(StoreError::Key { bytes: 513 })
-        ));
-        assert!(matches!(
-            store.commit(Batch::new().put("", "")),
-            Err(StoreError::Key { bytes: 0 })
-        ));
+        assert!(matches!(store.commit(Batch::new().put(key, "")), Err(StoreError::Key { bytes: 513 })));
+        assert!(matches!(store.commit(Batch::new().put("", "")), Err(StoreError::Key { bytes: 0 })));
     }
     let store = SledStore::open(dir.path()).unwrap();
     assert!(store.get("large").unwrap().is_some_and(|value| value == large));
@@ -319,10 +283,7 @@ enum Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let change = (
-        0u8..12,
-        proptest::option::of(proptest::collection::vec(any::<u8>(), 0..40)),
-    );
+    let change = (0u8..12, proptest::option::of(proptest::collection::vec(any::<u8>(), 0..40)));
     prop_oneof![
         6 => proptest::collection::vec(change, 0..5).prop_map(Step::Commit),
         2 => Just(Step::Reopen),

@@ -38,12 +38,8 @@ impl Tree {
     /// Opens or makes the tree and checks all of its content against its digest.
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
         let db = guarded(path, || open_sled(path))?;
-        let mut tree = Tree {
-            path: path.to_owned(),
-            db,
-            digest: ContentDigest::default(),
-            synced_blob: i64::MIN,
-        };
+        let mut tree =
+            Tree { path: path.to_owned(), db, digest: ContentDigest::default(), synced_blob: i64::MIN };
         let stored = tree.guarded(|tree| tree.db.get(DIGEST))?;
         if let Some(bytes) = stored {
             tree.digest =
@@ -66,9 +62,7 @@ impl Tree {
     }
 
     pub(super) fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(self
-            .guarded(|tree| tree.db.get(stored_key(key)))?
-            .map(|value| value.to_vec()))
+        Ok(self.guarded(|tree| tree.db.get(stored_key(key)))?.map(|value| value.to_vec()))
     }
 
     /// All entries, ascending by key.
@@ -92,10 +86,7 @@ impl Tree {
                 Err(_) => return Some(Err(self.broken("it panicked"))),
             };
             let key = String::from_utf8(entry.0[1..].to_vec());
-            Some(
-                key.map(|key| (key, entry.1.to_vec()))
-                    .map_err(|_| self.broken("a key is not text")),
-            )
+            Some(key.map(|key| (key, entry.1.to_vec())).map_err(|_| self.broken("a key is not text")))
         })
     }
 
@@ -133,10 +124,7 @@ impl Tree {
         let mut newest = self.synced_blob;
         for entry in fs::read_dir(&blobs)? {
             let entry = entry?;
-            let number = entry
-                .file_name()
-                .to_str()
-                .and_then(|name| name.parse::<i64>().ok());
+            let number = entry.file_name().to_str().and_then(|name| name.parse::<i64>().ok());
             if let Some(number) = number.filter(|&number| number > self.synced_blob) {
                 match File::open(entry.path()) {
                     Ok(file) => file.sync_all()?,
@@ -157,10 +145,7 @@ impl Tree {
     }
 
     fn broken(&self, what: &str) -> StoreError {
-        StoreError::Tree {
-            path: self.path.clone(),
-            what: what.to_owned(),
-        }
+        StoreError::Tree { path: self.path.clone(), what: what.to_owned() }
     }
 }
 
@@ -172,10 +157,7 @@ fn stored_key(key: &str) -> Vec<u8> {
 }
 
 fn guarded<T>(path: &Path, work: impl FnOnce() -> sled::Result<T>) -> Result<T, StoreError> {
-    let broken = |what: String| StoreError::Tree {
-        path: path.to_owned(),
-        what,
-    };
+    let broken = |what: String| StoreError::Tree { path: path.to_owned(), what };
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(Ok(done)) => Ok(done),
         // The journal decides what is full: here the batch is in it already.
@@ -186,10 +168,7 @@ fn guarded<T>(path: &Path, work: impl FnOnce() -> sled::Result<T>) -> Result<T, 
 
 fn open_sled(path: &Path) -> sled::Result<sled::Db> {
     // No background flushing: every commit flushes, and a thread of sled's could only fail unseen.
-    let config = sled::Config::new()
-        .path(path)
-        .cache_capacity(CACHE_BYTES)
-        .flush_every_ms(None);
+    let config = sled::Config::new().path(path).cache_capacity(CACHE_BYTES).flush_every_ms(None);
     let mut tries = 0;
     loop {
         match config.open() {

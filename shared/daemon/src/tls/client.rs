@@ -22,10 +22,7 @@ use crate::pki::{DoorError, PeerCertificate, verify_root};
 
 enum Mode {
     /// With own certificate; servers are checked against the gate's list where there is one.
-    Mutual {
-        credentials: RwLock<Arc<Credentials>>,
-        gate: Option<Arc<Gate>>,
-    },
+    Mutual { credentials: RwLock<Arc<Credentials>>, gate: Option<Arc<Gate>> },
     /// Without one, trusting only the root with this fingerprint.
     Enrolment { root_fingerprint: [u8; 32] },
 }
@@ -38,19 +35,12 @@ pub struct ClientTls {
 impl ClientTls {
     /// For ordinary work: shows `credentials`, pins their root, refuses servers the gate's list names.
     pub fn mutual(credentials: Arc<Credentials>, gate: Option<Arc<Gate>>) -> Self {
-        ClientTls {
-            mode: Mode::Mutual {
-                credentials: RwLock::new(credentials),
-                gate,
-            },
-        }
+        ClientTls { mode: Mode::Mutual { credentials: RwLock::new(credentials), gate } }
     }
 
     /// For enrolment: shows nothing, trusts the root whose SHA-256 the invite holds.
     pub fn enrolment(root_fingerprint: [u8; 32]) -> Self {
-        ClientTls {
-            mode: Mode::Enrolment { root_fingerprint },
-        }
+        ClientTls { mode: Mode::Enrolment { root_fingerprint } }
     }
 
     /// Own renewed certificate, used from the next connection. Without effect at enrolment.
@@ -63,13 +53,9 @@ impl ClientTls {
     /// What our certificate says, where we have one.
     pub fn own(&self) -> Option<PeerCertificate> {
         match &self.mode {
-            Mode::Mutual { credentials, .. } => Some(
-                credentials
-                    .read()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .about()
-                    .clone(),
-            ),
+            Mode::Mutual { credentials, .. } => {
+                Some(credentials.read().unwrap_or_else(PoisonError::into_inner).about().clone())
+            }
             Mode::Enrolment { .. } => None,
         }
     }
@@ -85,19 +71,12 @@ impl ClientTls {
             Mode::Mutual { credentials, gate } => {
                 let own = credentials.read().unwrap_or_else(PoisonError::into_inner).clone();
                 let inner = pinned(own.root_der(), gate.as_deref())?;
-                let verifier = ExpectServer {
-                    expected: expected.clone(),
-                    trust: Trust::Pinned(inner),
-                };
+                let verifier = ExpectServer { expected: expected.clone(), trust: Trust::Pinned(inner) };
                 start(verifier)?.with_client_auth_cert(own.chain(false), own.key().tls_key())?
             }
             Mode::Enrolment { root_fingerprint } => {
                 let trust = Trust::Fingerprint(*root_fingerprint);
-                start(ExpectServer {
-                    expected: expected.clone(),
-                    trust,
-                })?
-                .with_no_client_auth()
+                start(ExpectServer { expected: expected.clone(), trust })?.with_no_client_auth()
             }
         };
         config.alpn_protocols = vec![ALPN_H2.to_vec()];
@@ -141,10 +120,7 @@ impl ExpectServer {
     fn check_identity(&self, end_entity: &CertificateDer<'_>) -> Result<(), DoorError> {
         let found = PeerCertificate::parse(end_entity)?.identity;
         if found != self.expected {
-            return Err(DoorError::WrongIdentity {
-                expected: self.expected.clone(),
-                found,
-            });
+            return Err(DoorError::WrongIdentity { expected: self.expected.clone(), found });
         }
         Ok(())
     }
@@ -162,9 +138,7 @@ impl ServerCertVerifier for ExpectServer {
         let inner = match &self.trust {
             Trust::Pinned(inner) => inner.clone(),
             Trust::Fingerprint(expected) => {
-                let root = intermediates
-                    .iter()
-                    .find(|cert| verify_root(cert, expected).is_ok());
+                let root = intermediates.iter().find(|cert| verify_root(cert, expected).is_ok());
                 let root = root.ok_or_else(|| refused(DoorError::WrongRoot))?;
                 WebPkiServerVerifier::builder_with_provider(roots(root)?, provider())
                     .build()

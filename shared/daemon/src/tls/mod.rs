@@ -61,11 +61,7 @@ pub struct Credentials {
 
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Credentials({}, serial {})",
-            self.about.identity, self.about.serial
-        )
+        write!(f, "Credentials({}, serial {})", self.about.identity, self.about.serial)
     }
 }
 
@@ -79,16 +75,9 @@ impl Credentials {
         let claimed = PeerCertificate::parse(&certificate).map_err(DoorError::from)?;
         let about = verify_chain(&certificate, &root, None, claimed.not_before)?;
         if about.public_key != key.public_key() {
-            return Err(TlsError::NotOurKey {
-                identity: about.identity,
-            });
+            return Err(TlsError::NotOurKey { identity: about.identity });
         }
-        Ok(Credentials {
-            certificate,
-            root,
-            key,
-            about,
-        })
+        Ok(Credentials { certificate, root, key, about })
     }
 
     /// What the certificate says about us.

@@ -54,11 +54,7 @@ impl ServerTls {
     }
 
     fn new(mode: Mode, credentials: Arc<Credentials>) -> Result<Self, TlsError> {
-        let tls = ServerTls {
-            mode,
-            credentials: RwLock::new(credentials),
-            built: Mutex::new(None),
-        };
+        let tls = ServerTls { mode, credentials: RwLock::new(credentials), built: Mutex::new(None) };
         // Built once here, so that a configuration that cannot work ends the start and not a visitor's call.
         tls.config()?;
         Ok(tls)
@@ -79,11 +75,7 @@ impl ServerTls {
     /// # Errors
     /// [`TlsError`] where the present credentials or list cannot be used.
     pub fn config(&self) -> Result<Arc<ServerConfig>, TlsError> {
-        let credentials = self
-            .credentials
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let credentials = self.credentials.read().unwrap_or_else(PoisonError::into_inner).clone();
         let crl = match &self.mode {
             Mode::Mutual(gate) => Some((gate, gate.crl())),
             Mode::Enrolment => None,
@@ -91,9 +83,8 @@ impl ServerTls {
         let crl_number = crl.as_ref().map(|(_, crl)| crl.number());
         let certificate = credentials.about().fingerprint;
         let mut built = self.built.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(have) = built
-            .as_ref()
-            .filter(|b| (b.crl_number, b.certificate) == (crl_number, certificate))
+        if let Some(have) =
+            built.as_ref().filter(|b| (b.crl_number, b.certificate) == (crl_number, certificate))
         {
             return Ok(have.config.clone());
         }
@@ -101,11 +92,7 @@ impl ServerTls {
             Some((gate, crl)) => mutual_config(&credentials, gate.root_der(), crl.der())?,
             None => enrolment_config(&credentials)?,
         };
-        *built = Some(Built {
-            crl_number,
-            certificate,
-            config: config.clone(),
-        });
+        *built = Some(Built { crl_number, certificate, config: config.clone() });
         Ok(config)
     }
 }

@@ -67,11 +67,7 @@ fn date_of_number(number: f64, epoch: Epoch) -> Option<Date> {
     // below 1e8, so the whole part fits
     let whole = number.trunc() as i32;
     if whole >= 10_000_000 {
-        return if number.fract() == 0.0 {
-            date_of_digits(&whole.to_string())
-        } else {
-            None
-        };
+        return if number.fract() == 0.0 { date_of_digits(&whole.to_string()) } else { None };
     }
     if whole >= 100_000 {
         return None;
@@ -122,10 +118,7 @@ fn is_time(text: &str) -> bool {
     let below = |part: &str, limit: f64| {
         part.len() >= 2
             && part.bytes().all(|b| b.is_ascii_digit() || b == b'.' || b == b',')
-            && part
-                .replace(',', ".")
-                .parse::<f64>()
-                .is_ok_and(|value| value < limit)
+            && part.replace(',', ".").parse::<f64>().is_ok_and(|value| value < limit)
     };
     match parts.as_slice() {
         [hour, minute] => below(hour, 24.0) && below(minute, 60.0),
@@ -144,10 +137,7 @@ pub(crate) fn years_of(cell: &Cell<'_>) -> Option<u8> {
         Cell::Text(text) => {
             let text = crate::label::clean(text).to_lowercase();
             let text = text.strip_suffix("år").unwrap_or(&text).trim();
-            let text = text
-                .strip_suffix(",0")
-                .or_else(|| text.strip_suffix(".0"))
-                .unwrap_or(text);
+            let text = text.strip_suffix(",0").or_else(|| text.strip_suffix(".0")).unwrap_or(text);
             let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
             if digits { text.parse().ok()? } else { return None }
         }
@@ -210,17 +200,7 @@ mod tests {
         ] {
             assert_eq!(text(form), None, "{form}");
         }
-        for number in [
-            0.0,
-            -1.0,
-            12.0,
-            99_999.0,
-            7_713_274.1,
-            1e9,
-            f64::NAN,
-            f64::INFINITY,
-            20_240_131.5,
-        ] {
+        for number in [0.0, -1.0, 12.0, 99_999.0, 7_713_274.1, 1e9, f64::NAN, f64::INFINITY, 20_240_131.5] {
             assert_eq!(date_of(&Cell::Number(number), Epoch::From1900), None);
         }
     }
@@ -232,15 +212,9 @@ mod tests {
             [years("34"), years("34 år"), years("34,0"), years(" 0 ")],
             [Some(34), Some(34), Some(34), Some(0)]
         );
-        assert_eq!(
-            [years("34,5"), years("131"), years("999"), years("-1"), years("")],
-            [None; 5]
-        );
+        assert_eq!([years("34,5"), years("131"), years("999"), years("-1"), years("")], [None; 5]);
         assert_eq!(years_of(&Cell::Number(34.0)), Some(34));
-        assert_eq!(
-            [34.5, -1.0, 131.0, f64::NAN].map(|n| years_of(&Cell::Number(n))),
-            [None; 4]
-        );
+        assert_eq!([34.5, -1.0, 131.0, f64::NAN].map(|n| years_of(&Cell::Number(n))), [None; 4]);
     }
 
     proptest! {

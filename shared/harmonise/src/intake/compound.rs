@@ -30,23 +30,15 @@ pub(crate) fn check_xls(file: &[u8]) -> Result<(), WorkbookProblem> {
     let root = entries.first().ok_or(damaged)?;
     let book = find("Workbook").or_else(|| find("Book")).ok_or(damaged)?;
     let stream = container.stream(book, root).ok_or(damaged)?;
-    if sheets_are_sound(&stream) {
-        Ok(())
-    } else {
-        Err(damaged)
-    }
+    if sheets_are_sound(&stream) { Ok(()) } else { Err(damaged) }
 }
 
 fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
-    Some(u16::from_le_bytes(
-        bytes.get(at..at.checked_add(2)?)?.try_into().ok()?,
-    ))
+    Some(u16::from_le_bytes(bytes.get(at..at.checked_add(2)?)?.try_into().ok()?))
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_le_bytes(
-        bytes.get(at..at.checked_add(4)?)?.try_into().ok()?,
-    ))
+    Some(u32::from_le_bytes(bytes.get(at..at.checked_add(4)?)?.try_into().ok()?))
 }
 
 fn ids(bytes: &[u8]) -> impl Iterator<Item = u32> + '_ {
@@ -73,11 +65,7 @@ impl<'f> Container<'f> {
             12 => 4_096,
             _ => return None,
         };
-        let mut open = Self {
-            file,
-            sector,
-            next: Vec::new(),
-        };
+        let mut open = Self { file, sector, next: Vec::new() };
         let mut tables: Vec<u32> = ids(file.get(76..512)?).collect();
         let mut more = u32_at(file, 68)?;
         let mut steps = 0;
@@ -128,24 +116,13 @@ impl<'f> Container<'f> {
     fn entries(&self) -> Option<Vec<Entry>> {
         let directory = self.chain(u32_at(self.file, 48)?, usize::MAX)?;
         let entry = |chunk: &[u8]| {
-            let units = chunk
-                .get(..64)?
-                .chunks_exact(2)
-                .filter_map(|unit| u16_at(unit, 0));
+            let units = chunk.get(..64)?.chunks_exact(2).filter_map(|unit| u16_at(unit, 0));
             let name: Vec<u16> = units.take_while(|unit| *unit != 0).collect();
             let length = usize::try_from(u32_at(chunk, 120)?).ok()?;
             // files of 512-byte sectors leave the upper half undefined; longer streams than 4 GiB are no extract
-            let upper = if self.sector == 512 {
-                0
-            } else {
-                u32_at(chunk, 124)?
-            };
+            let upper = if self.sector == 512 { 0 } else { u32_at(chunk, 124)? };
             let start = u32_at(chunk, 116)?;
-            (upper == 0).then(|| Entry {
-                name: String::from_utf16_lossy(&name),
-                start,
-                length,
-            })
+            (upper == 0).then(|| Entry { name: String::from_utf16_lossy(&name), start, length })
         };
         directory.chunks_exact(128).map(entry).collect()
     }
@@ -196,10 +173,7 @@ fn sheets_are_sound(stream: &[u8]) -> bool {
     starts.sort_unstable();
     starts.dedup();
     // more sheets than any extract, each walked to its end at most
-    starts.len() <= 1_000
-        && starts
-            .into_iter()
-            .all(|start| stream.get(start..).is_some_and(sheet_is_sound))
+    starts.len() <= 1_000 && starts.into_iter().all(|start| stream.get(start..).is_some_and(sheet_is_sound))
 }
 
 fn sheet_is_sound(sheet: &[u8]) -> bool {
@@ -224,11 +198,7 @@ fn record_is_sound(kind: u16, content: &[u8]) -> Option<bool> {
         // Dimensions
         0x0200 => {
             let (first, after, columns) = if content.len() == 10 {
-                (
-                    u16_at(content, 0)?.into(),
-                    u16_at(content, 2)?.into(),
-                    u16_at(content, 6)?,
-                )
+                (u16_at(content, 0)?.into(), u16_at(content, 2)?.into(), u16_at(content, 6)?)
             } else {
                 (u32_at(content, 0)?, u32_at(content, 4)?, u16_at(content, 10)?)
             };
@@ -274,24 +244,14 @@ mod tests {
         let directory = u32_at(EXTRACT, 48).unwrap();
         let table = u32_at(EXTRACT, 76).unwrap() as usize;
         let at = (table + 1) * 512 + directory as usize * 4;
-        assert_eq!(
-            changed(at, &directory.to_le_bytes()),
-            Err(WorkbookProblem::Damaged)
-        );
+        assert_eq!(changed(at, &directory.to_le_bytes()), Err(WorkbookProblem::Damaged));
     }
 
     #[test]
     fn an_encrypted_workbook_is_told_from_a_damaged_one() {
-        let units = |name: &str| {
-            name.encode_utf16()
-                .flat_map(u16::to_le_bytes)
-                .collect::<Vec<u8>>()
-        };
+        let units = |name: &str| name.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
         let name = units("Workbook");
-        let at = EXTRACT
-            .windows(name.len())
-            .position(|window| window == name)
-            .unwrap();
+        let at = EXTRACT.windows(name.len()).position(|window| window == name).unwrap();
         let outcome = changed(at, &units("EncryptedPackage"));
         assert_eq!(outcome, Err(WorkbookProblem::Password));
     }

@@ -64,11 +64,7 @@ pub enum IntakeError {
 }
 
 fn seen_text(seen: &[String]) -> String {
-    if seen.is_empty() {
-        String::new()
-    } else {
-        format!("; funna rubriker: {}", seen.join(", "))
-    }
+    if seen.is_empty() { String::new() } else { format!("; funna rubriker: {}", seen.join(", ")) }
 }
 
 /// Why bytes are no text.

@@ -55,20 +55,9 @@ const USUAL: [(&str, &[&str]); 11] = [
             "Datum för aktualisering",
         ],
     ),
-    (
-        "alder",
-        &[
-            "Ålder",
-            "Ålder (år)",
-            "Ålder vid aktualisering",
-            "Ålder vid aktualiseringen",
-        ],
-    ),
+    ("alder", &["Ålder", "Ålder (år)", "Ålder vid aktualisering", "Ålder vid aktualiseringen"]),
     ("kon", &["Juridiskt kön"]),
-    (
-        "aktualiseringstyp",
-        &["Typ av aktualisering", "Aktualiserings typ", "Ärendetyp"],
-    ),
+    ("aktualiseringstyp", &["Typ av aktualisering", "Aktualiserings typ", "Ärendetyp"]),
     ("anmalare", &["Anmälare"]),
     ("sokande", &["Sökande"]),
     ("orsak_ansokan", &["Orsak ansökan"]),
@@ -97,10 +86,7 @@ pub(crate) struct Columns {
 
 impl Columns {
     pub(crate) fn of(&self, target: Target) -> Option<(usize, &Arc<str>)> {
-        self.found
-            .iter()
-            .find(|(found, ..)| *found == target)
-            .map(|(_, index, header)| (*index, header))
+        self.found.iter().find(|(found, ..)| *found == target).map(|(_, index, header)| (*index, header))
     }
 
     pub(crate) fn field(&self, field: Field) -> Option<(usize, &Arc<str>)> {
@@ -129,15 +115,8 @@ impl Near {
     }
 
     pub(crate) fn into_error(self, names: &Names) -> IntakeError {
-        let missing = if self.missing.is_empty() {
-            names.required()
-        } else {
-            self.missing
-        };
-        IntakeError::NoHeader {
-            missing,
-            seen: self.seen,
-        }
+        let missing = if self.missing.is_empty() { names.required() } else { self.missing };
+        IntakeError::NoHeader { missing, seen: self.seen }
     }
 }
 
@@ -145,31 +124,19 @@ impl Names {
     pub(crate) fn new(codebook: &Codebook, codes: &KommunCodes) -> Self {
         let wanted = |target: Target| {
             let id = target.id(codebook).to_string();
-            let usual = USUAL
-                .iter()
-                .filter(|(of, _)| *of == id)
-                .flat_map(|(_, names)| names.iter().copied());
+            let usual = USUAL.iter().filter(|(of, _)| *of == id).flat_map(|(_, names)| names.iter().copied());
             let mut usual: BTreeSet<String> = usual.map(fold_accents).collect();
             usual.extend([fold_accents(&id), fold_accents(&id.replace('_', " "))]);
             if let Target::Variable(index) = target {
                 let variable = codebook.variables.get(index);
                 usual.extend(
-                    variable
-                        .into_iter()
-                        .flat_map(|v| [fold_accents(&v.text), fold_accents(&v.text_en)]),
+                    variable.into_iter().flat_map(|v| [fold_accents(&v.text), fold_accents(&v.text_en)]),
                 );
             }
             usual.remove("");
-            Wanted {
-                target,
-                id,
-                configured: codes.columns.get(&target).cloned(),
-                usual,
-            }
+            Wanted { target, id, configured: codes.columns.get(&target).cloned(), usual }
         };
-        Self {
-            wanted: Target::all(codebook).map(wanted).collect(),
-        }
+        Self { wanted: Target::all(codebook).map(wanted).collect() }
     }
 
     /// The columns, if the row is the header; else how near it comes.
@@ -183,11 +150,7 @@ impl Names {
     ) -> Result<Result<Columns, Near>, IntakeError> {
         let headers: Vec<String> = cells.iter().map(|cell| clean(&cell.text())).collect();
         let folded: Vec<String> = headers.iter().map(|header| fold_accents(header)).collect();
-        let claimed: BTreeSet<&str> = self
-            .wanted
-            .iter()
-            .filter_map(|w| w.configured.as_deref())
-            .collect();
+        let claimed: BTreeSet<&str> = self.wanted.iter().filter_map(|w| w.configured.as_deref()).collect();
         let columns_of = |wanted: &Wanted| -> Vec<usize> {
             let fits = |at: &usize| match &wanted.configured {
                 Some(name) => headers[*at] == *name,
@@ -201,38 +164,22 @@ impl Names {
         if !missing.is_empty() {
             let certain = known.len() >= 2;
             let seen = if certain { shown(&headers) } else { Vec::new() };
-            return Ok(Err(Near {
-                known: known.len(),
-                missing,
-                seen,
-            }));
+            return Ok(Err(Near { known: known.len(), missing, seen }));
         }
         if let Some((wanted, at)) = found.iter().find(|(_, at)| at.len() > 1) {
             let columns = at.iter().map(|at| column_name(*at)).collect();
-            return Err(IntakeError::AmbiguousColumn {
-                target: wanted.id.clone(),
-                columns,
-            });
+            return Err(IntakeError::AmbiguousColumn { target: wanted.id.clone(), columns });
         }
-        let width = headers
-            .iter()
-            .rposition(|header| !header.is_empty())
-            .map_or(0, |last| last + 1);
+        let width = headers.iter().rposition(|header| !header.is_empty()).map_or(0, |last| last + 1);
         let found = found.into_iter().filter_map(|(wanted, at)| {
             let index = *at.first()?;
             Some((wanted.target, index, Arc::from(headers[index].as_str())))
         });
-        Ok(Ok(Columns {
-            row,
-            width,
-            found: found.collect(),
-        }))
+        Ok(Ok(Columns { row, width, found: found.collect() }))
     }
 
     fn missing(&self, found: &[(&Wanted, Vec<usize>)], known: usize) -> Vec<String> {
-        let absent = found
-            .iter()
-            .filter(|(wanted, at)| at.is_empty() && wanted.is_required());
+        let absent = found.iter().filter(|(wanted, at)| at.is_empty() && wanted.is_required());
         let mut missing: Vec<String> = absent.map(|(wanted, _)| wanted.asked_for()).collect();
         if missing.is_empty() && known < 2 {
             missing.push(OTHER.into());
@@ -241,11 +188,7 @@ impl Names {
     }
 
     fn required(&self) -> Vec<String> {
-        self.wanted
-            .iter()
-            .filter(|wanted| wanted.is_required())
-            .map(Wanted::asked_for)
-            .collect()
+        self.wanted.iter().filter(|wanted| wanted.is_required()).map(Wanted::asked_for).collect()
     }
 }
 

@@ -71,10 +71,7 @@ mod tests {
 
     #[test]
     fn columns_are_named_as_in_a_spreadsheet() {
-        let names: Vec<_> = [0, 25, 26, 51, 52, 701, 702]
-            .into_iter()
-            .map(column_name)
-            .collect();
+        let names: Vec<_> = [0, 25, 26, 51, 52, 701, 702].into_iter().map(column_name).collect();
         assert_eq!(names, ["A", "Z", "AA", "AZ", "BA", "ZZ", "AAA"]);
     }
 }

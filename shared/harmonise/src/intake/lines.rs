@@ -34,26 +34,13 @@ impl<R: Read + Seek> Table for TextTable<'_, R> {
 
     fn each_row(&mut self, take: &mut Take<'_>) -> Result<(), IntakeError> {
         let characters = Characters::new(&mut *self.source, self.encoding)?;
-        let mut lines = Lines {
-            characters,
-            text: String::new(),
-            at: 0,
-            number: 0,
-            returned: VecDeque::new(),
-        };
-        let mut fields = Fields {
-            separator: self.separator,
-            ..Fields::default()
-        };
+        let mut lines =
+            Lines { characters, text: String::new(), at: 0, number: 0, returned: VecDeque::new() };
+        let mut fields = Fields { separator: self.separator, ..Fields::default() };
         while let Some((number, broken)) = next_row(&mut lines, &mut fields)? {
             let cells: Vec<Cell<'_>> = fields.iter().map(cell).collect();
             check_row(number, &cells)?;
-            if take(&Row {
-                number,
-                cells: &cells,
-                broken,
-            })? == Flow::Stop
-            {
+            if take(&Row { number, cells: &cells, broken })? == Flow::Stop {
                 break;
             }
         }
@@ -62,11 +49,7 @@ impl<R: Read + Seek> Table for TextTable<'_, R> {
 }
 
 fn cell(text: &str) -> Cell<'_> {
-    if text.is_empty() {
-        Cell::Empty
-    } else {
-        Cell::Text(Cow::Borrowed(text))
-    }
+    if text.is_empty() { Cell::Empty } else { Cell::Text(Cow::Borrowed(text)) }
 }
 
 /// Reads the next row into `fields`: its line, and the field of a quotation that never ends.
@@ -86,11 +69,7 @@ fn next_row<R: Read + Seek>(
                 let progress = fields.feed(&line);
                 further.push((at, line));
                 // no cell is that long, at four bytes a character
-                if fields.open_length() > 4 * MAX_CELL_CHARS {
-                    Progress::Broken
-                } else {
-                    progress
-                }
+                if fields.open_length() > 4 * MAX_CELL_CHARS { Progress::Broken } else { progress }
             }
             None => Progress::Broken,
         };
@@ -99,10 +78,7 @@ fn next_row<R: Read + Seek>(
         return Ok(Some((number, None)));
     }
     let broken = fields.count();
-    further
-        .into_iter()
-        .rev()
-        .for_each(|line| lines.returned.push_front(line));
+    further.into_iter().rev().for_each(|line| lines.returned.push_front(line));
     fields.clear();
     fields.feed(&first);
     fields.end_field();
@@ -266,11 +242,7 @@ mod tests {
 
     fn rows(text: &str) -> Vec<(u64, Option<usize>, Vec<String>)> {
         let mut source = Cursor::new(text.as_bytes());
-        let mut table = TextTable {
-            source: &mut source,
-            encoding: UTF_8,
-            separator: ';',
-        };
+        let mut table = TextTable { source: &mut source, encoding: UTF_8, separator: ';' };
         let mut rows = Vec::new();
         let mut take = |row: &Row<'_, '_>| {
             let cells = row.cells.iter().map(|cell| cell.text().into_owned()).collect();
@@ -289,22 +261,11 @@ mod tests {
     fn quotations_and_line_ends_of_every_kind_are_read() {
         assert_eq!(
             rows("a;b\r\nc;d\re;f\ng"),
-            [
-                row(1, &["a", "b"]),
-                row(2, &["c", "d"]),
-                row(3, &["e", "f"]),
-                row(4, &["g"])
-            ]
+            [row(1, &["a", "b"]), row(2, &["c", "d"]), row(3, &["e", "f"]), row(4, &["g"])]
         );
         assert_eq!(rows("\"a;b\";\"c\"\"d\"\n"), [row(1, &["a;b", "c\"d"])]);
-        assert_eq!(
-            rows("\"a\r\n\nb\";c\nd"),
-            [row(1, &["a\n\nb", "c"]), row(4, &["d"])]
-        );
-        assert_eq!(
-            rows("a;\"ja\" sa hon;5\" rör\n"),
-            [row(1, &["a", "ja sa hon", "5\" rör"])]
-        );
+        assert_eq!(rows("\"a\r\n\nb\";c\nd"), [row(1, &["a\n\nb", "c"]), row(4, &["d"])]);
+        assert_eq!(rows("a;\"ja\" sa hon;5\" rör\n"), [row(1, &["a", "ja sa hon", "5\" rör"])]);
         assert_eq!(rows("a;\"\";\n"), [row(1, &["a", "", ""])]);
         assert_eq!(rows(""), []);
         assert_eq!(rows("\n\r\n"), [row(1, &[""]), row(2, &[""])]);
@@ -315,10 +276,7 @@ mod tests {
         let broken = |number, at, cells: &[&str]| (number, Some(at), row(number, cells).2);
         let first = broken(1, 1, &["a", "hon sa\n"]);
         assert_eq!(rows("a;\"hon sa\nb;c\n"), [first.clone(), row(2, &["b", "c"])]);
-        assert_eq!(
-            rows("a;\"hon sa\nb;\"c\"\nd"),
-            [first, row(2, &["b", "c"]), row(3, &["d"])]
-        );
+        assert_eq!(rows("a;\"hon sa\nb;\"c\"\nd"), [first, row(2, &["b", "c"]), row(3, &["d"])]);
         let long = format!("a;\"b\n{}", "c;d\n".repeat(MAX_CELL_CHARS * 2));
         assert_eq!(rows(&long).len(), 1 + MAX_CELL_CHARS * 2);
     }

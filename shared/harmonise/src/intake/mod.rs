@@ -56,10 +56,7 @@ pub struct Source<R> {
 impl<'b> Source<Cursor<&'b [u8]>> {
     /// A file that is in memory.
     pub fn of_bytes(bytes: &'b [u8]) -> Self {
-        Self {
-            reader: Cursor::new(bytes),
-            extension: None,
-        }
+        Self { reader: Cursor::new(bytes), extension: None }
     }
 }
 
@@ -75,9 +72,7 @@ pub struct Harmonised {
 
 impl fmt::Debug for Harmonised {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Harmonised")
-            .field("report", &self.report)
-            .finish_non_exhaustive()
+        f.debug_struct("Harmonised").field("report", &self.report).finish_non_exhaustive()
     }
 }
 
@@ -93,20 +88,10 @@ pub fn read<R: Read + Seek>(
     extracted_on: Date,
 ) -> Result<Harmonised, IntakeError> {
     if codes.codebook() != codebook.name() {
-        return Err(IntakeError::OtherCodebook {
-            codes: codes.codebook().into(),
-            codebook: codebook.name(),
-        });
+        return Err(IntakeError::OtherCodebook { codes: codes.codebook().into(), codebook: codebook.name() });
     }
-    let Source {
-        mut reader,
-        extension,
-    } = source;
-    let task = Task {
-        codebook,
-        codes,
-        extracted_on,
-    };
+    let Source { mut reader, extension } = source;
+    let task = Task { codebook, codes, extracted_on };
     let names = Names::new(codebook, codes);
     match kind_of(&mut reader, extension.as_deref())? {
         Kind::Text => {
@@ -117,11 +102,7 @@ pub fn read<R: Read + Seek>(
         Kind::Workbook(format) => {
             let mut book = Workbook::open(reader, format)?;
             let (index, columns) = find_in_workbook(&mut book, &names)?;
-            task.read_below(
-                &mut book.sheet(index),
-                columns,
-                Dialect::Workbook { sheet: index + 1 },
-            )
+            task.read_below(&mut book.sheet(index), columns, Dialect::Workbook { sheet: index + 1 })
         }
     }
 }
@@ -142,11 +123,7 @@ impl Task<'_> {
     ) -> Result<Harmonised, IntakeError> {
         let header = columns.row;
         let (epoch, extracted_on) = (table.epoch(), self.extracted_on);
-        let manner = Manner {
-            dialect,
-            epoch,
-            extracted_on,
-        };
+        let manner = Manner { dialect, epoch, extracted_on };
         let mut rows = RowReader::new(self.codebook, self.codes, columns, manner);
         table.each_row(&mut |row| {
             if row.number > header {
@@ -155,11 +132,7 @@ impl Task<'_> {
             Ok(Flow::Go)
         })?;
         let (rows, report, unmapped) = rows.finish();
-        Ok(Harmonised {
-            rows,
-            report,
-            unmapped,
-        })
+        Ok(Harmonised { rows, report, unmapped })
     }
 }
 
@@ -190,10 +163,7 @@ pub(crate) trait Table {
 
 /// The limits of one row.
 pub(crate) fn check_row(row: u64, cells: &[Cell<'_>]) -> Result<(), IntakeError> {
-    let columns = cells
-        .iter()
-        .rposition(|cell| !cell.is_blank())
-        .map_or(0, |last| last + 1);
+    let columns = cells.iter().rposition(|cell| !cell.is_blank()).map_or(0, |last| last + 1);
     if columns > MAX_COLUMNS {
         return Err(Limit::Columns { row, columns }.into());
     }
@@ -203,11 +173,7 @@ pub(crate) fn check_row(row: u64, cells: &[Cell<'_>]) -> Result<(), IntakeError>
         _ => false,
     };
     match cells.iter().position(too_long) {
-        Some(at) => Err(Limit::Cell {
-            row,
-            column: limits::column_name(at),
-        }
-        .into()),
+        Some(at) => Err(Limit::Cell { row, column: limits::column_name(at) }.into()),
         None => Ok(()),
     }
 }
@@ -243,18 +209,11 @@ fn kind_of(reader: &mut (impl Read + Seek), extension: Option<&str>) -> Result<K
         return Ok(Kind::Workbook(if ods { Format::Ods } else { Format::Xlsx }));
     }
     if head.starts_with(b"%PDF") {
-        return Err(IntakeError::UnknownKind {
-            hint: " (den ser ut som pdf)",
-        });
+        return Err(IntakeError::UnknownKind { hint: " (den ser ut som pdf)" });
     }
-    let text = head
-        .strip_prefix(b"\xef\xbb\xbf")
-        .unwrap_or(&head)
-        .trim_ascii_start();
+    let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&head).trim_ascii_start();
     if text.starts_with(b"<") {
-        return Err(IntakeError::UnknownKind {
-            hint: " (den ser ut som html eller xml)",
-        });
+        return Err(IntakeError::UnknownKind { hint: " (den ser ut som html eller xml)" });
     }
     Ok(Kind::Text)
 }
@@ -270,11 +229,7 @@ fn find_header(table: &mut dyn Table, names: &Names) -> Result<Result<Columns, N
             Ok(columns) => found = Some(columns),
             Err(this) => near.keep_better(this),
         }
-        Ok(if found.is_some() || searched >= HEADER_SEARCH_ROWS {
-            Flow::Stop
-        } else {
-            Flow::Go
-        })
+        Ok(if found.is_some() || searched >= HEADER_SEARCH_ROWS { Flow::Stop } else { Flow::Go })
     })?;
     Ok(found.ok_or(near))
 }
@@ -290,14 +245,7 @@ fn find_in_text<'s, R: Read + Seek>(
     // under a wrong separator a row can seem to break a limit
     let mut fault = None;
     for separator in SEPARATORS {
-        let found = match find_header(
-            &mut TextTable {
-                source,
-                encoding,
-                separator,
-            },
-            names,
-        ) {
+        let found = match find_header(&mut TextTable { source, encoding, separator }, names) {
             Ok(found) => found,
             Err(error) => {
                 fault.get_or_insert(error);
@@ -306,10 +254,7 @@ fn find_in_text<'s, R: Read + Seek>(
         };
         match found {
             Ok(columns) => {
-                if best
-                    .as_ref()
-                    .is_none_or(|(_, known)| columns.found.len() > known.found.len())
-                {
+                if best.as_ref().is_none_or(|(_, known)| columns.found.len() > known.found.len()) {
                     best = Some((separator, columns));
                 }
             }
@@ -318,14 +263,7 @@ fn find_in_text<'s, R: Read + Seek>(
         }
     }
     match (best, fault) {
-        (Some((separator, columns)), _) => Ok((
-            TextTable {
-                source,
-                encoding,
-                separator,
-            },
-            columns,
-        )),
+        (Some((separator, columns)), _) => Ok((TextTable { source, encoding, separator }, columns)),
         (None, Some(fault)) => Err(fault),
         (None, None) => Err(near.into_error(names)),
     }
@@ -341,11 +279,7 @@ fn find_in_workbook<R: Read + Seek>(
     for index in 0..book.sheets() {
         match (find_header(&mut book.sheet(index), names)?, &best) {
             (Ok(_), Some((first, _))) => {
-                return Err(WorkbookProblem::SeveralSheets {
-                    first: first + 1,
-                    second: index + 1,
-                }
-                .into());
+                return Err(WorkbookProblem::SeveralSheets { first: first + 1, second: index + 1 }.into());
             }
             (Ok(columns), None) => best = Some((index, columns)),
             (Err(this), _) => near.keep_better(this),

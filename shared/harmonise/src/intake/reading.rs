@@ -42,34 +42,18 @@ impl<'a> Reading<'a> {
         let variable = codebook.variables.get(index)?;
         let column = columns.of(Target::Variable(index));
         let years = columns.field(Field::Alder).filter(|_| takes_years);
-        let headers = [years, column]
-            .into_iter()
-            .flatten()
-            .map(|(_, header)| header.to_string());
-        let report = VariableReport {
-            id: variable.id.clone(),
-            columns: headers.collect(),
-            ..Default::default()
-        };
+        let headers = [years, column].into_iter().flatten().map(|(_, header)| header.to_string());
+        let report =
+            VariableReport { id: variable.id.clone(), columns: headers.collect(), ..Default::default() };
         let (column, years) = (column.map(|(at, _)| at), years.map(|(at, _)| at));
         let matcher = codes.matcher(index, variable);
-        Some(Self {
-            matcher,
-            column,
-            years,
-            remembered: HashMap::new(),
-            report,
-        })
+        Some(Self { matcher, column, years, remembered: HashMap::new(), report })
     }
 
     /// What the row's own cells say: years first, then the label.
     pub(crate) fn written(&mut self, cells: &[Cell<'_>], date: Date) -> Meaning {
-        let label = self
-            .column
-            .map_or(Meaning::Empty, |at| self.label(cell_at(cells, at), date));
-        let years = self
-            .years
-            .map_or(Meaning::Empty, |at| self.age(cell_at(cells, at), date));
+        let label = self.column.map_or(Meaning::Empty, |at| self.label(cell_at(cells, at), date));
+        let years = self.years.map_or(Meaning::Empty, |at| self.age(cell_at(cells, at), date));
         match (years, label) {
             (Meaning::Empty, label) => label,
             (Meaning::Unmapped, label @ Meaning::Code { .. }) => label,

@@ -25,10 +25,7 @@ pub struct Listed<T> {
 
 impl<T> Default for Listed<T> {
     fn default() -> Self {
-        Self {
-            total: 0,
-            first: Vec::new(),
-        }
+        Self { total: 0, first: Vec::new() }
     }
 }
 
@@ -82,13 +79,7 @@ pub struct Refusal {
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "rad {}, kolumn {}: {}",
-            self.row,
-            self.column,
-            self.reason.text()
-        )
+        write!(f, "rad {}, kolumn {}: {}", self.row, self.column, self.reason.text())
     }
 }
 
@@ -263,10 +254,7 @@ impl UnmappedLabels {
             out,
             "# Etiketter som inte motsvarar någon kod. Innehåller kommunens egna uppgifter: lämna inte ut."
         )?;
-        writeln!(
-            out,
-            "# Ta bort # framför en rad, skriv koden och flytta raden till kommunens kodfil."
-        )?;
+        writeln!(out, "# Ta bort # framför en rad, skriv koden och flytta raden till kommunens kodfil.")?;
         let mut by_variable: BTreeMap<&[String], Vec<&UnmappedLabel>> = BTreeMap::new();
         for label in &self.labels {
             by_variable.entry(&label.variables).or_default().push(label);
@@ -281,20 +269,11 @@ impl UnmappedLabels {
             }
             for label in labels {
                 let key = toml::Value::String(one_line(&label.label));
-                writeln!(
-                    out,
-                    "# {key} = \"{}\"  # rader: {}",
-                    label.suggestions.join(" | "),
-                    label.count
-                )?;
+                writeln!(out, "# {key} = \"{}\"  # rader: {}", label.suggestions.join(" | "), label.count)?;
             }
         }
         if self.unlisted > 0 {
-            writeln!(
-                out,
-                "\n# Dessutom {} rader med fler olika etiketter än som listas.",
-                self.unlisted
-            )?;
+            writeln!(out, "\n# Dessutom {} rader med fler olika etiketter än som listas.", self.unlisted)?;
         }
         Ok(())
     }

@@ -68,10 +68,7 @@ pub(crate) struct RowReader<'a> {
 
 impl<'a> RowReader<'a> {
     pub(crate) fn new(codebook: &'a Codebook, codes: &KommunCodes, columns: Columns, manner: Manner) -> Self {
-        let age = codebook
-            .variables
-            .iter()
-            .position(tables::codebook::Variable::is_age);
+        let age = codebook.variables.iter().position(tables::codebook::Variable::is_age);
         let readings = (0..codebook.variables.len())
             .filter_map(|index| Reading::new(index, codebook, codes, &columns, age == Some(index)))
             .collect();
@@ -89,19 +86,7 @@ impl<'a> RowReader<'a> {
         };
         let (rows, labels, seen, run) = Default::default();
         let kon = codebook.variable_index("kon");
-        Self {
-            manner,
-            columns,
-            readings,
-            kon,
-            rows,
-            report,
-            labels,
-            unlisted: 0,
-            seen,
-            run,
-            total: 0,
-        }
+        Self { manner, columns, readings, kon, rows, report, labels, unlisted: 0, seen, run, total: 0 }
     }
 
     /// Takes one row below the header.
@@ -109,11 +94,7 @@ impl<'a> RowReader<'a> {
     /// # Errors
     /// Only when there are too many rows; a bad row is counted in the report.
     pub(crate) fn take(&mut self, row: &Row<'_, '_>) -> Result<(), IntakeError> {
-        let Row {
-            number: row,
-            cells,
-            broken,
-        } = *row;
+        let Row { number: row, cells, broken } = *row;
         self.total += 1;
         if self.total > MAX_ROWS {
             return Err(Limit::Rows.into());
@@ -169,16 +150,10 @@ impl<'a> RowReader<'a> {
         if !matches!(self.manner.dialect, Dialect::Text { .. }) {
             return None;
         }
-        let surplus = cells
-            .iter()
-            .enumerate()
-            .skip(self.columns.width)
-            .find(|(_, cell)| !cell.is_blank());
+        let surplus = cells.iter().enumerate().skip(self.columns.width).find(|(_, cell)| !cell.is_blank());
         let swallowed = cells.len() < self.columns.width
             && matches!(cells.last(), Some(Cell::Text(text)) if text.contains('\n'));
-        let at = surplus
-            .map(|(at, _)| at)
-            .or_else(|| swallowed.then(|| cells.len() - 1))?;
+        let at = surplus.map(|(at, _)| at).or_else(|| swallowed.then(|| cells.len() - 1))?;
         Some(Arc::from(column_name(at)))
     }
 
@@ -203,27 +178,19 @@ impl<'a> RowReader<'a> {
             *self.report.without_number.entry(*reason).or_default() += 1;
         }
         let person = person.and_then(Result::ok);
-        let written: Vec<Meaning> = self
-            .readings
-            .iter_mut()
-            .map(|reading| reading.written(cells, date))
-            .collect();
+        let written: Vec<Meaning> =
+            self.readings.iter_mut().map(|reading| reading.written(cells, date)).collect();
         let meanings = self.share_columns(&written);
         let mut codes = Vec::with_capacity(meanings.len());
         for (index, written) in meanings.into_iter().enumerate() {
-            let derived = person
-                .as_ref()
-                .and_then(|person| self.derived(index, person, date));
+            let derived = person.as_ref().and_then(|person| self.derived(index, person, date));
             let reading = &mut self.readings[index];
             codes.push(reading.settle(written, derived));
             if written == Meaning::Unmapped && derived.is_none() {
                 self.note_label(index, cells);
             }
         }
-        let coded = Coded {
-            date,
-            codes: codes.into(),
-        };
+        let coded = Coded { date, codes: codes.into() };
         self.note_number(cells, &coded);
         self.rows.push(coded);
     }
@@ -259,10 +226,7 @@ impl<'a> RowReader<'a> {
         let Some(column) = self.readings[index].label_column(cells) else {
             return;
         };
-        let first = self
-            .readings
-            .iter()
-            .position(|other| other.label_column(cells) == Some(column));
+        let first = self.readings.iter().position(|other| other.label_column(cells) == Some(column));
         if first != Some(index) {
             return;
         }
@@ -306,30 +270,13 @@ impl<'a> RowReader<'a> {
             };
             let variables: Vec<String> = self.readings.iter().enumerate().filter_map(sharing).collect();
             labels.extend(counts.into_iter().map(|(label, count)| {
-                let suggestions = reading
-                    .matcher
-                    .suggestions(&label)
-                    .into_iter()
-                    .map(String::from)
-                    .collect();
-                UnmappedLabel {
-                    variables: variables.clone(),
-                    label,
-                    count,
-                    suggestions,
-                }
+                let suggestions = reading.matcher.suggestions(&label).into_iter().map(String::from).collect();
+                UnmappedLabel { variables: variables.clone(), label, count, suggestions }
             }));
         }
         labels.sort_by(|a, b| (&a.variables, b.count, &a.label).cmp(&(&b.variables, a.count, &b.label)));
         self.report.variables = self.readings.into_iter().map(|reading| reading.report).collect();
-        (
-            self.rows,
-            self.report,
-            UnmappedLabels {
-                labels,
-                unlisted: self.unlisted,
-            },
-        )
+        (self.rows, self.report, UnmappedLabels { labels, unlisted: self.unlisted })
     }
 }
 

@@ -29,10 +29,7 @@ pub(crate) fn encoding_of(source: &mut (impl Read + Seek)) -> Result<&'static En
         }
         bytes.iter().for_each(|byte| scan.take(*byte));
         if let Some(byte) = scan.zero {
-            return Err(IntakeError::NotText {
-                byte,
-                problem: TextProblem::Binary,
-            });
+            return Err(IntakeError::NotText { byte, problem: TextProblem::Binary });
         }
     }
 }
@@ -97,10 +94,9 @@ impl Scan {
         match (self.broken, self.whole) {
             (0, _) => Ok(UTF_8),
             // Windows-1252 seldom forms a whole character of UTF-8 by chance
-            (broken, whole) if whole > broken => Err(IntakeError::NotText {
-                byte: self.first_broken,
-                problem: TextProblem::MixedEncodings,
-            }),
+            (broken, whole) if whole > broken => {
+                Err(IntakeError::NotText { byte: self.first_broken, problem: TextProblem::MixedEncodings })
+            }
             _ => Ok(WINDOWS_1252),
         }
     }
@@ -125,16 +121,7 @@ impl<R: Read + Seek> Characters<R> {
         source.seek(SeekFrom::Start(0))?;
         let decoder = encoding.new_decoder_with_bom_removal();
         let (raw, raw_at) = (Vec::new(), 0);
-        Ok(Self {
-            source,
-            encoding,
-            decoder,
-            raw,
-            raw_at,
-            read: 0,
-            ended: false,
-            finished: false,
-        })
+        Ok(Self { source, encoding, decoder, raw, raw_at, read: 0, ended: false, finished: false })
     }
 
     /// Appends some characters; false at the end of the file.
@@ -151,8 +138,7 @@ impl<R: Read + Seek> Characters<R> {
             let before = text.len();
             text.reserve(CHUNK);
             let (result, taken, faults) =
-                self.decoder
-                    .decode_to_string(&self.raw[self.raw_at..], text, self.ended);
+                self.decoder.decode_to_string(&self.raw[self.raw_at..], text, self.ended);
             self.raw_at += taken;
             // a zero character in UTF-16 is no text either
             if faults || text[before..].contains('\0') {
@@ -168,14 +154,7 @@ impl<R: Read + Seek> Characters<R> {
 
     fn fault(&self) -> IntakeError {
         let utf8 = self.encoding == UTF_8;
-        let problem = if utf8 {
-            TextProblem::MixedEncodings
-        } else {
-            TextProblem::BrokenUtf16
-        };
-        IntakeError::NotText {
-            byte: self.read - (self.raw.len() - self.raw_at) as u64,
-            problem,
-        }
+        let problem = if utf8 { TextProblem::MixedEncodings } else { TextProblem::BrokenUtf16 };
+        IntakeError::NotText { byte: self.read - (self.raw.len() - self.raw_at) as u64, problem }
     }
 }

@@ -42,11 +42,7 @@ fn shielded<T>(run: impl FnOnce() -> Result<T, IntakeError>) -> Result<T, Intake
 }
 
 fn problem(password: bool) -> IntakeError {
-    if password {
-        WorkbookProblem::Password.into()
-    } else {
-        WorkbookProblem::Damaged.into()
-    }
+    if password { WorkbookProblem::Password.into() } else { WorkbookProblem::Damaged.into() }
 }
 
 impl<R: Read + Seek> Workbook<R> {
@@ -87,18 +83,13 @@ impl<R: Read + Seek> Workbook<R> {
 }
 
 fn visible<S: Read + Seek>(book: &impl Reader<S>) -> Vec<String> {
-    let shown = book
-        .sheets_metadata()
-        .iter()
-        .filter(|sheet| sheet.visible == SheetVisible::Visible);
+    let shown = book.sheets_metadata().iter().filter(|sheet| sheet.visible == SheetVisible::Visible);
     shown.map(|sheet| sheet.name.clone()).collect()
 }
 
 fn whole<R: Read + Seek, S: Read + Seek>(mut book: impl Reader<S>) -> Result<Workbook<R>, IntakeError> {
     let names = visible(&book);
-    let sheets = names
-        .iter()
-        .map(|name| book.worksheet_range(name).map_err(|_| problem(false)));
+    let sheets = names.iter().map(|name| book.worksheet_range(name).map_err(|_| problem(false)));
     Ok(Workbook::Whole(sheets.collect::<Result<_, _>>()?))
 }
 
@@ -132,12 +123,7 @@ fn held(sheet: &Range<Data>, take: &mut Take<'_>) -> Result<(), IntakeError> {
         let before = (0..left).map(|_| Cell::Empty);
         let cells: Vec<Cell<'_>> = before.chain(cells.iter().map(cell)).collect();
         check_row(row, &cells)?;
-        if take(&Row {
-            number: row,
-            cells: &cells,
-            broken: None,
-        })? == Flow::Stop
-        {
+        if take(&Row { number: row, cells: &cells, broken: None })? == Flow::Stop {
             break;
         }
     }
@@ -168,12 +154,7 @@ fn streamed<R: Read + Seek>(
         if position.is_none_or(|(row, _)| row != current) && !cells.is_empty() {
             let row = u64::from(current) + 1;
             check_row(row, &cells)?;
-            if take(&Row {
-                number: row,
-                cells: &cells,
-                broken: None,
-            })? == Flow::Stop
-            {
+            if take(&Row { number: row, cells: &cells, broken: None })? == Flow::Stop {
                 return Ok(());
             }
             cells.clear();
@@ -183,11 +164,7 @@ fn streamed<R: Read + Seek>(
         };
         if row < current {
             let row = u64::from(row) + 1;
-            return Err(WorkbookProblem::RowOrder {
-                sheet: index + 1,
-                row,
-            }
-            .into());
+            return Err(WorkbookProblem::RowOrder { sheet: index + 1, row }.into());
         }
         current = row;
         place(&mut cells, row, column, cell_ref(next.get_value()))?;
@@ -202,11 +179,7 @@ fn place<'c>(cells: &mut Vec<Cell<'c>>, row: u32, column: u32, cell: Cell<'c>) -
         return Ok(());
     }
     if at >= MAX_COLUMNS {
-        return Err(Limit::Columns {
-            row: u64::from(row) + 1,
-            columns: at + 1,
-        }
-        .into());
+        return Err(Limit::Columns { row: u64::from(row) + 1, columns: at + 1 }.into());
     }
     if cells.len() <= at {
         cells.resize_with(at + 1, || Cell::Empty);
@@ -256,15 +229,7 @@ fn plain<'c>(data: &impl DataType) -> Cell<'c> {
 fn day_of<'c>(day: &ExcelDateTime) -> Cell<'c> {
     let fits = day.is_datetime() && (1.0..2_958_466.0).contains(&day.as_f64());
     let (year, month, number, ..) = day.to_ymd_hms_milli();
-    let date = || {
-        Date::new(
-            i16::try_from(year).ok()?,
-            i8::try_from(month).ok()?,
-            i8::try_from(number).ok()?,
-        )
-        .ok()
-    };
-    fits.then(date)
-        .flatten()
-        .map_or(Cell::Text(Cow::Borrowed("#DATUM")), Cell::Day)
+    let date =
+        || Date::new(i16::try_from(year).ok()?, i8::try_from(month).ok()?, i8::try_from(number).ok()?).ok();
+    fits.then(date).flatten().map_or(Cell::Text(Cow::Borrowed("#DATUM")), Cell::Day)
 }

@@ -34,10 +34,7 @@ struct Dice(u64);
 
 impl Dice {
     fn roll(&mut self, weights: &[u64]) -> Option<CodeIndex> {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let mut left = (self.0 >> 33) % weights.iter().sum::<u64>();
         for (at, weight) in weights.iter().enumerate() {
             if left < *weight {
@@ -61,20 +58,11 @@ const WEIGHTS: [(&str, &[u64]); 8] = [
 ];
 
 fn code(book: &Codebook, dice: &mut Dice, id: &str) -> Option<CodeIndex> {
-    let weights = WEIGHTS
-        .iter()
-        .find(|(known, _)| *known == id)
-        .map_or(&[1u64] as &[u64], |(_, weights)| weights);
-    assert_eq!(
-        weights.len(),
-        book.variables[book.variable_index(id).unwrap()].codes.len()
-    );
+    let weights =
+        WEIGHTS.iter().find(|(known, _)| *known == id).map_or(&[1u64] as &[u64], |(_, weights)| weights);
+    assert_eq!(weights.len(), book.variables[book.variable_index(id).unwrap()].codes.len());
     // one in two hundred is missing
-    if dice.roll(&[199, 1]) == Some(1) {
-        None
-    } else {
-        dice.roll(weights)
-    }
+    if dice.roll(&[199, 1]) == Some(1) { None } else { dice.roll(weights) }
 }
 
 fn record(book: &Codebook, dice: &mut Dice) -> Vec<Option<CodeIndex>> {
@@ -87,10 +75,7 @@ fn record(book: &Codebook, dice: &mut Dice) -> Vec<Option<CodeIndex>> {
         ("sokande" | "orsak_ansokan" | "anmalare" | "orsak_anmalan", _) => None,
         _ => code(book, dice, id),
     };
-    book.variables
-        .iter()
-        .map(|variable| of(&variable.id, dice))
-        .collect()
+    book.variables.iter().map(|variable| of(&variable.id, dice)).collect()
 }
 
 /// Figures of the demo's collection without the units `absent`; what `withheld` says of a count is an `x`.
@@ -109,17 +94,10 @@ pub fn from_toml(text: &str, absent: &[&str], withheld: impl Fn(u64) -> bool) ->
     let mut all = system.empty_counts();
     let mut per_unit = Vec::new();
     let mark = |value: u64| {
-        if withheld(value) {
-            Mark::Withheld
-        } else {
-            Mark::Shown(value)
-        }
+        if withheld(value) { Mark::Withheld } else { Mark::Shown(value) }
     };
     for unit in &units {
-        let digits = unit
-            .to_string()
-            .bytes()
-            .fold(7u64, |sum, byte| sum * 31 + u64::from(byte));
+        let digits = unit.to_string().bytes().fold(7u64, |sum, byte| sum * 31 + u64::from(byte));
         let mut dice = Dice(digits);
         let mut counts = system.empty_counts();
         for year in 2020..=2024i16 {
@@ -129,71 +107,35 @@ pub fn from_toml(text: &str, absent: &[&str], withheld: impl Fn(u64) -> bool) ->
             }
         }
         all.add(&counts);
-        per_unit.push(
-            system
-                .per_unit()
-                .map(|cell| (cell, mark(system.value(&counts, cell))))
-                .collect(),
-        );
+        per_unit.push(system.per_unit().map(|cell| (cell, mark(system.value(&counts, cell)))).collect());
     }
     let totals: BTreeMap<CellIndex, Mark> = (0..system.cells.len())
         .map(|cell| {
             let value = system.value(&all, cell);
-            (
-                cell,
-                if system.cells[cell].is_count {
-                    mark(value)
-                } else {
-                    Mark::Shown(value)
-                },
-            )
+            (cell, if system.cells[cell].is_count { mark(value) } else { Mark::Shown(value) })
         })
         .collect();
-    Made {
-        codebook,
-        collection,
-        system,
-        figures: Figures {
-            units,
-            per_unit,
-            totals,
-        },
-    }
+    Made { codebook, collection, system, figures: Figures { units, per_unit, totals } }
 }
 
 /// Withholds more cells of the table `T03` until no kommun and no category has only one `x` beside a shown
 /// total: what a person would do by eye. Not what `suppress` does, and no protection: it is for pictures.
 #[allow(dead_code)] // each test file compiles this module for itself
 pub fn pair_up(made: &mut Made) {
-    let at = made
-        .collection
-        .tables
-        .iter()
-        .position(|table| table.id == "T03")
-        .unwrap();
+    let at = made.collection.tables.iter().position(|table| table.id == "T03").unwrap();
     let rows = &made.system.tables[at].rows;
-    let columns: Vec<CellIndex> = rows
-        .iter()
-        .filter(|row| row.codes[0].is_some())
-        .map(|row| row.cell)
-        .collect();
+    let columns: Vec<CellIndex> =
+        rows.iter().filter(|row| row.codes[0].is_some()).map(|row| row.cell).collect();
     let units = made.figures.units.len();
     let lines: Vec<Vec<(usize, CellIndex)>> = (0..units)
         .map(|unit| columns.iter().map(|cell| (unit, *cell)).collect())
-        .chain(
-            columns
-                .iter()
-                .map(|cell| (0..units).map(|unit| (unit, *cell)).collect()),
-        )
+        .chain(columns.iter().map(|cell| (0..units).map(|unit| (unit, *cell)).collect()))
         .collect();
     let shown = |made: &Made, (unit, cell): (usize, CellIndex)| made.figures.per_unit[unit][&cell].shown();
-    while let Some(line) = lines
-        .iter()
-        .find(|line| line.iter().filter(|at| shown(made, **at).is_none()).count() == 1)
+    while let Some(line) =
+        lines.iter().find(|line| line.iter().filter(|at| shown(made, **at).is_none()).count() == 1)
     {
-        let others = line
-            .iter()
-            .filter(|at| shown(made, **at).is_some_and(|value| value > 0));
+        let others = line.iter().filter(|at| shown(made, **at).is_some_and(|value| value > 0));
         let (unit, cell) = *others.min_by_key(|at| shown(made, **at)).unwrap();
         made.figures.per_unit[unit].insert(cell, Mark::Withheld);
     }

@@ -35,9 +35,7 @@ impl Round {
 
     pub(super) fn is_complete(&self) -> bool {
         let verified = |entry: &RosterEntry| {
-            self.reports
-                .get(&entry.unit)
-                .is_some_and(|stored| stored.verdict == Some(true))
+            self.reports.get(&entry.unit).is_some_and(|stored| stored.verdict == Some(true))
         };
         self.helper_holds && self.document.roster.iter().all(verified)
     }
@@ -56,11 +54,7 @@ impl Round {
         }
         let waiting = self.reports.iter().filter(|(_, stored)| stored.verdict.is_none());
         let mut duties: Vec<Duty> = waiting.map(|(unit, _)| Duty::Check(unit.clone())).collect();
-        let judged = self
-            .reports
-            .values()
-            .filter(|stored| stored.verdict.is_some())
-            .count();
+        let judged = self.reports.values().filter(|stored| stored.verdict.is_some()).count();
         let everyone_judged = judged == self.document.roster.len();
         if duties.is_empty() && (everyone_judged || now >= self.document.submit_until) {
             duties.push(Duty::DropMissing);

@@ -39,11 +39,9 @@ impl fmt::Debug for Event {
             Self::Finalise => f.write_str("Finalise"),
             Self::HelperHolds(round) => write!(f, "HelperHolds(round {round})"),
             Self::Submit { unit, round, .. } => write!(f, "Submit(round {round}, {unit})"),
-            Self::Checked {
-                round,
-                unit,
-                accepted,
-            } => write!(f, "Checked(round {round}, {unit}, {accepted})"),
+            Self::Checked { round, unit, accepted } => {
+                write!(f, "Checked(round {round}, {unit}, {accepted})")
+            }
             Self::DropMissing => f.write_str("DropMissing"),
             Self::Opened { round, sums, .. } => write!(f, "Opened(round {round}, {} sums)", sums.len()),
             Self::Published(_) => f.write_str("Published"),

@@ -2,11 +2,7 @@
 //! real proofs and made counts. No clock, no network, no disk: every test moves the parties itself.
 //!
 //! Not a simulation: nothing is delayed or lost here but what a test delays or loses.
-#![allow(
-    dead_code,
-    clippy::unwrap_used,
-    reason = "every test file uses its own part; a test may panic"
-)]
+#![allow(dead_code, clippy::unwrap_used, reason = "every test file uses its own part; a test may panic")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -43,9 +39,8 @@ use tables::system::{CellIndex, Counts, System};
 use tables::unit::Unit;
 
 /// Invited: seven kommuner, 2180 by stadsdel.
-pub const UNITS: [&str; 9] = [
-    "2101", "2104", "2121", "2132", "2161", "2180-01", "2180-02", "2180-03", "2181",
-];
+pub const UNITS: [&str; 9] =
+    ["2101", "2104", "2121", "2132", "2161", "2180-01", "2180-02", "2180-03", "2181"];
 /// A kommun with small cells.
 pub const SMALL: &str = "2101";
 /// A kommun whose year 2023 holds two records: a small margin.
@@ -163,12 +158,7 @@ impl World {
             let unit_text = unit.to_string();
             roots.0.insert(
                 der,
-                Certified {
-                    role: "node",
-                    unit: unit_text,
-                    fingerprint,
-                    key: key.verifying_key(),
-                },
+                Certified { role: "node", unit: unit_text, fingerprint, key: key.verifying_key() },
             );
             keys.insert(unit.clone(), key);
         }
@@ -195,38 +185,22 @@ impl World {
 
     pub fn declaration(&self, unit: &Unit) -> Declaration {
         let collection = CollectionRef::of(&self.collection);
-        Declaration {
-            collection,
-            tier: Tier::Region,
-            statuses: self.statuses(unit),
-        }
+        Declaration { collection, tier: Tier::Region, statuses: self.statuses(unit) }
     }
 
     /// The cell of a row: table, codes (`TOT` for a margin), year.
     pub fn cell(&self, table: &str, codes: &[&str], year: &str) -> CellIndex {
         let at = self.collection.tables.iter().position(|t| t.id == table).unwrap();
         let spec = &self.collection.tables[at];
-        let period = spec
-            .periods
-            .iter()
-            .position(|period| period.to_string() == year)
-            .unwrap();
+        let period = spec.periods.iter().position(|period| period.to_string() == year).unwrap();
         let codes: Vec<Option<usize>> = spec
             .dimensions
             .iter()
             .zip(codes)
-            .map(|(dimension, code)| {
-                dimension
-                    .categories
-                    .iter()
-                    .position(|category| category.code == *code)
-            })
+            .map(|(dimension, code)| dimension.categories.iter().position(|category| category.code == *code))
             .collect();
         let rows = &self.system.tables[at].rows;
-        rows.iter()
-            .find(|row| row.codes == codes && row.period == period)
-            .unwrap()
-            .cell
+        rows.iter().find(|row| row.codes == codes && row.period == period).unwrap().cell
     }
 
     pub fn roster(&self, units: &[&str]) -> Vec<RosterEntry> {
@@ -240,10 +214,7 @@ impl World {
 
     /// A final pattern over these units that withholds and opens nothing: right for units without small cells.
     pub fn bare(&self, units: &[&str]) -> PatternDocument {
-        let pattern = Pattern {
-            withheld: vec![Default::default(); units.len()],
-            ..Pattern::default()
-        };
+        let pattern = Pattern { withheld: vec![Default::default(); units.len()], ..Pattern::default() };
         PatternDocument {
             collection: CollectionRef::of(&self.collection),
             round: 1,
@@ -261,10 +232,7 @@ impl World {
 
     /// [`Self::bare`] with a total that hides exactly `hiding`: two columns of their year 2024 are withheld.
     pub fn hiding(&self, units: &[&str], hiding: &[&str]) -> (PatternDocument, CellIndex) {
-        let (one, other) = (
-            self.cell("T03", &["ansokan"], "2024"),
-            self.cell("T03", &["anmalan"], "2024"),
-        );
+        let (one, other) = (self.cell("T03", &["ansokan"], "2024"), self.cell("T03", &["anmalan"], "2024"));
         let mut document = self.bare(units);
         for (code, withheld) in units.iter().zip(&mut document.withheld) {
             if hiding.contains(code) {
@@ -295,21 +263,12 @@ impl World {
     }
 
     pub fn region(&self) -> Region {
-        Region::new(
-            self.collection.clone(),
-            self.system.clone(),
-            PatternKey::new(&[8; 32]),
-        )
+        Region::new(self.collection.clone(), self.system.clone(), PatternKey::new(&[8; 32]))
     }
 
     pub fn helper(&self, facts: &[helper::Fact]) -> Helper {
         let (collection, system) = (self.collection.clone(), self.system.clone());
-        let mut helper = Helper::new(
-            collection,
-            system,
-            self.parameters.clone(),
-            self.helper_keys.clone(),
-        );
+        let mut helper = Helper::new(collection, system, self.parameters.clone(), self.helper_keys.clone());
         facts.iter().for_each(|fact| helper.apply(fact.clone()));
         helper
     }
@@ -317,11 +276,7 @@ impl World {
     /// A pattern as an honest region hands it over.
     pub fn handed(&self, document: &PatternDocument) -> HandedPattern {
         let certificates = document.roster.iter().map(|entry| der(&entry.unit)).collect();
-        HandedPattern {
-            document: document.clone(),
-            verify_key: [9; 32],
-            certificates,
-        }
+        HandedPattern { document: document.clone(), verify_key: [9; 32], certificates }
     }
 
     /// The report of a unit under a pattern; another seed, another report.
@@ -330,23 +285,14 @@ impl World {
         let counts = &self.counts[unit];
         let secret = secret(unit);
         let tag_of = |cell: &CellIndex| {
-            tag(
-                &secret,
-                &self.system.cells[*cell].definition,
-                self.system.value(counts, *cell),
-            )
-            .0
+            tag(&secret, &self.system.cells[*cell].definition, self.system.value(counts, *cell)).0
         };
         let tags: Vec<[u8; 16]> = document.open.iter().map(tag_of).collect();
         let statuses = self.statuses(unit);
         let measurements =
             shares::measurements(&self.system, counts, &statuses, self.collection.min_count).unwrap();
         let readable = shares::readable(&self.system, counts, document, place).encode();
-        let contents = Contents {
-            measurements: &measurements,
-            readable: &readable,
-            tags: &tags.concat(),
-        };
+        let contents = Contents { measurements: &measurements, readable: &readable, tags: &tags.concat() };
         let nonce = [seed as u8; 16];
         let key = self.helper_keys.public();
         let binding = helper::binding(document, place);
@@ -373,9 +319,7 @@ impl World {
         key: [u8; 32],
     ) -> HandedReport {
         let (_, message) = self.verifier(document, unit, key).begin(report).unwrap();
-        let signature = self.keys[unit]
-            .sign(SigningContext::Report, &report.content_hash().0)
-            .0;
+        let signature = self.keys[unit].sign(SigningContext::Report, &report.content_hash().0).0;
         HandedReport {
             round: document.round,
             unit: unit.clone(),
@@ -447,10 +391,7 @@ pub fn shown(document: &PatternDocument, pattern: &Pattern, unit: &Unit) -> Show
 
 /// What is shown of a pattern without witnesses.
 pub fn shown_bare(document: &PatternDocument, unit: &Unit) -> Shown {
-    let pattern = Pattern {
-        withheld: document.withheld.clone(),
-        ..Pattern::default()
-    };
+    let pattern = Pattern { withheld: document.withheld.clone(), ..Pattern::default() };
     shown(document, &pattern, unit)
 }
 
@@ -472,18 +413,8 @@ pub fn asked(node: &mut Node, document: &PatternDocument) {
 pub fn fault(node: &mut Node, shown: Shown, ledger: &Ledger) -> PatternFault {
     let round = shown.document.round;
     asked(node, &shown.document);
-    let facts = node
-        .handle(node::Event::Pattern(Box::new(shown.clone())), ledger)
-        .unwrap();
-    let [
-        node::Fact::Refused {
-            round: refused,
-            fault,
-        },
-    ] = facts[..]
-    else {
-        panic!("not refused: {facts:?}")
-    };
+    let facts = node.handle(node::Event::Pattern(Box::new(shown.clone())), ledger).unwrap();
+    let [node::Fact::Refused { round: refused, fault }] = facts[..] else { panic!("not refused: {facts:?}") };
     assert_eq!(refused, round);
     facts.into_iter().for_each(|fact| node.apply(fact));
     assert_submits_nothing(node, round);
@@ -495,17 +426,8 @@ pub fn fault(node: &mut Node, shown: Shown, ledger: &Ledger) -> PatternFault {
 /// A node that refused a round neither makes nor sends a report in it (30-protocol: a refusal is *not submitted*).
 pub fn assert_submits_nothing(node: &Node, round: u32) {
     let duty = node.duty();
-    assert!(
-        !matches!(duty, node::Duty::MakeReport | node::Duty::SendReport),
-        "{duty:?} after a refusal"
-    );
-    let report = node.handle(
-        node::Event::Reported {
-            round,
-            content: [1; 32],
-        },
-        &Ledger::default(),
-    );
+    assert!(!matches!(duty, node::Duty::MakeReport | node::Duty::SendReport), "{duty:?} after a refusal");
+    let report = node.handle(node::Event::Reported { round, content: [1; 32] }, &Ledger::default());
     assert!(report.is_err(), "a report is taken in a refused round");
 }
 
@@ -539,12 +461,7 @@ impl Federation {
             ledger: Ledger::default(),
             reports: BTreeMap::new(),
         };
-        let members = world
-            .collection
-            .units
-            .iter()
-            .map(|unit| (unit.clone(), member(unit)))
-            .collect();
+        let members = world.collection.units.iter().map(|unit| (unit.clone(), member(unit))).collect();
         Self {
             now: START,
             region: world.region(),
@@ -594,30 +511,20 @@ impl Federation {
     pub fn declare_event(&self, unit: &Unit) -> region::Event {
         let der = der(unit);
         let declaration = self.world.declaration(unit);
-        region::Event::Declare {
-            unit: unit.clone(),
-            certificate: fingerprint(&der),
-            der,
-            declaration,
-        }
+        region::Event::Declare { unit: unit.clone(), certificate: fingerprint(&der), der, declaration }
     }
 
     pub fn declare(&mut self, unit: &Unit) {
         let hash = self.world.collection.hash;
         self.at_node(unit, node::Event::Approve(hash)).unwrap();
-        self.at_node(unit, node::Event::Counted(self.world.statuses(unit)))
-            .unwrap();
+        self.at_node(unit, node::Event::Counted(self.world.statuses(unit))).unwrap();
         self.at_region(self.declare_event(unit)).unwrap();
         self.at_node(unit, node::Event::DeclarationTaken).unwrap();
     }
 
     pub fn choose(&mut self) {
         let helper_key_id = self.world.helper_keys.public().id();
-        self.at_region(region::Event::Choose {
-            verify_key: [9; 32],
-            helper_key_id,
-        })
-        .unwrap();
+        self.at_region(region::Event::Choose { verify_key: [9; 32], helper_key_id }).unwrap();
     }
 
     /// What the region shows the unit now, with the node's own thin lines.
@@ -627,10 +534,7 @@ impl Federation {
         let own = &document.withheld[document.place(unit).unwrap()];
         let thin =
             suppress::request::lines(&self.world.system, self.world.collection.min_count, own, &values);
-        Shown {
-            thin,
-            ..shown(&document, pattern, unit)
-        }
+        Shown { thin, ..shown(&document, pattern, unit) }
     }
 
     pub fn show(&mut self, unit: &Unit) {
@@ -645,12 +549,7 @@ impl Federation {
         let (round, lines) = self.members[unit].node.answer().unwrap();
         let lines = lines.to_vec();
         let pattern = self.document().hash();
-        self.at_region(region::Event::Answer {
-            unit: unit.clone(),
-            pattern,
-            lines,
-        })
-        .unwrap();
+        self.at_region(region::Event::Answer { unit: unit.clone(), pattern, lines }).unwrap();
         self.at_node(unit, node::Event::AnswerTaken(round)).unwrap();
     }
 
@@ -677,31 +576,20 @@ impl Federation {
         let round = document.round;
         let tags = document.open.iter().map(|cell| {
             let value = self.world.system.value(&self.world.counts[unit], *cell);
-            (
-                *cell,
-                tag(&secret(unit), &self.world.system.cells[*cell].definition, value).0,
-            )
+            (*cell, tag(&secret(unit), &self.world.system.cells[*cell].definition, value).0)
         });
         let tags = tags.collect();
         let member = self.members.get_mut(unit).unwrap();
         let lines = member.node.lines(&document, Some(&tags));
-        lines
-            .into_iter()
-            .for_each(|(definition, line)| member.ledger.enter(definition, line));
+        lines.into_iter().for_each(|(definition, line)| member.ledger.enter(definition, line));
         member.reports.insert(round, report);
-        self.at_node(unit, node::Event::Reported { round, content })
-            .unwrap();
+        self.at_node(unit, node::Event::Reported { round, content }).unwrap();
         self.at_region(self.submit_event(unit, round, content)).unwrap();
         self.at_node(unit, node::Event::ReportTaken(round)).unwrap();
     }
 
     pub fn submit_event(&self, unit: &Unit, round: u32, content: [u8; 32]) -> region::Event {
-        region::Event::Submit {
-            unit: unit.clone(),
-            certificate: fingerprint(&der(unit)),
-            round,
-            content,
-        }
+        region::Event::Submit { unit: unit.clone(), certificate: fingerprint(&der(unit)), round, content }
     }
 
     /// Region and helper verify a stored report together.
@@ -712,38 +600,22 @@ impl Federation {
         let (state, _) = self.world.verifier(&document, unit, key).begin(&report).unwrap();
         let handed = self.world.pass_on(&document, unit, &report, key);
         let verified = self.helper.verify(&handed).unwrap();
-        let share = self
-            .world
-            .verifier(&document, unit, key)
-            .finish(state, &verified.answer)
-            .unwrap();
+        let share = self.world.verifier(&document, unit, key).finish(state, &verified.answer).unwrap();
         self.region_shares.insert((round, unit.clone()), share);
         if let Some(share) = verified.share {
-            self.helper_shares
-                .insert((round, unit.clone()), share.output_share);
+            self.helper_shares.insert((round, unit.clone()), share.output_share);
         }
         self.at_helper(verified.facts);
         let unit = unit.clone();
-        self.at_region(region::Event::Checked {
-            round,
-            unit,
-            accepted: true,
-        })
-        .unwrap();
+        self.at_region(region::Event::Checked { round, unit, accepted: true }).unwrap();
     }
 
     /// Closes at the helper.
     pub fn close(&mut self) -> Result<(), Refusal> {
         let document = self.document();
-        let round::helper::Closing { facts, lines } = self.helper.close(
-            document.round,
-            &document.hash(),
-            &document.units(),
-            &self.helper_ledger,
-        )?;
-        lines
-            .into_iter()
-            .for_each(|(definition, line)| self.helper_ledger.enter(definition, line));
+        let round::helper::Closing { facts, lines } =
+            self.helper.close(document.round, &document.hash(), &document.units(), &self.helper_ledger)?;
+        lines.into_iter().for_each(|(definition, line)| self.helper_ledger.enter(definition, line));
         self.at_helper(facts);
         Ok(())
     }
@@ -799,25 +671,12 @@ impl Federation {
             mine.for_each(|(_, share)| sum.add(share).unwrap());
             sum.combine_all(&combinations, &mut NoNoise).unwrap()
         };
-        let (ours, theirs) = (
-            sum(Side::Region, &self.region_shares),
-            sum(Side::Helper, &self.helper_shares),
-        );
+        let (ours, theirs) = (sum(Side::Region, &self.region_shares), sum(Side::Helper, &self.helper_shares));
         let (roster, statuses) = (document.units(), self.region.statuses());
-        let opened = document
-            .open
-            .iter()
-            .zip(ours.iter().zip(&theirs))
-            .map(|(cell, (ours, theirs))| {
-                let offset = shares::offset(
-                    &world.system,
-                    *cell,
-                    &statuses,
-                    &roster,
-                    world.collection.min_count,
-                );
-                (*cell, open(ours, theirs).unwrap() + offset)
-            });
+        let opened = document.open.iter().zip(ours.iter().zip(&theirs)).map(|(cell, (ours, theirs))| {
+            let offset = shares::offset(&world.system, *cell, &statuses, &roster, world.collection.min_count);
+            (*cell, open(ours, theirs).unwrap() + offset)
+        });
         let opened = opened.collect();
         let keys: BTreeMap<Unit, [u8; 32]> = self
             .helper
@@ -826,9 +685,7 @@ impl Federation {
             .collect();
         let unseal = |(place, unit): (usize, &Unit)| {
             let key = sharing::report::ReadableKey::from_bytes(keys[unit]);
-            let bytes = self.members[unit].reports[&document.round]
-                .open_readable(&key)
-                .unwrap();
+            let bytes = self.members[unit].reports[&document.round].open_readable(&key).unwrap();
             shares::Readable::decode(&bytes, &world.system, &document, place).unwrap()
         };
         (opened, roster.iter().enumerate().map(unseal).collect())

@@ -17,20 +17,14 @@ const REPAIRS: usize = 4;
 impl Chooser<'_, '_> {
     pub(super) fn withheld(&self) -> Vec<BTreeSet<CellIndex>> {
         let mut withheld = self.margins.clone();
-        self.used
-            .keys()
-            .for_each(|(unit, cell)| _ = withheld[*unit as usize].insert(*cell));
+        self.used.keys().for_each(|(unit, cell)| _ = withheld[*unit as usize].insert(*cell));
         withheld
     }
 
     pub(super) fn totals(&mut self) -> Totals {
         for _ in 0..REPAIRS {
             let totals = self.decide();
-            let repaired = totals
-                .thin
-                .iter()
-                .filter(|(cell, hidden)| self.repair(*cell, hidden))
-                .count();
+            let repaired = totals.thin.iter().filter(|(cell, hidden)| self.repair(*cell, hidden)).count();
             if repaired == 0 {
                 break;
             }
@@ -41,11 +35,7 @@ impl Chooser<'_, '_> {
     }
 
     fn decide(&self) -> Totals {
-        totals::decide(
-            self.grid,
-            &self.withheld(),
-            &self.closed.keys().copied().collect(),
-        )
+        totals::decide(self.grid, &self.withheld(), &self.closed.keys().copied().collect())
     }
 
     /// Hides a total that too few kommuner hide in by one more rectangle through another kommun.
@@ -59,15 +49,9 @@ impl Chooser<'_, '_> {
         };
         for (unit, atom) in self.chosen.keys().copied() {
             for step in &self.moves[&atom] {
-                let sum: i32 = step
-                    .terms
-                    .iter()
-                    .filter(|(atom, _)| holds(atom))
-                    .map(|(_, change)| change)
-                    .sum();
-                let plain = step.terms[1..]
-                    .iter()
-                    .all(|(other, _)| self.grid.plain(unit, *other));
+                let sum: i32 =
+                    step.terms.iter().filter(|(atom, _)| holds(atom)).map(|(_, change)| change).sum();
+                let plain = step.terms[1..].iter().all(|(other, _)| self.grid.plain(unit, *other));
                 let Some(partner) = (sum != 0 && plain).then(|| self.partners(unit, step, hidden)) else {
                     continue;
                 };
@@ -75,10 +59,7 @@ impl Chooser<'_, '_> {
                     continue;
                 };
                 let vector = rectangle(unit, *other, step);
-                let key = (
-                    self.cost(std::slice::from_ref(&vector)),
-                    self.grid.tie_of(&vector),
-                );
+                let key = (self.cost(std::slice::from_ref(&vector)), self.grid.tie_of(&vector));
                 if best.as_ref().is_none_or(|(known, _, _)| key < *known) {
                     best = Some((key, (unit, atom), vector));
                 }
@@ -100,24 +81,13 @@ impl Chooser<'_, '_> {
         let mut witnesses = Vec::new();
         for ((unit, atom), vectors) in &self.chosen {
             for vector in vectors {
-                let mut steps: Vec<_> = vector
-                    .iter()
-                    .map(|((at, atom), change)| (given(*at) as u32, *atom, *change))
-                    .collect();
+                let mut steps: Vec<_> =
+                    vector.iter().map(|((at, atom), change)| (given(*at) as u32, *atom, *change)).collect();
                 steps.sort_unstable();
-                witnesses.push(Witness {
-                    unit: given(*unit) as u32,
-                    atom: *atom,
-                    steps,
-                });
+                witnesses.push(Witness { unit: given(*unit) as u32, atom: *atom, steps });
             }
         }
         witnesses.sort_by_key(|witness| (witness.unit, witness.atom));
-        Pattern {
-            withheld,
-            open: totals.open,
-            closed: totals.closed,
-            witnesses,
-        }
+        Pattern { withheld, open: totals.open, closed: totals.closed, witnesses }
     }
 }

@@ -35,9 +35,7 @@ impl<'a> Board<'a> {
         let mut holding = vec![Vec::new(); system.atoms];
         let zero = |cell: &CellIndex| figures.totals.get(cell) == Some(&Mark::Shown(0));
         for (at, cell) in system.cells.iter().enumerate() {
-            cell.atoms
-                .iter()
-                .for_each(|atom| holding[*atom as usize].push(at));
+            cell.atoms.iter().for_each(|atom| holding[*atom as usize].push(at));
         }
         let mut index = HashMap::<&[CellIndex], u32>::new();
         let (mut kind_of, mut cells_of, mut unit_atom) = (Vec::new(), Vec::new(), Vec::new());
@@ -57,16 +55,7 @@ impl<'a> Board<'a> {
         }
         let prices = prices(system, figures, weights);
         let block_of = blocks(&cells_of, &kinds);
-        Self {
-            system,
-            figures,
-            kind_of,
-            cells_of,
-            unit_atom,
-            kinds,
-            prices,
-            block_of,
-        }
+        Self { system, figures, kind_of, cells_of, unit_atom, kinds, prices, block_of }
     }
 
     /// What it costs to withhold a total; `None` where that is impossible or pointless.
@@ -76,10 +65,7 @@ impl<'a> Board<'a> {
 
     /// The kinds of a set of full atoms.
     pub fn kinds_of(&self, atoms: &[u32]) -> BTreeSet<u32> {
-        atoms
-            .iter()
-            .filter_map(|atom| self.kind_of[*atom as usize])
-            .collect()
+        atoms.iter().filter_map(|atom| self.kind_of[*atom as usize]).collect()
     }
 
     /// Whether whole numbers agree with everything shown around a target.
@@ -101,11 +87,8 @@ impl<'a> Board<'a> {
         };
         let changes = self.cells_in(&kinds).into_iter().filter_map(|cell| {
             let truth = self.figures.totals.get(&cell)?.shown()?;
-            let sum: i64 = self.kinds[cell]
-                .iter()
-                .filter_map(|kind| kinds.get(kind))
-                .map(|at| point[*at])
-                .sum();
+            let sum: i64 =
+                self.kinds[cell].iter().filter_map(|kind| kinds.get(kind)).map(|at| point[*at]).sum();
             let change = sum - i64::try_from(truth).ok()?;
             (change != 0).then_some((cell, change))
         });
@@ -113,10 +96,7 @@ impl<'a> Board<'a> {
     }
 
     fn cells_in(&self, kinds: &BTreeMap<u32, usize>) -> BTreeSet<CellIndex> {
-        kinds
-            .keys()
-            .flat_map(|kind| self.cells_of[*kind as usize].iter().copied())
-            .collect()
+        kinds.keys().flat_map(|kind| self.cells_of[*kind as usize].iter().copied()).collect()
     }
 
     /// The model of a target's block; with `elastic`, shown totals may give way at their price.
@@ -185,11 +165,8 @@ impl<'a> Board<'a> {
             for (atom, value) in &unit.known {
                 *fixed.entry(*atom).or_default() += value;
             }
-            let unknown: BTreeMap<u32, usize> = unit
-                .open
-                .iter()
-                .map(|atom| (*atom, model.unknown(0.0, None)))
-                .collect();
+            let unknown: BTreeMap<u32, usize> =
+                unit.open.iter().map(|atom| (*atom, model.unknown(0.0, None))).collect();
             for (atom, at) in &unknown {
                 link.entry(*atom).or_default().push((*at, 1));
             }
@@ -230,11 +207,7 @@ impl UnitRows {
             };
             rows.push((inside, bound));
         }
-        Self {
-            known: BTreeMap::new(),
-            open: atoms,
-            rows,
-        }
+        Self { known: BTreeMap::new(), open: atoms, rows }
     }
 
     /// Settles atoms that one shown figure determines, until none is left.

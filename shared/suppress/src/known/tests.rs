@@ -18,26 +18,17 @@ fn two_way() -> Fixture {
 
 /// Figures of the two-way table of scope total; nothing else is printed.
 fn figures(fixture: &Fixture, table: &[[u64; 2]; 3]) -> Figures {
-    let mut totals: BTreeMap<CellIndex, Mark> = (0..fixture.system.cells.len())
-        .map(|cell| (cell, Mark::Shown(0)))
-        .collect();
+    let mut totals: BTreeMap<CellIndex, Mark> =
+        (0..fixture.system.cells.len()).map(|cell| (cell, Mark::Shown(0))).collect();
     for (at, code) in TYPES.iter().enumerate() {
         for (which, sex) in SEXES.iter().enumerate() {
             let value = |row: &[u64; 2]| if which < 2 { row[which] } else { row[0] + row[1] };
-            let sum = if at < 3 {
-                value(&table[at])
-            } else {
-                table.iter().map(value).sum()
-            };
+            let sum = if at < 3 { value(&table[at]) } else { table.iter().map(value).sum() };
             totals.insert(fixture.cell("T1", &[code, sex], "2024"), Mark::Shown(sum));
         }
     }
     let units = fixture.collection.units.clone();
-    Figures {
-        per_unit: vec![BTreeMap::new(); units.len()],
-        units,
-        totals,
-    }
+    Figures { per_unit: vec![BTreeMap::new(); units.len()], units, totals }
 }
 
 fn protect(fixture: &Fixture, figures: &Figures) -> Result<Protected, KnownError> {
@@ -56,27 +47,17 @@ fn protect(fixture: &Fixture, figures: &Figures) -> Result<Protected, KnownError
 fn possible(fixture: &Fixture, figures: &Figures, cap: u64) -> BTreeMap<CellIndex, BTreeSet<u64>> {
     let cells: Vec<CellIndex> = TYPES[..3]
         .iter()
-        .flat_map(|code| {
-            SEXES[..2]
-                .iter()
-                .map(|sex| fixture.cell("T1", &[code, sex], "2024"))
-        })
+        .flat_map(|code| SEXES[..2].iter().map(|sex| fixture.cell("T1", &[code, sex], "2024")))
         .collect();
     let mut found: BTreeMap<CellIndex, BTreeSet<u64>> = BTreeMap::new();
     let choices: Vec<Vec<u64>> = cells
         .iter()
-        .map(|cell| {
-            figures.totals[cell]
-                .shown()
-                .map_or_else(|| (1..=cap).collect(), |value| vec![value])
-        })
+        .map(|cell| figures.totals[cell].shown().map_or_else(|| (1..=cap).collect(), |value| vec![value]))
         .collect();
     let mut tables = vec![Vec::new()];
     for (at, choice) in choices.iter().enumerate() {
         let longer = tables.iter().flat_map(|table: &Vec<u64>| {
-            choice
-                .iter()
-                .map(move |value| table.iter().copied().chain([*value]).collect::<Vec<_>>())
+            choice.iter().map(move |value| table.iter().copied().chain([*value]).collect::<Vec<_>>())
         });
         // A row is complete after each second cell: prune by its margin.
         let row = fixture.cell("T1", &[TYPES[at / 2], "TOT"], "2024");
@@ -88,11 +69,7 @@ fn possible(fixture: &Fixture, figures: &Figures, cap: u64) -> BTreeMap<CellInde
     }
     for table in tables {
         let column = |which: usize| table.iter().skip(which).step_by(2).sum::<u64>();
-        let margins = [
-            ("man", column(0)),
-            ("kvinna", column(1)),
-            ("TOT", table.iter().sum()),
-        ];
+        let margins = [("man", column(0)), ("kvinna", column(1)), ("TOT", table.iter().sum())];
         let fits = margins.iter().all(|(sex, sum)| {
             let cell = fixture.cell("T1", &["TOT", sex], "2024");
             figures.totals[&cell].shown().is_none_or(|shown| shown == *sum)
@@ -118,17 +95,9 @@ fn one_small_total_in_a_two_way_table_takes_three_more() {
     assert_eq!(protected.secondary.len(), 3);
     assert!(protected.unprotected.is_empty());
     assert_eq!(protected.witnesses.len(), 2, "one for each other value");
-    assert!(
-        protected
-            .witnesses
-            .iter()
-            .all(|witness| !witness.changes.is_empty())
-    );
+    assert!(protected.witnesses.iter().all(|witness| !witness.changes.is_empty()));
     for code in TYPES {
-        assert_ne!(
-            protected.figures.totals[&fixture.cell("T1", &[code, "TOT"], "2024")],
-            Mark::Withheld
-        );
+        assert_ne!(protected.figures.totals[&fixture.cell("T1", &[code, "TOT"], "2024")], Mark::Withheld);
     }
 }
 
@@ -136,30 +105,17 @@ fn one_small_total_in_a_two_way_table_takes_three_more() {
 fn a_small_margin_is_thought_of_no_lower_than_its_parts() {
     let fixture = two_way();
     let protected = protect(&fixture, &figures(&fixture, &[[6, 8], [1, 1], [9, 7]])).unwrap();
-    assert!(
-        protected.unprotected.is_empty(),
-        "2 cannot become 1: it has two nonzero parts"
-    );
+    assert!(protected.unprotected.is_empty(), "2 cannot become 1: it has two nonzero parts");
     let cell = fixture.cell("T1", &["anmalan", "TOT"], "2024");
-    assert_eq!(
-        possible(&fixture, &protected.figures, 12)[&cell]
-            .range(..4)
-            .count(),
-        2
-    );
+    assert_eq!(possible(&fixture, &protected.figures, 12)[&cell].range(..4).count(), 2);
 }
 
 #[test]
 fn figures_that_contradict_each_other_are_refused() {
     let fixture = two_way();
     let mut figures = figures(&fixture, &[[60, 250], [5, 1], [79, 232]]);
-    figures
-        .totals
-        .insert(fixture.cell("T1", &["anmalan", "TOT"], "2024"), Mark::Shown(7));
-    assert!(matches!(
-        protect(&fixture, &figures),
-        Err(KnownError::Contradiction(_))
-    ));
+    figures.totals.insert(fixture.cell("T1", &["anmalan", "TOT"], "2024"), Mark::Shown(7));
+    assert!(matches!(protect(&fixture, &figures), Err(KnownError::Contradiction(_))));
     let mut short = figures;
     short.per_unit.pop();
     assert!(matches!(protect(&fixture, &short), Err(KnownError::Shape { .. })));
@@ -175,10 +131,7 @@ fn a_lone_small_cell_takes_all_its_margins_with_it() {
         shown.into_iter().all(|value| value == 0),
         "cell, row, column and grand total are all the same two"
     );
-    assert!(
-        protected.unprotected.is_empty(),
-        "with all of them withheld it may be 1, 2 or 3"
-    );
+    assert!(protected.unprotected.is_empty(), "with all of them withheld it may be 1, 2 or 3");
 }
 
 #[test]
@@ -191,76 +144,37 @@ fn a_closed_total_stays_closed_and_bortfall_stays_shown() {
     figures.totals.insert(closed, Mark::Withheld);
     let protected = protect(&fixture, &figures).unwrap();
     assert_eq!(protected.figures.totals[&closed], Mark::Withheld);
-    assert_eq!(
-        protected.figures.totals[&bortfall],
-        Mark::Shown(2),
-        "registration is no person"
-    );
+    assert_eq!(protected.figures.totals[&bortfall], Mark::Shown(2), "registration is no person");
     assert!(!protected.secondary.contains(&closed));
 }
 
 /// Everything of the value-blind stage, then the county stage, for one kommun table of three types.
 fn both_stages(
     values: &[[u64; 3]],
-) -> (
-    Fixture,
-    Vec<Vec<u64>>,
-    tables::figures::Pattern,
-    Figures,
-    Protected,
-) {
+) -> (Fixture, Vec<Vec<u64>>, tables::figures::Pattern, Figures, Protected) {
     let fixture = Fixture::new(&SIX, "\"2024\"", &one_way(&TYPES[..3]));
-    let atoms: Vec<u32> = TYPES[..3]
-        .iter()
-        .map(|code| fixture.atom("T1", &[code], "2024"))
-        .collect();
+    let atoms: Vec<u32> = TYPES[..3].iter().map(|code| fixture.atom("T1", &[code], "2024")).collect();
     let own = |row: &[u64; 3]| {
         let mut own = vec![0; fixture.system.unit_atoms];
-        atoms
-            .iter()
-            .zip(row)
-            .for_each(|(atom, value)| own[*atom as usize] = *value);
+        atoms.iter().zip(row).for_each(|(atom, value)| own[*atom as usize] = *value);
         own
     };
     let values: Vec<Vec<u64>> = values.iter().map(own).collect();
     let units = fixture.collection.units.clone();
-    let pattern = choose(
-        &fixture.system,
-        &units,
-        &statuses(&values),
-        &PatternKey::new(&[1; 32]),
-        &[],
-    )
-    .unwrap();
+    let pattern =
+        choose(&fixture.system, &units, &statuses(&values), &PatternKey::new(&[1; 32]), &[]).unwrap();
     let value = |own: &Vec<u64>, cell: CellIndex| {
-        fixture.system.cells[cell]
-            .unit_atoms
-            .as_ref()
-            .map_or(0, |atoms| sum(own, atoms))
+        fixture.system.cells[cell].unit_atoms.as_ref().map_or(0, |atoms| sum(own, atoms))
     };
     let marks = |(own, withheld): (&Vec<u64>, &BTreeSet<CellIndex>)| {
         let mark = |cell| {
-            (
-                cell,
-                if withheld.contains(&cell) {
-                    Mark::Withheld
-                } else {
-                    Mark::Shown(value(own, cell))
-                },
-            )
+            (cell, if withheld.contains(&cell) { Mark::Withheld } else { Mark::Shown(value(own, cell)) })
         };
         fixture.system.per_unit().map(mark).collect()
     };
     let total = |cell| {
         let shown = Mark::Shown(values.iter().map(|own| value(own, cell)).sum());
-        (
-            cell,
-            if pattern.closed.contains(&cell) {
-                Mark::Withheld
-            } else {
-                shown
-            },
-        )
+        (cell, if pattern.closed.contains(&cell) { Mark::Withheld } else { shown })
     };
     let figures = Figures {
         per_unit: values.iter().zip(&pattern.withheld).map(marks).collect(),
@@ -287,10 +201,7 @@ fn an_all_small_line_with_too_low_a_sum_is_withheld_and_not_given_back() {
     let column = fixture.cell("T1", &["yttrande"], "2024");
     assert!(pattern.open.contains(&column));
     assert_eq!(protected.figures.totals[&column], Mark::Withheld);
-    assert!(
-        !protected.secondary.is_empty(),
-        "the grand total and the other columns would give it back"
-    );
+    assert!(!protected.secondary.is_empty(), "the grand total and the other columns would give it back");
     close_what_was_withheld(&mut pattern, &protected);
     let units = &fixture.collection.units;
     let adversary = crate::fixture::Adversary::new(&fixture.system, units, &values, &pattern);
@@ -308,11 +219,7 @@ fn an_all_small_line_with_too_low_a_sum_is_withheld_and_not_given_back() {
 fn an_all_small_line_with_a_high_sum_stays_shown() {
     let high = [[9, 9, 3], [9, 9, 3], [9, 9, 3], [9, 9, 3], [9, 9, 3], [9, 9, 0]];
     let (fixture, _, _, _, protected) = both_stages(&high);
-    assert!(
-        protected.figures.totals[&fixture.cell("T1", &["yttrande"], "2024")]
-            .shown()
-            .is_some()
-    );
+    assert!(protected.figures.totals[&fixture.cell("T1", &["yttrande"], "2024")].shown().is_some());
     assert!(protected.secondary.is_empty());
 }
 

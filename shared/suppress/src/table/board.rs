@@ -61,9 +61,7 @@ impl Board {
                 _ => Mark::Published,
             })
             .collect();
-        let cost = (0..shape.len())
-            .map(|cell| price(&shape, cell, values[cell as usize]))
-            .collect();
+        let cost = (0..shape.len()).map(|cell| price(&shape, cell, values[cell as usize])).collect();
         let cells = values.len();
         let found = targets(&shape, &values, min_count, options.insider);
         let summary = Summary {
@@ -191,10 +189,7 @@ impl Board {
                 let common = self.common_units(target);
                 !common.is_empty()
                     && has.is_none_or(|witness| {
-                        witness
-                            .units(&self.shape)
-                            .iter()
-                            .any(|unit| common.contains(unit))
+                        witness.units(&self.shape).iter().any(|unit| common.contains(unit))
                     })
             }
         }
@@ -237,10 +232,7 @@ impl Board {
         let secondary = &self.secondary;
         let summary = Summary {
             secondary: secondary.len(),
-            secondary_finest: secondary
-                .iter()
-                .filter(|cell| self.shape.totals(**cell) == 0)
-                .count(),
+            secondary_finest: secondary.iter().filter(|cell| self.shape.totals(**cell) == 0).count(),
             grand_total: self.marks.last() == Some(&Mark::Secondary),
             work: self.work,
             ..self.summary

@@ -10,31 +10,22 @@ use super::witness::{Step, Witness};
 const WORK: u64 = 20_000;
 
 /// Any price, products only.
-pub const ANY: Limits = Limits {
-    price: u64::MAX,
-    chain: 0,
-    work: WORK,
-};
+pub const ANY: Limits = Limits { price: u64::MAX, chain: 0, work: WORK };
 
 /// A witness for every target; afterwards the table is safe.
 pub fn construct(board: &mut Board) {
     let mut order: Vec<usize> = (0..board.targets.len()).collect();
     // Margins last: what the finest cells withhold serves most of them.
     order.sort_by_key(|at| (board.shape.totals(board.targets[*at].cell), *at));
-    let slots: Vec<u32> = (0..SLOTS)
-        .flat_map(|kind| order.iter().map(move |target| (target * SLOTS + kind) as u32))
-        .collect();
+    let slots: Vec<u32> =
+        (0..SLOTS).flat_map(|kind| order.iter().map(move |target| (target * SLOTS + kind) as u32)).collect();
     // Once withheld the grand total would serve everyone: it is out of reach until all else has failed.
     let grand = board.shape.len() as usize - 1;
     let mark = board.marks[grand];
     if mark == Mark::Published {
         board.marks[grand] = Mark::Zero;
     }
-    let without = |chain, work| Limits {
-        price: u64::MAX - 1,
-        chain,
-        work,
-    };
+    let without = |chain, work| Limits { price: u64::MAX - 1, chain, work };
     for slot in &slots {
         let _ = board.fill(*slot, without(0, WORK)) || board.fill(*slot, without(2, 20 * WORK));
         board.journal.clear();
@@ -107,10 +98,7 @@ impl Board {
 
     /// What steps withhold anew, at the prices of the search.
     fn price_of(&self, cell: u32, steps: &[Step]) -> u64 {
-        let witness = Witness {
-            cell,
-            steps: steps.to_vec(),
-        };
+        let witness = Witness { cell, steps: steps.to_vec() };
         let published = |cell: &u32| self.marks[*cell as usize] == Mark::Published;
         let changed = witness.changes(&self.shape).into_iter().map(|(cell, _)| cell);
         changed.filter(published).map(|cell| self.noisy_price(cell)).sum()
@@ -120,10 +108,7 @@ impl Board {
     /// the whole does not change.
     fn in_single_steps(&mut self, slot: u32, limits: Limits) -> Option<Vec<Step>> {
         let query = self.queries(slot).into_iter().next()?;
-        let single = Query {
-            amount: 1,
-            ..query.clone()
-        };
+        let single = Query { amount: 1, ..query.clone() };
         let (mut steps, mut ends) = (Vec::new(), Vec::new());
         for _ in 0..query.amount {
             let Some((_, found)) = self.find(&single, limits) else {
@@ -144,20 +129,12 @@ impl Board {
         let (at, before) = (cell as usize, self.journal.len());
         // Zero is what no witness may touch.
         self.marks[at] = Mark::Zero;
-        let limits = Limits {
-            price: 1,
-            chain,
-            work: WORK,
-        };
+        let limits = Limits { price: 1, chain, work: WORK };
         let replaced = self.users[at]
             .clone()
             .into_iter()
             .all(|slot| !self.users[at].contains(&slot) || self.replace(slot, limits));
-        self.marks[at] = if self.users[at].is_empty() {
-            Mark::Published
-        } else {
-            Mark::Secondary
-        };
+        self.marks[at] = if self.users[at].is_empty() { Mark::Published } else { Mark::Secondary };
         if !replaced {
             self.undo(before);
         }

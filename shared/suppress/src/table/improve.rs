@@ -84,25 +84,16 @@ fn attempt(board: &mut Board, dice: &mut Dice) -> bool {
 }
 
 fn repair(board: &mut Board, targets: &[usize]) -> bool {
-    let limits = Limits {
-        price: u64::MAX - 1,
-        chain: 0,
-        work: REPAIR,
-    };
+    let limits = Limits { price: u64::MAX - 1, chain: 0, work: REPAIR };
     let all = |board: &mut Board, kind: usize| {
-        targets
-            .iter()
-            .all(|target| board.fill((target * SLOTS + kind) as u32, limits))
+        targets.iter().all(|target| board.fill((target * SLOTS + kind) as u32, limits))
     };
     let done = (0..INSIDER).all(|kind| all(board, kind));
-    targets
-        .iter()
-        .map(|target| (target * SLOTS + INSIDER) as u32)
-        .for_each(|slot| {
-            if board.idle(slot) {
-                board.clear(slot);
-            }
-        });
+    targets.iter().map(|target| (target * SLOTS + INSIDER) as u32).for_each(|slot| {
+        if board.idle(slot) {
+            board.clear(slot);
+        }
+    });
     done && all(board, INSIDER)
 }
 

@@ -34,9 +34,7 @@ struct Window {
 
 impl Window {
     fn cells(&self) -> impl Iterator<Item = u32> + '_ {
-        self.units
-            .iter()
-            .flat_map(|unit| unit * self.block..(unit + 1) * self.block)
+        self.units.iter().flat_map(|unit| unit * self.block..(unit + 1) * self.block)
     }
 
     fn place(&self, cell: u32) -> Option<usize> {
@@ -120,9 +118,7 @@ impl Board {
             Witness { cell: 0, steps }.changes(&self.shape)
         };
         let whole = cells(whole);
-        cells(part)
-            .iter()
-            .all(|(cell, _)| whole.binary_search_by_key(cell, |(cell, _)| *cell).is_ok())
+        cells(part).iter().all(|(cell, _)| whole.binary_search_by_key(cell, |(cell, _)| *cell).is_ok())
     }
 
     /// The movement of every cell of a window.
@@ -132,13 +128,7 @@ impl Board {
             .cells()
             .enumerate()
             .map(|(place, cell)| {
-                self.unknowns(
-                    query,
-                    cell,
-                    free,
-                    &share.bounds(self, query, cell, place),
-                    &mut problem,
-                )
+                self.unknowns(query, cell, free, &share.bounds(self, query, cell, place), &mut problem)
             })
             .collect();
         let own = i64::from(query.sign) * share.moved();
@@ -158,9 +148,8 @@ impl Board {
         let (block, total) = (self.shape.stride(0), self.shape.total_code(0));
         let own = self.shape.code(query.cell, 0);
         let room = (MOST_CELLS / block).saturating_sub(2).max(2) as usize;
-        let mut others: Vec<u32> = (0..total)
-            .filter(|unit| *unit != own && !query.avoid.contains(&(*unit as u16)))
-            .collect();
+        let mut others: Vec<u32> =
+            (0..total).filter(|unit| *unit != own && !query.avoid.contains(&(*unit as u16))).collect();
         if others.len() > room {
             let draw = |unit: u32| mix(round ^ u64::from(query.cell) << 20 ^ u64::from(unit));
             others.sort_by_key(|unit| (draw(*unit), *unit));
@@ -249,10 +238,7 @@ impl Board {
 
     /// Whether steps move the cell as asked, keep every cell ≥ 1 and keep to what may move.
     fn keeps(&self, query: &Query, amount: i32, steps: &[Step], free: bool) -> bool {
-        let witness = Witness {
-            cell: query.cell,
-            steps: steps.to_vec(),
-        };
+        let witness = Witness { cell: query.cell, steps: steps.to_vec() };
         let mut moved = false;
         let fits = witness.changes(&self.shape).into_iter().all(|(cell, by)| {
             let at = cell as usize;

@@ -125,10 +125,7 @@ impl Reached {
         let value = protected.values[cell as usize];
         let own = shape.code(cell, 0);
         for count in 1..=witness.steps.len() {
-            let part = Witness {
-                cell,
-                steps: witness.steps[..count].to_vec(),
-            };
+            let part = Witness { cell, steps: witness.steps[..count].to_vec() };
             let change = part.changes(shape);
             let Some(total) = change.iter().find(|(at, _)| *at == cell).map(|(_, by)| *by) else {
                 continue;
@@ -146,11 +143,7 @@ impl Reached {
                 self.values.extend(between);
             }
             let units = change.iter().map(|(at, _)| shape.code(*at, 0));
-            self.units.push(
-                units
-                    .filter(|unit| *unit != own && *unit != shape.total_code(0))
-                    .collect(),
-            );
+            self.units.push(units.filter(|unit| *unit != own && *unit != shape.total_code(0)).collect());
         }
         Ok(())
     }
@@ -175,18 +168,12 @@ fn holds(protected: &Protected, change: &[(u32, i32)]) -> Option<()> {
             .iter()
             .map(|(cell, by)| {
                 let code = shape.code(*cell, dimension);
-                let sign = if code == shape.total_code(dimension) {
-                    -1
-                } else {
-                    1
-                };
+                let sign = if code == shape.total_code(dimension) { -1 } else { 1 };
                 (cell - code * shape.stride(dimension), sign * by)
             })
             .collect();
         lines.sort_unstable_by_key(|(line, _)| *line);
-        lines
-            .chunk_by(|a, b| a.0 == b.0)
-            .all(|line| line.iter().map(|(_, by)| by).sum::<i32>() == 0)
+        lines.chunk_by(|a, b| a.0 == b.0).all(|line| line.iter().map(|(_, by)| by).sum::<i32>() == 0)
     });
     (fits && even).then_some(())
 }

@@ -101,16 +101,7 @@ impl Board {
         let dimension = dive.order[level];
         let mut choices = std::mem::take(&mut dive.choices[level]);
         choices.clear();
-        self.choices(
-            dive,
-            dimension,
-            Choice {
-                cost,
-                defect,
-                code: 0,
-            },
-            &mut choices,
-        );
+        self.choices(dive, dimension, Choice { cost, defect, code: 0 }, &mut choices);
         choices.sort_unstable_by_key(|choice| (choice.cost, choice.defect.is_some(), choice.code));
         let corners = dive.corners.len();
         for choice in &choices {
@@ -168,10 +159,7 @@ impl Board {
     fn move_to(&self, cell: u32, dimension: usize, code: u32) -> (u32, i8) {
         let (own, total) = (self.shape.code(cell, dimension), self.shape.total_code(dimension));
         let flip = if (own == total) == (code == total) { -1 } else { 1 };
-        (
-            code.wrapping_sub(own).wrapping_mul(self.shape.stride(dimension)),
-            flip,
-        )
+        (code.wrapping_sub(own).wrapping_mul(self.shape.stride(dimension)), flip)
     }
 
     /// What a corner costs; `None` when it cannot move that way.
@@ -203,17 +191,8 @@ impl Board {
             dive.found = Some(vec![step]);
             return;
         };
-        let query = Query {
-            cell,
-            sign: -sign,
-            amount: dive.query.amount,
-            avoid: dive.query.avoid.clone(),
-        };
-        let limits = Limits {
-            price: dive.best - cost,
-            chain: dive.limits.chain - 1,
-            work: dive.limits.work,
-        };
+        let query = Query { cell, sign: -sign, amount: dive.query.amount, avoid: dive.query.avoid.clone() };
+        let limits = Limits { price: dive.best - cost, chain: dive.limits.chain - 1, work: dive.limits.work };
         self.apply(&step, 1);
         self.frozen.push(dive.query.cell);
         let rest = self.find(&query, limits);

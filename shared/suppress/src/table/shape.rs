@@ -68,11 +68,7 @@ impl Shape {
                 .filter(|len| *len <= MAX_CELLS && *size < usize::from(u16::MAX))
                 .ok_or(ShapeError::TooLarge)?;
         }
-        Ok(Self {
-            sizes: sizes.iter().map(|size| *size as u32).collect(),
-            strides,
-            len: len as u32,
-        })
+        Ok(Self { sizes: sizes.iter().map(|size| *size as u32).collect(), strides, len: len as u32 })
     }
 
     /// Dimensions.
@@ -112,9 +108,7 @@ impl Shape {
 
     /// In how many dimensions a cell is a total.
     pub fn totals(&self, cell: u32) -> usize {
-        (0..self.dimensions())
-            .filter(|at| self.is_total(cell, *at))
-            .count()
+        (0..self.dimensions()).filter(|at| self.is_total(cell, *at)).count()
     }
 
     /// Finest cells.
@@ -151,9 +145,8 @@ impl Shape {
     fn add_totals(&self, values: &mut [i32], dimension: usize) {
         let stride = self.strides[dimension];
         for cell in (0..self.len).filter(|cell| self.is_total(*cell, dimension)) {
-            values[cell as usize] = (1..=self.sizes[dimension])
-                .map(|back| values[(cell - back * stride) as usize])
-                .sum();
+            values[cell as usize] =
+                (1..=self.sizes[dimension]).map(|back| values[(cell - back * stride) as usize]).sum();
         }
     }
 }

@@ -6,10 +6,7 @@ use super::proof::{Unproven, check};
 use super::*;
 
 fn options(insider: bool) -> Options {
-    Options {
-        insider,
-        ..Options::default()
-    }
+    Options { insider, ..Options::default() }
 }
 
 fn protected(sizes: &[usize], finest: &[u32], insider: bool) -> Protected {
@@ -38,27 +35,12 @@ impl<'a> Attacker<'a> {
         };
         let containing: Vec<Vec<u32>> = finest
             .iter()
-            .map(|cell| {
-                (0..shape.len())
-                    .filter(|margin| contains(*margin, *cell))
-                    .collect()
-            })
+            .map(|cell| (0..shape.len()).filter(|margin| contains(*margin, *cell)).collect())
             .collect();
         let last = (0..shape.len())
-            .map(|margin| {
-                containing
-                    .iter()
-                    .rposition(|list| list.contains(&margin))
-                    .unwrap()
-            })
+            .map(|margin| containing.iter().rposition(|list| list.contains(&margin)).unwrap())
             .collect();
-        Self {
-            seen,
-            finest,
-            containing,
-            last,
-            most,
-        }
+        Self { seen, finest, containing, last, most }
     }
 
     /// Whether a table exists with a value in a cell, one unit's cells perhaps being known.
@@ -73,29 +55,19 @@ impl<'a> Attacker<'a> {
         let cell = self.finest[at];
         let truth = self.seen.values[cell as usize];
         let known = insider == Some(self.seen.shape.code(cell, 0));
-        let tries = if known || !self.seen.marks[cell as usize].withheld() {
-            truth..=truth
-        } else {
-            1..=self.most
-        };
+        let tries =
+            if known || !self.seen.marks[cell as usize].withheld() { truth..=truth } else { 1..=self.most };
         for value in tries {
-            self.containing[at]
-                .iter()
-                .for_each(|margin| sums[*margin as usize] += value);
+            self.containing[at].iter().for_each(|margin| sums[*margin as usize] += value);
             let fits = self.containing[at].iter().all(|margin| {
                 let (sum, index) = (sums[*margin as usize], *margin as usize);
                 let done = self.last[index] == at;
                 let shown = (!self.seen.marks[index].withheld()).then_some(self.seen.values[index]);
                 let wanted = (*margin == want.0).then_some(want.1);
-                [shown, wanted]
-                    .into_iter()
-                    .flatten()
-                    .all(|exact| sum <= exact && (!done || sum == exact))
+                [shown, wanted].into_iter().flatten().all(|exact| sum <= exact && (!done || sum == exact))
             });
             let found = fits && self.go(at + 1, sums, want, insider);
-            self.containing[at]
-                .iter()
-                .for_each(|margin| sums[*margin as usize] -= value);
+            self.containing[at].iter().for_each(|margin| sums[*margin as usize] -= value);
             if found {
                 return true;
             }
@@ -116,17 +88,13 @@ fn falls(seen: &Protected, insider: bool, most: i32) -> usize {
         let least = attacker.containing.iter().zip(&attacker.finest);
         let least = least.filter(|(list, finest)| list.contains(&cell) && seen.values[**finest as usize] > 0);
         let least = least.count() as i32;
-        falls += (least..4)
-            .filter(|value| !attacker.possible(cell, *value, None))
-            .count();
+        falls += (least..4).filter(|value| !attacker.possible(cell, *value, None)).count();
         let total = shape.is_total(cell, 0);
         if !insider || (total && contributors(cell) < 2) {
             continue;
         }
         for unit in (0..shape.total_code(0)).filter(|unit| *unit != shape.code(cell, 0)) {
-            let values = (1..8)
-                .filter(|value| attacker.possible(cell, *value, Some(unit)))
-                .count();
+            let values = (1..8).filter(|value| attacker.possible(cell, *value, Some(unit))).count();
             falls += usize::from(values < 2);
         }
     }
@@ -180,11 +148,7 @@ fn a_small_cell_among_zeros_withholds_its_totals() {
 
 #[test]
 fn a_margin_that_no_single_part_carries_reaches_its_values() {
-    let wide = Options {
-        min_count: MinCount::new(6).unwrap(),
-        insider: true,
-        ..Options::default()
-    };
+    let wide = Options { min_count: MinCount::new(6).unwrap(), insider: true, ..Options::default() };
     let finest = [2, 2, 0, 0, 9, 8, 7, 9, 8, 9, 7, 6];
     let seen = protect(Shape::new(&[3, 4]).unwrap(), &finest, &wide).unwrap();
     assert_eq!(check(&seen, &wide), Ok(()));
@@ -213,13 +177,7 @@ fn counts_that_make_no_table_are_refused() {
     assert_eq!(Shape::new(&[2, 0]), Err(ShapeError::Empty { dimension: 1 }));
     assert_eq!(Shape::new(&[60_000, 60_000]), Err(ShapeError::TooLarge));
     let shape = Shape::new(&[2, 2]).unwrap();
-    assert_eq!(
-        shape.with_margins(&[1; 3]),
-        Err(ShapeError::Counts {
-            found: 3,
-            expected: 4
-        })
-    );
+    assert_eq!(shape.with_margins(&[1; 3]), Err(ShapeError::Counts { found: 3, expected: 4 }));
     assert_eq!(shape.with_margins(&[u32::MAX; 4]), Err(ShapeError::Sum));
 }
 

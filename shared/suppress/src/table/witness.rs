@@ -52,9 +52,7 @@ impl Witness {
     /// The change per cell, in order of cells, cells that do not change left out.
     pub fn changes(&self, shape: &Shape) -> Vec<(u32, i32)> {
         let mut all = Vec::with_capacity(self.steps.len() << shape.dimensions());
-        self.steps
-            .iter()
-            .for_each(|step| step.corners(shape, |cell, amount| all.push((cell, amount))));
+        self.steps.iter().for_each(|step| step.corners(shape, |cell, amount| all.push((cell, amount))));
         all.sort_unstable_by_key(|(cell, _)| *cell);
         let mut merged: Vec<(u32, i32)> = Vec::with_capacity(all.len());
         for (cell, amount) in all {

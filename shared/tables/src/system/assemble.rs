@@ -20,16 +20,8 @@ impl<'a> Cells<'a> {
     /// None yet.
     pub(super) fn new(unit_atom_of: &'a [Option<u32>], unit_atoms: usize) -> Self {
         let mut sizes = vec![0; unit_atoms];
-        unit_atom_of
-            .iter()
-            .flatten()
-            .for_each(|unit_atom| sizes[*unit_atom as usize] += 1);
-        Self {
-            list: Vec::new(),
-            index: HashMap::new(),
-            unit_atom_of,
-            sizes,
-        }
+        unit_atom_of.iter().flatten().for_each(|unit_atom| sizes[*unit_atom as usize] += 1);
+        Self { list: Vec::new(), index: HashMap::new(), unit_atom_of, sizes }
     }
 
     /// The cell of a set of atoms, taken up if it is new.
@@ -46,15 +38,7 @@ impl<'a> Cells<'a> {
             let (definition, label) = name;
             let build = Build::Sum(Vec::new());
             let atoms = atoms.to_vec();
-            self.list.push(Cell {
-                atoms,
-                unit_atoms,
-                per_unit,
-                is_count,
-                build,
-                definition,
-                label,
-            });
+            self.list.push(Cell { atoms, unit_atoms, per_unit, is_count, build, definition, label });
         } else {
             let cell = &mut self.list[at];
             cell.definition = cell.definition.min(name.0);
@@ -74,9 +58,7 @@ impl<'a> Cells<'a> {
         for atom in atoms {
             *held.entry(self.unit_atom_of[*atom as usize]?).or_default() += 1;
         }
-        let whole = held
-            .iter()
-            .all(|(unit_atom, count)| self.sizes[*unit_atom as usize] == *count);
+        let whole = held.iter().all(|(unit_atom, count)| self.sizes[*unit_atom as usize] == *count);
         whole.then(|| held.into_keys().collect())
     }
 
@@ -84,41 +66,27 @@ impl<'a> Cells<'a> {
     pub(super) fn assign_blocks(&mut self, tables: &[TableRows], collection: &Collection) -> Vec<Block> {
         let mut blocks = Vec::new();
         if !self.sizes.is_empty() {
-            blocks.push(Block {
-                table: None,
-                cells: Vec::new(),
-                length: self.sizes.len(),
-            });
+            blocks.push(Block { table: None, cells: Vec::new(), length: self.sizes.len() });
         }
         let mut done = vec![false; self.list.len()];
         for (table, rows) in tables.iter().enumerate() {
             let mut entries = Vec::new();
-            let finest = rows
-                .rows
-                .iter()
-                .filter(|row| row.codes.iter().all(Option::is_some))
-                .map(|row| row.cell);
+            let finest =
+                rows.rows.iter().filter(|row| row.codes.iter().all(Option::is_some)).map(|row| row.cell);
             for cell in finest.chain(rows.bortfall.iter().copied()) {
                 if !std::mem::replace(&mut done[cell], true) {
                     self.list[cell].build = match &self.list[cell].unit_atoms {
                         Some(unit_atoms) => Build::UnitAtoms(unit_atoms.clone()),
                         None => {
                             entries.push(cell);
-                            Build::Entry {
-                                block: blocks.len(),
-                                index: entries.len() as u32 - 1,
-                            }
+                            Build::Entry { block: blocks.len(), index: entries.len() as u32 - 1 }
                         }
                     };
                 }
             }
             if !entries.is_empty() {
                 let length = entries.len();
-                blocks.push(Block {
-                    table: Some(table),
-                    cells: entries,
-                    length,
-                });
+                blocks.push(Block { table: Some(table), cells: entries, length });
             }
         }
         self.build_margins(tables, collection, &mut done);
@@ -129,11 +97,7 @@ impl<'a> Cells<'a> {
     fn build_margins(&mut self, tables: &[TableRows], collection: &Collection, done: &mut [bool]) {
         for (table, rows) in tables.iter().enumerate() {
             debug_assert!(table < collection.tables.len());
-            for row in rows
-                .rows
-                .iter()
-                .filter(|row| row.codes.iter().any(Option::is_none))
-            {
+            for row in rows.rows.iter().filter(|row| row.codes.iter().any(Option::is_none)) {
                 if std::mem::replace(&mut done[row.cell], true) {
                     continue;
                 }

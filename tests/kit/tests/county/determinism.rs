@@ -39,10 +39,7 @@ fn same_1_the_order_of_the_roster_changes_no_unit_s_pattern() {
     let by_unit = |units: &[tables::unit::Unit],
                    withheld: &[std::collections::BTreeSet<usize>]|
      -> BTreeMap<_, _> { units.iter().cloned().zip(withheld.iter().cloned()).collect() };
-    assert_eq!(
-        by_unit(&units, &straight.withheld),
-        by_unit(&units_there, &there.withheld)
-    );
+    assert_eq!(by_unit(&units, &straight.withheld), by_unit(&units_there, &there.withheld));
     assert_eq!((straight.open, straight.closed), (there.open, there.closed));
 }
 
@@ -51,8 +48,7 @@ fn any_other_key_certifies_too_and_withholds_as_many_cells() {
     let made = &case(7).made;
     let withheld = |files: &BTreeMap<String, String>| -> usize {
         let rows = files.values().flat_map(|text| text.lines());
-        rows.filter(|row| row.contains(",aktualiseringar,") && row.ends_with(",x"))
-            .count()
+        rows.filter(|row| row.contains(",aktualiseringar,") && row.ends_with(",x")).count()
     };
     let own = withheld(&case(7).released.published.files);
     let mut differs = false;

@@ -65,16 +65,10 @@ impl Problem {
             for (terms, constant) in &self.equations {
                 let span = |(at, by): &(usize, i64)| {
                     let (low, high) = bounds[*at];
-                    if *by > 0 {
-                        (by * low, by * high)
-                    } else {
-                        (by * high, by * low)
-                    }
+                    if *by > 0 { (by * low, by * high) } else { (by * high, by * low) }
                 };
-                let (least, most) = terms
-                    .iter()
-                    .map(span)
-                    .fold((0, 0), |sum, own| (sum.0 + own.0, sum.1 + own.1));
+                let (least, most) =
+                    terms.iter().map(span).fold((0, 0), |sum, own| (sum.0 + own.0, sum.1 + own.1));
                 if *constant < least || *constant > most {
                     return false;
                 }

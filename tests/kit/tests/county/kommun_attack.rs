@@ -20,10 +20,8 @@ fn view(seed: u64, year: u16) -> View {
     let published = &case(seed).released.published;
     let mut view = View::new();
     let tables = ["T01", "T03", "T09", "T12", "T02"];
-    for (key, entry) in tables
-        .iter()
-        .flat_map(|table| published.counts(table))
-        .filter(|(key, _)| key.tid == year.to_string())
+    for (key, entry) in
+        tables.iter().flat_map(|table| published.counts(table)).filter(|(key, _)| key.tid == year.to_string())
     {
         let code = key.codes.get(TYP).cloned().unwrap_or_else(|| "TOT".into());
         let known = view.entry((key.omrade.clone(), code)).or_insert(entry);
@@ -110,10 +108,7 @@ fn true_cell(kommun: &str, code: &str, year: u16) -> i64 {
 /// What an attacker of a year's tables excludes: reader and insiders.
 fn attack(view: &View, year: u16) -> (usize, Vec<String>) {
     let block = Block::new(view, year);
-    assert!(
-        block.problem.is_possible(),
-        "{year}: the publication contradicts itself"
-    );
+    assert!(block.problem.is_possible(), "{year}: the publication contradicts itself");
     let (mut small, mut broken) = (0, Vec::new());
     for ((kommun, code), at) in &block.cells {
         if !SMALL.contains(&true_cell(kommun, code, year)) {
@@ -121,14 +116,10 @@ fn attack(view: &View, year: u16) -> (usize, Vec<String>) {
         }
         small += 1;
         for value in SMALL.filter(|value| !block.problem.can_be(*at, *value)) {
-            broken.push(format!(
-                "SAFE-1: a reader excludes {value} for {kommun} {code} {year}"
-            ));
+            broken.push(format!("SAFE-1: a reader excludes {value} for {kommun} {code} {year}"));
         }
-        for insider in county::KOMMUNER
-            .map(|kommun| kommun.kod)
-            .into_iter()
-            .filter(|insider| insider != kommun)
+        for insider in
+            county::KOMMUNER.map(|kommun| kommun.kod).into_iter().filter(|insider| insider != kommun)
         {
             let knows = block.known_to(insider, year);
             if (1..8).filter(|value| knows.can_be(*at, *value)).count() < 2 {
@@ -143,15 +134,10 @@ fn attack(view: &View, year: u16) -> (usize, Vec<String>) {
 fn the_small_kommun_cells_are_the_four_of_the_reading() {
     let mut found = Vec::new();
     for year in YEARS {
-        let codes = printed(year)
-            .iter()
-            .copied()
-            .chain((year != 2024).then_some(REST));
+        let codes = printed(year).iter().copied().chain((year != 2024).then_some(REST));
         for code in codes {
             let kommuner = county::KOMMUNER.map(|kommun| kommun.kod);
-            let small = kommuner
-                .into_iter()
-                .filter(|kommun| SMALL.contains(&true_cell(kommun, code, year)));
+            let small = kommuner.into_iter().filter(|kommun| SMALL.contains(&true_cell(kommun, code, year)));
             found.extend(small.map(|kommun| (kommun, code, year, true_cell(kommun, code, year))));
         }
     }
@@ -194,24 +180,14 @@ fn with_only(year: u16, hidden: &[(&str, &str)]) -> View {
 
 #[test]
 fn only_the_small_cells_withheld_gives_every_one_of_them_away() {
-    let (small, broken) = attack(
-        &with_only(2024, &[("2181", "forfragan"), ("2101", "yttrande")]),
-        2024,
-    );
+    let (small, broken) = attack(&with_only(2024, &[("2181", "forfragan"), ("2101", "yttrande")]), 2024);
     let narrowed = broken.iter().filter(|text| text.starts_with("SAFE-1")).count();
-    assert_eq!(
-        (small, narrowed),
-        (2, 4),
-        "each is computed: two of three values excluded: {broken:?}"
-    );
+    assert_eq!((small, narrowed), (2, 4), "each is computed: two of three values excluded: {broken:?}");
     assert!(broken.len() > narrowed, "and every insider computes them too");
     for year in [2022, 2023] {
         let (small, broken) = attack(&with_only(year, &[]), year);
         assert_eq!(
-            (
-                small,
-                broken.iter().filter(|text| text.starts_with("SAFE-1")).count()
-            ),
+            (small, broken.iter().filter(|text| text.starts_with("SAFE-1")).count()),
             (1, 2),
             "the unprinted rest"
         );
@@ -220,34 +196,17 @@ fn only_the_small_cells_withheld_gives_every_one_of_them_away() {
 
 #[test]
 fn a_partner_in_the_row_alone_or_in_one_other_kommun_alone_is_not_enough() {
-    let rows = [
-        ("2181", "forfragan"),
-        ("2181", "yttrande"),
-        ("2101", "yttrande"),
-        ("2101", "forfragan"),
-    ];
+    let rows = [("2181", "forfragan"), ("2181", "yttrande"), ("2101", "yttrande"), ("2101", "forfragan")];
     let (_, broken) = attack(&with_only(2024, &rows), 2024);
     // The two rows are each other's partners: a reader is kept out as far as the sums allow, the two kommuner are not.
-    assert!(
-        broken.iter().any(|text| text.starts_with("SAFE-2: 2181")),
-        "{broken:?}"
-    );
-    assert!(
-        broken.iter().any(|text| text.starts_with("SAFE-2: 2101")),
-        "{broken:?}"
-    );
-    let (_, broken) = attack(
-        &with_only(2022, &[("2132", "ansokan"), ("2180", "ansokan")]),
-        2022,
-    );
+    assert!(broken.iter().any(|text| text.starts_with("SAFE-2: 2181")), "{broken:?}");
+    assert!(broken.iter().any(|text| text.starts_with("SAFE-2: 2101")), "{broken:?}");
+    let (_, broken) = attack(&with_only(2022, &[("2132", "ansokan"), ("2180", "ansokan")]), 2022);
     assert!(
         broken.iter().any(|text| text.starts_with("SAFE-2: 2180")),
         "a single partner computes it: {broken:?}"
     );
-    assert!(
-        !broken.iter().any(|text| text.starts_with("SAFE-1")),
-        "{broken:?}"
-    );
+    assert!(!broken.iter().any(|text| text.starts_with("SAFE-1")), "{broken:?}");
 }
 
 #[test]
@@ -262,18 +221,11 @@ fn an_attacker_who_subtracts_finds_no_small_rest() {
                 };
                 let (all, one, two) = (get("T01", "TOT"), get("T09", "ansokan"), get("T12", "anmalan"));
                 if let (Ok(all), Ok(one), Ok(two)) = (all, one, two) {
-                    assert!(
-                        !SMALL.contains(&(all - one - two)),
-                        "seed {seed}: {kommun} {year}"
-                    );
+                    assert!(!SMALL.contains(&(all - one - two)), "seed {seed}: {kommun} {year}");
                     computed += 1;
                 }
             }
         }
-        assert_eq!(
-            computed,
-            50 - 6,
-            "three kommuner in 2022 and three in 2023 cannot be subtracted"
-        );
+        assert_eq!(computed, 50 - 6, "three kommuner in 2022 and three in 2023 cannot be subtracted");
     }
 }

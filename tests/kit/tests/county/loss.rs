@@ -23,19 +23,10 @@ fn the_county_loses_few_of_its_printed_counts() {
         if seed == SEEDS[0] {
             println!("tabell omrade koder tid varför");
             for (cell, small) in &lost {
-                let codes: Vec<_> = cell
-                    .codes
-                    .iter()
-                    .map(|(variable, code)| format!("{variable}={code}"))
-                    .collect();
+                let codes: Vec<_> =
+                    cell.codes.iter().map(|(variable, code)| format!("{variable}={code}")).collect();
                 let why = if *small { "small" } else { "secondary" };
-                println!(
-                    "{} {} {} {} {why}",
-                    cell.table,
-                    cell.omrade,
-                    codes.join(" "),
-                    cell.tid
-                );
+                println!("{} {} {} {} {why}", cell.table, cell.omrade, codes.join(" "), cell.tid);
             }
         }
         let all = expected_cells().len();
@@ -56,21 +47,14 @@ fn the_printed_percentages_and_changes_that_are_lost_are_listed() {
     let (published, collection) = (&case(*seed).released.published, &case(*seed).made.collection);
     let mut lost = 0;
     for cell in expected_ratios().unwrap() {
-        let spec = collection
-            .tables
-            .iter()
-            .find(|table| table.id == cell.table)
-            .unwrap();
+        let spec = collection.tables.iter().find(|table| table.id == cell.table).unwrap();
         let matt = match cell.measure {
             Measure::ChangeSince(year) => format!("forandring_{year}"),
             _ => spec.percent.as_ref().unwrap().measure.word().to_owned(),
         };
         let key = Key::new(cell.table, cell.omrade, &cell.codes, &cell.tid.to_string(), &matt);
         if published.get(&key) == Err("x") {
-            println!(
-                "{} {} {:?} {} {matt}",
-                cell.table, cell.omrade, cell.codes, cell.tid
-            );
+            println!("{} {} {:?} {} {matt}", cell.table, cell.omrade, cell.codes, cell.tid);
             lost += 1;
         }
     }

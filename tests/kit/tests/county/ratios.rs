@@ -28,23 +28,14 @@ fn the_percentages_and_changes_of_the_report_are_published_or_withheld_with_thei
         let (published, collection) = (&case(seed).released.published, &case(seed).made.collection);
         let (mut same, mut withheld) = (0, 0);
         for cell in expected_ratios().unwrap() {
-            let spec = collection
-                .tables
-                .iter()
-                .find(|table| table.id == cell.table)
-                .unwrap();
+            let spec = collection.tables.iter().find(|table| table.id == cell.table).unwrap();
             let matt = match cell.measure {
                 Measure::Percent => spec.percent.as_ref().unwrap().measure.word().to_owned(),
                 Measure::ChangeSince(year) => format!("forandring_{year}"),
                 Measure::Count => unreachable!("a ratio"),
             };
-            match published.get(&Key::new(
-                cell.table,
-                cell.omrade,
-                &cell.codes,
-                &cell.tid.to_string(),
-                &matt,
-            )) {
+            match published.get(&Key::new(cell.table, cell.omrade, &cell.codes, &cell.tid.to_string(), &matt))
+            {
                 Ok(value) => {
                     assert_eq!(value, cell.value, "seed {seed}: {cell:?}");
                     same += 1;
@@ -74,20 +65,10 @@ fn every_derived_figure_follows_from_the_counts_beside_it_and_is_withheld_only_w
                     "{key:?}"
                 );
             } else if key.matt == PercentMeasure::Row.word() || key.matt == PercentMeasure::Column.word() {
-                let spec = collection
-                    .tables
-                    .iter()
-                    .find(|table| table.id == key.table)
-                    .unwrap();
+                let spec = collection.tables.iter().find(|table| table.id == key.table).unwrap();
                 let over = &spec.percent.as_ref().unwrap().over;
-                let base = over
-                    .iter()
-                    .fold(key.measured(COUNT), |key, variable| key.with(variable, "TOT"));
-                assert_eq!(
-                    *entry,
-                    follows(part(), published.get(&base), false),
-                    "seed {seed}: {key:?}"
-                );
+                let base = over.iter().fold(key.measured(COUNT), |key, variable| key.with(variable, "TOT"));
+                assert_eq!(*entry, follows(part(), published.get(&base), false), "seed {seed}: {key:?}");
             } else {
                 continue;
             }
@@ -99,8 +80,5 @@ fn every_derived_figure_follows_from_the_counts_beside_it_and_is_withheld_only_w
 
 #[test]
 fn halves_go_away_from_zero() {
-    assert_eq!(
-        [percent(1, 8), percent(-1, 8), percent(1, 200), percent(1, 201)],
-        [13, -13, 1, 0]
-    );
+    assert_eq!([percent(1, 8), percent(-1, 8), percent(1, 200), percent(1, 201)], [13, -13, 1, 0]);
 }

@@ -17,47 +17,27 @@ struct Block {
 impl Block {
     fn new(seed: u64, table: &str, year: &str, naive: bool) -> Self {
         let published = &case(seed).released.published;
-        let mut block = Self {
-            problem: Problem::default(),
-            cells: BTreeMap::new(),
-        };
-        let truth: BTreeMap<Key, i64> = expected_cells()
-            .iter()
-            .map(|cell| (key_of(cell), cell.value.into()))
-            .collect();
-        for (key, entry) in published
-            .counts(table)
-            .filter(|(key, _)| key.tid == year && key.omrade == COUNTY)
+        let mut block = Self { problem: Problem::default(), cells: BTreeMap::new() };
+        let truth: BTreeMap<Key, i64> =
+            expected_cells().iter().map(|cell| (key_of(cell), cell.value.into())).collect();
+        for (key, entry) in published.counts(table).filter(|(key, _)| key.tid == year && key.omrade == COUNTY)
         {
             let open = |value: &i64| {
-                if naive && !SMALL.contains(value) {
-                    Ok(*value)
-                } else {
-                    entry
-                }
+                if naive && !SMALL.contains(value) { Ok(*value) } else { entry }
             };
             let entry = truth.get(key).map_or(entry, open);
             let at = block.unknown(entry);
             block.cells.insert(key.clone(), at);
         }
         for (whole, at) in block.cells.clone() {
-            for variable in whole
-                .codes
-                .iter()
-                .filter(|(_, code)| *code == "TOT")
-                .map(|(variable, _)| variable)
+            for variable in
+                whole.codes.iter().filter(|(_, code)| *code == "TOT").map(|(variable, _)| variable)
             {
                 let is_part = |key: &&Key| key.codes[variable] != "TOT" && key.with(variable, "TOT") == whole;
-                let parts: Vec<(usize, i64)> = block
-                    .cells
-                    .keys()
-                    .filter(is_part)
-                    .map(|key| (block.cells[key], 1))
-                    .collect();
+                let parts: Vec<(usize, i64)> =
+                    block.cells.keys().filter(is_part).map(|key| (block.cells[key], 1)).collect();
                 if !parts.is_empty() {
-                    block
-                        .problem
-                        .equation(parts.into_iter().chain([(at, -1)]).collect(), 0);
+                    block.problem.equation(parts.into_iter().chain([(at, -1)]).collect(), 0);
                 }
             }
         }
@@ -76,12 +56,7 @@ impl Block {
 
     /// T10 has the same bortfall as T11: kön is known for all, and T10's figures are the sums of T11's rows.
     fn rows_of_t10(&mut self, seed: u64, year: &str) {
-        for (key, entry) in case(seed)
-            .released
-            .published
-            .counts("T10")
-            .filter(|(key, _)| key.tid == year)
-        {
+        for (key, entry) in case(seed).released.published.counts("T10").filter(|(key, _)| key.tid == year) {
             let whole = self.unknown(entry);
             let same = |own: &&Key| own.codes["orsak_anmalan"] == key.codes["orsak_anmalan"];
             let parts = self.cells.keys().filter(same).map(|own| (self.cells[own], 1));
@@ -104,10 +79,7 @@ fn excluded(seed: u64, naive: bool) -> (usize, Vec<String>) {
         for cell in small(table) {
             let key = key_of(&cell);
             let block = Block::new(seed, table, &key.tid, naive);
-            assert!(
-                block.problem.is_possible(),
-                "{key:?}: the table contradicts itself"
-            );
+            assert!(block.problem.is_possible(), "{key:?}: the table contradicts itself");
             attacked += 1;
             let at = block.cells[&key];
             let gone = SMALL.filter(|value| !block.problem.can_be(at, *value));
@@ -135,17 +107,13 @@ fn with_only_the_small_totals_withheld_they_are_computed() {
 /// T13 of 2024 within T06: per anmälare what T06 holds beyond T13 (another orsak, or none), which no table prints.
 fn rests_of_t13(seed: u64, naive: bool) -> (Problem, BTreeMap<String, (usize, i64)>) {
     let published = &case(seed).released.published;
-    let truth: BTreeMap<Key, i64> = expected_cells()
-        .iter()
-        .map(|cell| (key_of(cell), cell.value.into()))
-        .collect();
+    let truth: BTreeMap<Key, i64> =
+        expected_cells().iter().map(|cell| (key_of(cell), cell.value.into())).collect();
     let (mut problem, mut rests, mut column) = (Problem::default(), BTreeMap::new(), Vec::new());
     for (key, entry) in published.counts("T13").filter(|(key, _)| key.tid == "2024") {
         let code = &key.codes["anmalare"];
         let codes = [("aktualiseringstyp", "anmalan"), ("anmalare", code.as_str())];
-        let all = published
-            .get(&Key::new("T06", COUNTY, &codes, "2024", COUNT))
-            .expect("T06 is shown whole");
+        let all = published.get(&Key::new("T06", COUNTY, &codes, "2024", COUNT)).expect("T06 is shown whole");
         let own = if naive { Ok(truth[key]) } else { entry };
         let (least, most) = own.map_or((1, all), |value| (value, value));
         let part = problem.variable(least, most);
@@ -162,11 +130,8 @@ fn rests_of_t13(seed: u64, naive: bool) -> (Problem, BTreeMap<String, (usize, i6
 fn safe_1_no_reader_narrows_the_small_rest_of_t06_beyond_t13() {
     let excluded = |seed, naive| {
         let (problem, rests) = rests_of_t13(seed, naive);
-        let small: Vec<usize> = rests
-            .values()
-            .filter(|(_, rest)| SMALL.contains(rest))
-            .map(|(at, _)| *at)
-            .collect();
+        let small: Vec<usize> =
+            rests.values().filter(|(_, rest)| SMALL.contains(rest)).map(|(at, _)| *at).collect();
         assert_eq!(small.len(), 1, "vuxenpsykiatrin");
         SMALL.filter(|value| !problem.can_be(small[0], *value)).count()
     };
@@ -179,17 +144,8 @@ fn safe_1_no_reader_narrows_the_small_rest_of_t06_beyond_t13() {
 #[test]
 fn no_small_count_of_the_county_is_shown_in_any_table() {
     for seed in SEEDS {
-        for (key, entry) in case(seed)
-            .released
-            .published
-            .rows
-            .iter()
-            .filter(|(key, _)| key.matt == COUNT)
-        {
-            assert!(
-                !entry.is_ok_and(|value| SMALL.contains(&value)),
-                "seed {seed}: {key:?}"
-            );
+        for (key, entry) in case(seed).released.published.rows.iter().filter(|(key, _)| key.matt == COUNT) {
+            assert!(!entry.is_ok_and(|value| SMALL.contains(&value)), "seed {seed}: {key:?}");
         }
     }
 }

@@ -43,9 +43,8 @@ fn main() -> anyhow::Result<ExitCode> {
         if let Ok(outcome) = &judged
             && outcome.released().is_some()
         {
-            let first: &mut Outcome = by_roster
-                .entry(outcome.roster.clone())
-                .or_insert_with(|| outcome.clone());
+            let first: &mut Outcome =
+                by_roster.entry(outcome.roster.clone()).or_insert_with(|| outcome.clone());
             if first.released() != outcome.released() {
                 judged = Err(vec![
                     "not the same: another schedule with this roster certified other figures".into(),
@@ -58,11 +57,7 @@ fn main() -> anyhow::Result<ExitCode> {
         }
         match judged {
             Ok(outcome) => {
-                let audit = if outcome.findings.is_some() {
-                    " at the audit"
-                } else {
-                    ""
-                };
+                let audit = if outcome.findings.is_some() { " at the audit" } else { "" };
                 let ending = format!("{:?}{audit}, {} units", outcome.phase, outcome.roster.len());
                 *endings.entry(ending).or_default() += 1;
             }
@@ -73,13 +68,6 @@ fn main() -> anyhow::Result<ExitCode> {
         }
     }
     let seconds = began.elapsed().as_secs_f64();
-    println!(
-        "{} schedules in {seconds:.1} s, {failed} failed; {endings:?}",
-        options.schedules
-    );
-    Ok(if failed == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    println!("{} schedules in {seconds:.1} s, {failed} failed; {endings:?}", options.schedules);
+    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -16,11 +16,8 @@ impl Books<'_> {
     /// Both sides added up shares of exactly one report of each kommun of the roster, the same one.
     pub(super) fn shares(&self, round: u32, roster: &[Unit], failures: &mut Failures) {
         let parameters = &self.federation().parameters;
-        let report = |bytes: Vec<u8>| {
-            OutputShare::decode(parameters, &bytes)
-                .ok()
-                .map(|share| share.report())
-        };
+        let report =
+            |bytes: Vec<u8>| OutputShare::decode(parameters, &bytes).ok().map(|share| share.report());
         for unit in roster {
             let key = share_key(round, unit);
             let region = self.region_log.read(&key).ok().and_then(report);
@@ -60,9 +57,7 @@ impl Books<'_> {
             let sent = shares::readable(&federation.system, &kommun.counts, document, place).encode();
             // Few bytes could stand anywhere by chance.
             if sent.len() >= 8 && helper.iter().any(|(_, value)| contains(value, &sent)) {
-                failures.push(format!(
-                    "promise broken: the helper holds readable cells of {unit}"
-                ));
+                failures.push(format!("promise broken: the helper holds readable cells of {unit}"));
             }
         }
     }
@@ -74,22 +69,13 @@ impl Books<'_> {
             failures.push("wrong: the publication's roster".into());
         }
         for (cell, mark) in &figures.totals {
-            if mark
-                .shown()
-                .is_some_and(|shown| shown != federation.truth(*cell, roster))
-            {
-                failures.push(format!(
-                    "wrong: published total of {}",
-                    federation.system.cells[*cell].label
-                ));
+            if mark.shown().is_some_and(|shown| shown != federation.truth(*cell, roster)) {
+                failures.push(format!("wrong: published total of {}", federation.system.cells[*cell].label));
             }
         }
         for (unit, cells) in figures.units.iter().zip(&figures.per_unit) {
             for (cell, mark) in cells {
-                if mark
-                    .shown()
-                    .is_some_and(|shown| shown != federation.truth(*cell, [unit]))
-                {
+                if mark.shown().is_some_and(|shown| shown != federation.truth(*cell, [unit])) {
                     let label = &federation.system.cells[*cell].label;
                     failures.push(format!("wrong: published {label} of {unit}"));
                 }
@@ -103,11 +89,7 @@ impl Books<'_> {
         let roster = document.units();
         let mut groups = vec![("alla".to_owned(), roster.clone())];
         for (group, kommuner) in &federation.collection.groups {
-            let units = roster
-                .iter()
-                .filter(|unit| kommuner.contains(&unit.kommun()))
-                .cloned()
-                .collect();
+            let units = roster.iter().filter(|unit| kommuner.contains(&unit.kommun())).cloned().collect();
             groups.push((format!("G:{group}"), units));
         }
         for (group, units) in groups.into_iter().filter(|(_, units)| !units.is_empty()) {

@@ -28,11 +28,7 @@ pub fn prefix(federation: &Federation) -> String {
 impl HelperParty {
     /// A helper that is not running.
     pub fn new(federation: Arc<Federation>) -> Self {
-        Self {
-            federation,
-            disk: MemoryDisk::new(),
-            desk: None,
-        }
+        Self { federation, disk: MemoryDisk::new(), desk: None }
     }
 
     /// Its disk.
@@ -45,10 +41,7 @@ impl HelperParty {
     /// # Errors
     /// [`Trouble`].
     pub fn start(&mut self) -> Result<(), Trouble> {
-        let (keys, codebook) = (
-            self.federation.helper_keys.clone(),
-            self.federation.codebook.clone(),
-        );
+        let (keys, codebook) = (self.federation.helper_keys.clone(), self.federation.codebook.clone());
         self.desk = Some(Desk::open(Arc::new(self.disk.open()), keys, codebook)?);
         Ok(())
     }
@@ -81,28 +74,14 @@ impl HelperParty {
         match request {
             Request::PutCollection => desk.put_collection(COLLECTION, COUNTY)?,
             Request::PutPattern(handed) => desk.hold(*handed, COUNTY, self.federation.as_ref())?,
-            Request::Verify {
-                round,
-                unit,
-                part,
-                message,
-                signature,
-            } => {
+            Request::Verify { round, unit, part, message, signature } => {
                 let parameters = self.federation.parameters.clone();
                 let read = move |_: &round::helper::Helper| {
                     let part = HelperPart::decode(&parameters, &part)
                         .map_err(|_| Refusal::Malformed("the helper's part"))?;
-                    let signature = signature
-                        .as_slice()
-                        .try_into()
-                        .map_err(|_| Refusal::Malformed("signature"))?;
-                    Ok(HandedReport {
-                        round,
-                        unit,
-                        part,
-                        message,
-                        signature,
-                    })
+                    let signature =
+                        signature.as_slice().try_into().map_err(|_| Refusal::Malformed("signature"))?;
+                    Ok(HandedReport { round, unit, part, message, signature })
                 };
                 return match desk.verify(&reference, COUNTY, read).map_err(Trouble::from) {
                     Err(Trouble::Refused(
@@ -111,18 +90,10 @@ impl HelperParty {
                     other => other.map(|answer| Reply::Verified(Some(answer))),
                 };
             }
-            Request::Close {
-                round,
-                pattern,
-                roster,
-            } => {
+            Request::Close { round, pattern, roster } => {
                 let opening = desk.close(&reference, COUNTY, round, &pattern, &roster)?;
                 let (shares, readable_keys, digest) = (opening.shares, opening.readable_keys, opening.digest);
-                return Ok(Reply::Opened(Opened {
-                    shares,
-                    readable_keys,
-                    digest,
-                }));
+                return Ok(Reply::Opened(Opened { shares, readable_keys, digest }));
             }
             _ => return Err(Trouble::Broken("a message that no helper is sent".into())),
         }

@@ -59,12 +59,7 @@ pub struct NodeParty {
 impl NodeParty {
     /// A node that is not running.
     pub fn new(federation: Arc<Federation>, unit: Unit) -> Self {
-        Self {
-            federation,
-            unit,
-            disk: MemoryDisk::new(),
-            process: None,
-        }
+        Self { federation, unit, disk: MemoryDisk::new(), process: None }
     }
 
     /// Its disk.
@@ -82,14 +77,7 @@ impl NodeParty {
         let (collection, system) = (self.federation.collection.clone(), self.federation.system.clone());
         let machine = Node::restore(collection, system, self.unit.clone(), facts);
         let ledger = LedgerBook::open(store)?;
-        self.process = Some(Process {
-            invited: false,
-            refused: false,
-            over: false,
-            machine,
-            log,
-            ledger,
-        });
+        self.process = Some(Process { invited: false, refused: false, over: false, machine, log, ledger });
         Ok(())
     }
 
@@ -110,9 +98,7 @@ impl NodeParty {
 
     /// What the machine knows, to compare before and after a restart.
     pub fn state(&self) -> String {
-        self.process
-            .as_ref()
-            .map_or_else(String::new, |process| format!("{:?}", process.machine))
+        self.process.as_ref().map_or_else(String::new, |process| format!("{:?}", process.machine))
     }
 
     fn kommun(&self) -> &Kommun {
@@ -125,9 +111,7 @@ impl NodeParty {
 
     fn take(&mut self, event: Event, beside: Vec<(String, Vec<u8>)>) -> Result<(), Trouble> {
         let process = self.process()?;
-        let facts = process
-            .ledger
-            .look(|ledger| process.machine.handle(event, ledger))?;
+        let facts = process.ledger.look(|ledger| process.machine.handle(event, ledger))?;
         if facts.is_empty() {
             return Ok(());
         }
@@ -189,10 +173,8 @@ impl NodeParty {
         let machine = &self.process()?.machine;
         let missing = || Trouble::Broken("a report is due without pattern or declaration".into());
         let document = machine.pattern().cloned().ok_or_else(missing)?;
-        let statuses = machine
-            .declaration()
-            .map(|declaration| declaration.statuses.clone())
-            .ok_or_else(missing)?;
+        let statuses =
+            machine.declaration().map(|declaration| declaration.statuses.clone()).ok_or_else(missing)?;
         let making = Making {
             system: &federation.system,
             parameters: &federation.parameters,
@@ -209,35 +191,16 @@ impl NodeParty {
         let lines = process.machine.lines(&document, Some(&made.tags));
         process.ledger.enter(lines)?;
         let round = document.round;
-        let beside = vec![
-            (report_key(round), made.bytes),
-            (signature_key(round), made.signature),
-        ];
-        self.take(
-            Event::Reported {
-                round,
-                content: made.content,
-            },
-            beside,
-        )
+        let beside = vec![(report_key(round), made.bytes), (signature_key(round), made.signature)];
+        self.take(Event::Reported { round, content: made.content }, beside)
     }
 
     fn send_report(&mut self) -> Result<Request, Trouble> {
         let process = self.process()?;
-        let round = process
-            .machine
-            .pattern()
-            .map(|document| document.round)
-            .unwrap_or_default();
-        let (bytes, signature) = (
-            process.log.read(&report_key(round))?,
-            process.log.read(&signature_key(round))?,
-        );
-        Ok(Request::Submit {
-            round,
-            bytes,
-            signature,
-        })
+        let round = process.machine.pattern().map(|document| document.round).unwrap_or_default();
+        let (bytes, signature) =
+            (process.log.read(&report_key(round))?, process.log.read(&signature_key(round))?);
+        Ok(Request::Submit { round, bytes, signature })
     }
 
     /// Takes the region's reply to a request.
@@ -266,40 +229,23 @@ impl NodeParty {
     fn see(&mut self, shown: ShownPattern) -> Result<(), Trouble> {
         let counts = self.counts()?;
         let federation = self.federation.clone();
-        let ShownPattern {
-            document,
-            witnesses,
-            proof,
-        } = shown;
-        let own = document
-            .place(&self.unit)
-            .and_then(|place| document.withheld.get(place));
+        let ShownPattern { document, witnesses, proof } = shown;
+        let own = document.place(&self.unit).and_then(|place| document.withheld.get(place));
         let thin = own.map_or_else(Vec::new, |withheld| {
             let values = federation.system.unit_values(&counts);
-            suppress::request::lines(
-                &federation.system,
-                federation.collection.min_count,
-                withheld,
-                &values,
-            )
+            suppress::request::lines(&federation.system, federation.collection.min_count, withheld, &values)
         });
         let certificate = Federation::fingerprint(&self.kommun().certificate);
-        let shown = Shown {
-            document,
-            witnesses,
-            proof,
-            certificate,
-            thin,
-        };
+        let shown = Shown { document, witnesses, proof, certificate, thin };
         match self.take(Event::Pattern(Box::new(shown)), Vec::new()) {
             // A pattern that was overtaken on its way.
             Err(Trouble::Refused(Refusal::Phase("further on"))) => Ok(()),
             other => other,
         }?;
         match self.process()?.machine.fault() {
-            Some(fault) => Err(Trouble::Broken(format!(
-                "a node refuses an honest region's pattern: {fault}"
-            ))),
+            Some(fault) => {
+                Err(Trouble::Broken(format!("a node refuses an honest region's pattern: {fault}")))
+            }
             None => Ok(()),
         }
     }
@@ -312,11 +258,7 @@ impl NodeParty {
 
 fn answer(machine: &Node) -> Option<Request> {
     let (round, lines) = machine.answer()?;
-    Some(Request::Answer {
-        round,
-        pattern: machine.pattern()?.hash(),
-        lines: lines.to_vec(),
-    })
+    Some(Request::Answer { round, pattern: machine.pattern()?.hash(), lines: lines.to_vec() })
 }
 
 fn broken(error: impl std::fmt::Display) -> Trouble {

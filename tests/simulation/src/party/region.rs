@@ -36,12 +36,7 @@ pub fn prefix(federation: &Federation) -> String {
 enum Asked {
     Collection,
     Pattern(u32),
-    Report {
-        round: u32,
-        unit: Unit,
-        verifier: Box<RegionVerifier>,
-        state: Box<RegionState>,
-    },
+    Report { round: u32, unit: Unit, verifier: Box<RegionVerifier>, state: Box<RegionState> },
     Close(Box<PatternDocument>),
 }
 
@@ -66,14 +61,7 @@ pub struct RegionParty {
 impl RegionParty {
     /// A region that is not running. `rng` gives verify keys.
     pub fn new(federation: Arc<Federation>, rng: ChaCha20Rng) -> Self {
-        Self {
-            federation,
-            disk: MemoryDisk::new(),
-            process: None,
-            rng,
-            figures: None,
-            findings: None,
-        }
+        Self { federation, disk: MemoryDisk::new(), process: None, rng, figures: None, findings: None }
     }
 
     /// Its disk.
@@ -98,12 +86,7 @@ impl RegionParty {
     pub fn start(&mut self, now: i64) -> Result<(), Trouble> {
         let store: Arc<dyn Store> = Arc::new(self.disk.open());
         let announced = store.get(COLLECTION_KEY)?.is_some();
-        self.process = Some(Process {
-            store,
-            desk: None,
-            collection_handed: false,
-            asked: None,
-        });
+        self.process = Some(Process { store, desk: None, collection_handed: false, asked: None });
         if announced { self.open(now) } else { Ok(()) }
     }
 
@@ -167,9 +150,7 @@ impl RegionParty {
 
     fn announce(&mut self, now: i64) -> Result<Reply, Trouble> {
         if self.desk().is_none() {
-            self.process()?
-                .store
-                .commit(Batch::new().put(COLLECTION_KEY, COLLECTION.as_bytes()))?;
+            self.process()?.store.commit(Batch::new().put(COLLECTION_KEY, COLLECTION.as_bytes()))?;
             self.open(now)?;
         }
         Ok(Reply::Done)
@@ -190,43 +171,19 @@ impl RegionParty {
             Request::Collections => return Ok(Reply::Collections(true)),
             Request::Pattern { known } => return Ok(pattern_for(&desk, &unit, known)),
             Request::Declare(declaration) => {
-                desk.take(
-                    Event::Declare {
-                        unit,
-                        certificate,
-                        der,
-                        declaration,
-                    },
-                    now,
-                    Vec::new(),
-                )?;
+                desk.take(Event::Declare { unit, certificate, der, declaration }, now, Vec::new())?;
             }
             Request::Answer { pattern, lines, .. } => {
                 desk.take(Event::Answer { unit, pattern, lines }, now, Vec::new())?;
             }
-            Request::Submit {
-                round,
-                bytes,
-                signature,
-            } => {
+            Request::Submit { round, bytes, signature } => {
                 let Ok(report) = Report::decode(desk.parameters(), &bytes) else {
                     return Ok(Reply::Refused("no report".into()));
                 };
                 let content = report.content_hash().0;
-                let beside = vec![
-                    (report_key(round, &unit), bytes),
-                    (signature_key(round, &unit), signature),
-                ];
-                desk.take(
-                    Event::Submit {
-                        unit,
-                        certificate,
-                        round,
-                        content,
-                    },
-                    now,
-                    beside,
-                )?;
+                let beside =
+                    vec![(report_key(round, &unit), bytes), (signature_key(round, &unit), signature)];
+                desk.take(Event::Submit { unit, certificate, round, content }, now, beside)?;
             }
             _ => return Err(Trouble::Broken("a message that no node sends".into())),
         }
@@ -250,14 +207,7 @@ impl RegionParty {
                     let mut verify_key = [0; 32];
                     self.rng.fill_bytes(&mut verify_key);
                     let helper_key_id = self.federation.helper_keys.public().id();
-                    desk.take(
-                        Event::Choose {
-                            verify_key,
-                            helper_key_id,
-                        },
-                        now,
-                        Vec::new(),
-                    )?;
+                    desk.take(Event::Choose { verify_key, helper_key_id }, now, Vec::new())?;
                 }
                 Duty::Finalise => desk.take(Event::Finalise, now, Vec::new())?,
                 Duty::DropMissing => desk.take(Event::DropMissing, now, Vec::new())?,
@@ -271,11 +221,7 @@ impl RegionParty {
                     let document = document(&desk)?;
                     let (round, pattern, roster) = (document.round, document.hash(), document.units());
                     self.process()?.asked = Some(Asked::Close(Box::new(document)));
-                    return Ok(Some(Request::Close {
-                        round,
-                        pattern,
-                        roster,
-                    }));
+                    return Ok(Some(Request::Close { round, pattern, roster }));
                 }
                 Duty::Certify => self.certify(&desk, now)?,
             }
@@ -292,11 +238,7 @@ impl RegionParty {
         let (verify_key, certificates) = desk.look(|region| (region.verify_key(), region.certificates()));
         let verify_key = verify_key.ok_or_else(|| Trouble::Broken("no verify key".into()))?;
         process.asked = Some(Asked::Pattern(document.round));
-        Ok(Request::PutPattern(Box::new(HandedPattern {
-            document,
-            verify_key,
-            certificates,
-        })))
+        Ok(Request::PutPattern(Box::new(HandedPattern { document, verify_key, certificates })))
     }
 
     /// Begins the verification of a report; one that cannot even begin is rejected at once.
@@ -306,42 +248,22 @@ impl RegionParty {
         let missing = || Trouble::Broken("a report to check without its round".into());
         let key = VerifyKey::from_bytes(desk.look(Region::verify_key).ok_or_else(missing)?);
         let place = document.place(&unit).ok_or_else(missing)?;
-        let (bytes, signature) = (
-            desk.read(&report_key(round, &unit))?,
-            desk.read(&signature_key(round, &unit))?,
-        );
+        let (bytes, signature) =
+            (desk.read(&report_key(round, &unit))?, desk.read(&signature_key(round, &unit))?);
         let binding = round::helper::binding(&document, place);
         let verifier = RegionVerifier::new(desk.parameters().clone(), &binding, key);
         let begun = Report::decode(desk.parameters(), &bytes)
             .ok()
             .and_then(|report| Some((verifier.begin(&report).ok()?, report.helper_part())));
         let Some(((state, message), part)) = begun else {
-            desk.take(
-                Event::Checked {
-                    round,
-                    unit,
-                    accepted: false,
-                },
-                now,
-                Vec::new(),
-            )?;
+            desk.take(Event::Checked { round, unit, accepted: false }, now, Vec::new())?;
             return Ok(None);
         };
         let part = part.encode(desk.parameters());
-        let asked = Asked::Report {
-            round,
-            unit: unit.clone(),
-            verifier: Box::new(verifier),
-            state: Box::new(state),
-        };
+        let asked =
+            Asked::Report { round, unit: unit.clone(), verifier: Box::new(verifier), state: Box::new(state) };
         self.process()?.asked = Some(asked);
-        Ok(Some(Request::Verify {
-            round,
-            unit,
-            part,
-            message,
-            signature,
-        }))
+        Ok(Some(Request::Verify { round, unit, part, message, signature }))
     }
 
     fn certify(&mut self, desk: &Desk, now: i64) -> Result<(), Trouble> {
@@ -377,23 +299,11 @@ impl RegionParty {
             (Some(Asked::Pattern(round)), Reply::Done) => {
                 Ok(desk.take(Event::HelperHolds(round), now, Vec::new())?)
             }
-            (
-                Some(Asked::Report {
-                    round,
-                    unit,
-                    verifier,
-                    state,
-                }),
-                Reply::Verified(answer),
-            ) => {
+            (Some(Asked::Report { round, unit, verifier, state }), Reply::Verified(answer)) => {
                 let share = answer.and_then(|answer| verifier.finish(*state, &answer).ok());
                 let beside = share.map(|share| (share_key(round, &unit), share.encode(desk.parameters())));
                 let accepted = beside.is_some();
-                let event = Event::Checked {
-                    round,
-                    unit,
-                    accepted,
-                };
+                let event = Event::Checked { round, unit, accepted };
                 Ok(desk.take(event, now, beside.into_iter().collect())?)
             }
             (Some(Asked::Close(document)), Reply::Opened(opened)) => close(&desk, &document, &opened, now),
@@ -406,30 +316,20 @@ fn close(desk: &Desk, document: &PatternDocument, opened: &Opened, now: i64) -> 
     if opening_digest(document, &opened.shares) != opened.digest {
         return Err(Trouble::Broken("the helper countersigned another opening".into()));
     }
-    let opening = Opening {
-        shares: &opened.shares,
-        readable_keys: &opened.readable_keys,
-    };
+    let opening = Opening { shares: &opened.shares, readable_keys: &opened.readable_keys };
     Ok(take_opening(desk, document, &opening, now)?)
 }
 
 fn document(desk: &Desk) -> Result<PatternDocument, Trouble> {
-    desk.look(|region| region.document().cloned())
-        .ok_or_else(|| Trouble::Broken("no pattern".into()))
+    desk.look(|region| region.document().cloned()).ok_or_else(|| Trouble::Broken("no pattern".into()))
 }
 
 fn pattern_for(desk: &Desk, unit: &Unit, known: Option<[u8; 32]>) -> Reply {
     desk.look(|region| {
-        let news = region
-            .document()
-            .filter(|document| Some(document.hash()) != known);
+        let news = region.document().filter(|document| Some(document.hash()) != known);
         let shown = news.and_then(|document| {
             let (_, witnesses, proof) = own_pattern(region, unit)?;
-            Some(Box::new(ShownPattern {
-                document: document.clone(),
-                witnesses,
-                proof,
-            }))
+            Some(Box::new(ShownPattern { document: document.clone(), witnesses, proof }))
         });
         Reply::Pattern(shown, region.phase())
     })
@@ -437,19 +337,9 @@ fn pattern_for(desk: &Desk, unit: &Unit, known: Option<[u8; 32]>) -> Reply {
 
 /// Everything a region's machine shows of itself.
 fn describe(region: &Region) -> String {
-    let known = region
-        .known()
-        .map(|known| (known.at, known.sums.clone(), known.readable.clone()));
-    let round = (
-        region.document(),
-        region.pattern(),
-        region.verify_key(),
-        region.certificates(),
-    );
+    let known = region.known().map(|known| (known.at, known.sums.clone(), known.readable.clone()));
+    let round = (region.document(), region.pattern(), region.verify_key(), region.certificates());
     let verified = region.verified();
     let (phase, failure, duties) = (region.phase(), region.failure(), region.duties(i64::MAX));
-    format!(
-        "{phase:?} {failure:?} {duties:?} {:?} {verified:?} {round:?} {known:?}",
-        region.statuses()
-    )
+    format!("{phase:?} {failure:?} {duties:?} {:?} {verified:?} {round:?} {known:?}", region.statuses())
 }

@@ -24,21 +24,15 @@ impl World {
         let Some(disk) = self.disk(party) else { return };
         let next = |wanted: bool| {
             let planned = self.plan.faults.iter().filter_map(|fault| match fault {
-                Fault::Crash {
-                    party: other,
-                    commit,
-                    after,
-                } if other == party && *after == wanted => Some(*commit),
+                Fault::Crash { party: other, commit, after } if other == party && *after == wanted => {
+                    Some(*commit)
+                }
                 _ => None,
             });
             planned.filter(|commit| *commit > disk.commits()).min()
         };
         let full_from = self.full.contains(party).then(|| disk.commits() + 1);
-        disk.fail(FailPoints {
-            before_commit: next(false),
-            after_commit: next(true),
-            full_from,
-        });
+        disk.fail(FailPoints { before_commit: next(false), after_commit: next(true), full_from });
     }
 
     pub(super) fn is_up(&self, party: &PartyId) -> bool {
@@ -84,10 +78,7 @@ impl World {
             return;
         };
         if !ended.wrote_unheard && !ended.state.is_empty() && ended.state != self.state(party) {
-            self.fail(
-                party,
-                "changed by a restart: the machine is not the one that ended",
-            );
+            self.fail(party, "changed by a restart: the machine is not the one that ended");
         }
     }
 
@@ -105,10 +96,8 @@ impl World {
             });
         // A process that ended while it started is compared with the one before it.
         let state = self.state(party);
-        self.ended
-            .entry(party.clone())
-            .or_insert(Ended { state, wrote_unheard })
-            .wrote_unheard |= wrote_unheard;
+        self.ended.entry(party.clone()).or_insert(Ended { state, wrote_unheard }).wrote_unheard |=
+            wrote_unheard;
         match party {
             PartyId::Operator => {}
             PartyId::Region => self.region.stop(),
@@ -128,9 +117,7 @@ impl World {
     /// What a party's trouble means.
     pub(super) fn trouble(&mut self, party: &PartyId, trouble: Trouble) {
         match trouble {
-            Trouble::Full => self
-                .record
-                .trace(self.now, format_args!("{party}: the disk is full")),
+            Trouble::Full => self.record.trace(self.now, format_args!("{party}: the disk is full")),
             Trouble::Crash => self.end(party, true),
             // A duty that was due a moment ago and, by another clock, is not now: it is looked at again.
             Trouble::Refused(refusal) => self.record.trace(self.now, format_args!("{party}: {refusal}")),

@@ -22,10 +22,8 @@ pub(super) fn relations(sheets: &[Sheet], publication: &mut Publication) {
     let all: Vec<BTreeMap<Common, CellIndex>> = sheets.iter().map(common).collect();
     for (at, one) in all.iter().enumerate() {
         for (other_at, other) in all.iter().enumerate().skip(at + 1) {
-            let shared: Vec<(CellIndex, CellIndex)> = one
-                .iter()
-                .filter_map(|(key, cell)| Some((*cell, *other.get(key)?)))
-                .collect();
+            let shared: Vec<(CellIndex, CellIndex)> =
+                one.iter().filter_map(|(key, cell)| Some((*cell, *other.get(key)?))).collect();
             link((&sheets[at], &sheets[other_at]), &shared, publication);
         }
     }
@@ -39,10 +37,7 @@ fn link((one, other): (&Sheet, &Sheet), shared: &[(CellIndex, CellIndex)], publi
         return;
     }
     let shown = |cell: CellIndex| publication.cells[cell].shown();
-    let both: Vec<(u64, u64)> = shared
-        .iter()
-        .filter_map(|(a, b)| shown(*a).zip(shown(*b)))
-        .collect();
+    let both: Vec<(u64, u64)> = shared.iter().filter_map(|(a, b)| shown(*a).zip(shown(*b))).collect();
     let names = (one.name.as_str(), other.name.as_str());
     if both.iter().any(|(a, b)| a != b) {
         publication.notes.push(format!(
@@ -51,19 +46,10 @@ fn link((one, other): (&Sheet, &Sheet), shared: &[(CellIndex, CellIndex)], publi
         ));
         return;
     }
-    let dimensions = |sheet: &Sheet| {
-        sheet
-            .table
-            .dimensions
-            .iter()
-            .cloned()
-            .collect::<BTreeSet<String>>()
-    };
+    let dimensions = |sheet: &Sheet| sheet.table.dimensions.iter().cloned().collect::<BTreeSet<String>>();
     if both.iter().all(|(a, _)| *a == 0) && dimensions(one) != dimensions(other) {
         let text = "har celler med samma koder, men inga gemensamma visade antal som visar att de är samma";
-        publication
-            .unused
-            .push(format!("{} och {} {text}", names.0, names.1));
+        publication.unused.push(format!("{} och {} {text}", names.0, names.1));
         return;
     }
     for (a, b) in telling {

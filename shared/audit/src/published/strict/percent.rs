@@ -29,15 +29,10 @@ pub(super) fn relations(sheet: &Sheet, publication: &mut Publication) {
         let tells = |over: u64| {
             shares.iter().any(|share| {
                 let cells = [Some(share.part), base(sheet, share, over)];
-                cells
-                    .into_iter()
-                    .flatten()
-                    .any(|cell| publication.cells[cell].withheld().is_some())
+                cells.into_iter().flatten().any(|cell| publication.cells[cell].withheld().is_some())
             })
         };
-        let of_parts = shares
-            .iter()
-            .any(|share| publication.cells[share.part].withheld().is_some());
+        let of_parts = shares.iter().any(|share| publication.cells[share.part].withheld().is_some());
         if !of_parts && !bases.iter().any(|over| tells(*over)) {
             continue;
         }
@@ -54,13 +49,7 @@ pub(super) fn relations(sheet: &Sheet, publication: &mut Publication) {
             if hidden(share.part) || hidden(whole) {
                 let cell = &publication.cells[share.part];
                 let name = format!("{} {} {} {word}", cell.table, cell.row, cell.column);
-                relate(
-                    publication,
-                    name,
-                    Kind::Percent(share.percent),
-                    share.part,
-                    vec![whole],
-                );
+                relate(publication, name, Kind::Percent(share.percent), share.part, vec![whole]);
             }
         }
     }
@@ -74,30 +63,17 @@ fn shares<'a>(sheet: &'a Sheet, word: &str) -> Vec<Share<'a>> {
         let part = *sheet.index.get(&key)?;
         Some(Share { row, percent, part })
     };
-    sheet
-        .table
-        .rows
-        .iter()
-        .filter(|row| row.matt == word)
-        .filter_map(share)
-        .collect()
+    sheet.table.rows.iter().filter(|row| row.matt == word).filter_map(share).collect()
 }
 
 /// The base of a share if the dimensions of `over` are totalled.
 fn base(sheet: &Sheet, share: &Share, over: u64) -> Option<CellIndex> {
     let measure = sheet.measures.iter().find(|measure| **measure != BORTFALL)?;
     let total = |(at, code): (usize, &String)| {
-        if over >> at & 1 == 1 {
-            TOT.to_owned()
-        } else {
-            code.clone()
-        }
+        if over >> at & 1 == 1 { TOT.to_owned() } else { code.clone() }
     };
     let codes = share.row.codes.iter().enumerate().map(total).collect();
-    sheet
-        .index
-        .get(&(share.row.omrade.clone(), codes, share.row.tid, *measure))
-        .copied()
+    sheet.index.get(&(share.row.omrade.clone(), codes, share.row.tid, *measure)).copied()
 }
 
 /// Sets of dimensions that fit every shown percentage of shown counts. Dimensions that are `TOT` throughout tell
@@ -107,9 +83,7 @@ fn bases(sheet: &Sheet, shares: &[Share], publication: &Publication) -> Vec<u64>
     if size > MOST_DIMENSIONS {
         return Vec::new();
     }
-    let idle = (0..size)
-        .filter(|at| sheet.codes[*at].is_empty())
-        .fold(0u64, |mask, at| mask | 1 << at);
+    let idle = (0..size).filter(|at| sheet.codes[*at].is_empty()).fold(0u64, |mask, at| mask | 1 << at);
     let fits = |over: &u64| {
         shares.iter().all(|share| {
             let Some(whole) = base(sheet, share, *over) else {
@@ -123,8 +97,5 @@ fn bases(sheet: &Sheet, shares: &[Share], publication: &Publication) -> Vec<u64>
             }
         })
     };
-    (1..1u64 << size)
-        .filter(|over| over & idle == 0)
-        .filter(fits)
-        .collect()
+    (1..1u64 << size).filter(|over| over & idle == 0).filter(fits).collect()
 }

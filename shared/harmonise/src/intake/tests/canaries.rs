@@ -5,37 +5,14 @@ use rust_xlsxwriter::Workbook;
 use super::*;
 use crate::label::{Matcher, Meaning};
 
-const HEADERS: [&str; 7] = [
-    "Personnummer",
-    "Aktualiseringsnummer",
-    "Datum",
-    "Kön",
-    "Ålder",
-    "Anmälare",
-    "Anteckning",
-];
+const HEADERS: [&str; 7] =
+    ["Personnummer", "Aktualiseringsnummer", "Datum", "Kön", "Ålder", "Anmälare", "Anteckning"];
 
 /// Rows that are read, refused and skipped, with a mark in every cell that may hold one.
 fn marked() -> Vec<[&'static str; 7]> {
     vec![
-        [
-            "198001012387",
-            "KANARIE-1",
-            "2024-01-31",
-            "KANARIE-2",
-            "KANARIE-3",
-            "KANARIE-4",
-            "KANARIE-5",
-        ],
-        [
-            "KANARIE-6",
-            "KANARIE-7",
-            "KANARIE-8",
-            "Man",
-            "777",
-            "Polisen",
-            "KANARIE-9",
-        ],
+        ["198001012387", "KANARIE-1", "2024-01-31", "KANARIE-2", "KANARIE-3", "KANARIE-4", "KANARIE-5"],
+        ["KANARIE-6", "KANARIE-7", "KANARIE-8", "Man", "777", "Polisen", "KANARIE-9"],
         [
             "19800101-KA12",
             "KANARIE-1",
@@ -51,9 +28,7 @@ fn marked() -> Vec<[&'static str; 7]> {
     ]
 }
 
-const MARKS: [&str; 8] = [
-    "KANARIE", "Kanarie", "kanarie", "8001012", "198001", "777", "KA12", "2999",
-];
+const MARKS: [&str; 8] = ["KANARIE", "Kanarie", "kanarie", "8001012", "198001", "777", "KA12", "2999"];
 
 fn assert_unmarked(printed: &str) {
     for mark in MARKS {
@@ -63,11 +38,7 @@ fn assert_unmarked(printed: &str) {
 
 fn text_of(rows: &[[&str; 7]], separator: &str) -> Vec<u8> {
     let line = |row: &[&str; 7]| row.join(separator);
-    std::iter::once(line(&HEADERS))
-        .chain(rows.iter().map(line))
-        .collect::<Vec<_>>()
-        .join("\n")
-        .into_bytes()
+    std::iter::once(line(&HEADERS)).chain(rows.iter().map(line)).collect::<Vec<_>>().join("\n").into_bytes()
 }
 
 fn workbook_of(header: Option<&[&str; 7]>, rows: &[[&str; 7]]) -> Vec<u8> {
@@ -81,11 +52,7 @@ fn workbook_of(header: Option<&[&str; 7]>, rows: &[[&str; 7]]) -> Vec<u8> {
 
 #[test]
 fn stay_1_nothing_that_can_be_printed_holds_a_cell() {
-    for bytes in [
-        text_of(&marked(), ";"),
-        text_of(&marked(), "\t"),
-        workbook_of(Some(&HEADERS), &marked()),
-    ] {
+    for bytes in [text_of(&marked(), ";"), text_of(&marked(), "\t"), workbook_of(Some(&HEADERS), &marked())] {
         let read = read_plain(&bytes);
         let report = &read.report;
         assert!(
@@ -95,10 +62,7 @@ fn stay_1_nothing_that_can_be_printed_holds_a_cell() {
         assert!(!read.unmapped.is_empty());
         let refusals: Vec<String> = report.refused.first.iter().map(Refusal::to_string).collect();
         let skipped: Vec<String> = report.skipped.first.iter().map(Skipped::to_string).collect();
-        assert_unmarked(&format!(
-            "{read:?} {:?} {report:#?} {refusals:?} {skipped:?}",
-            read.rows
-        ));
+        assert_unmarked(&format!("{read:?} {:?} {report:#?} {refusals:?} {skipped:?}", read.rows));
         assert_unmarked(&format!("{:?} {:?}", read.unmapped, read.unmapped.for_operator()));
     }
 }
@@ -139,14 +103,8 @@ fn stay_1_no_error_holds_a_cell() {
         // without a header the rows themselves are searched for one
         (text_of(&rows, ";").split_off(HEADERS.join(";").len()), ""),
         (workbook_of(None, &rows), ""),
-        (
-            workbook_of(None, &[first, ["Kön", "KANARIE", "", "", "", "", ""]]),
-            "",
-        ),
-        (
-            text_of(&rows, ";"),
-            "[kolumner]\ndatum = \"Finns inte\"\nkon = \"Kön\"",
-        ),
+        (workbook_of(None, &[first, ["Kön", "KANARIE", "", "", "", "", ""]]), ""),
+        (text_of(&rows, ";"), "[kolumner]\ndatum = \"Finns inte\"\nkon = \"Kön\""),
     ];
     for (bytes, body) in files {
         let error = read_with(&bytes, body).unwrap_err();

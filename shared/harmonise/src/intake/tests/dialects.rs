@@ -31,15 +31,7 @@ fn expected() -> [&'static str; 5] {
 
 fn utf16(text: &str, little: bool) -> Vec<u8> {
     let units = std::iter::once(0xfeff).chain(text.encode_utf16());
-    units
-        .flat_map(|unit| {
-            if little {
-                unit.to_le_bytes()
-            } else {
-                unit.to_be_bytes()
-            }
-        })
-        .collect()
+    units.flat_map(|unit| if little { unit.to_le_bytes() } else { unit.to_be_bytes() }).collect()
 }
 
 #[test]
@@ -70,13 +62,7 @@ fn the_report_counts_what_became_of_every_row() {
     let report = &read.report;
     assert_eq!((report.header_row, report.read, report.refused.total), (4, 5, 0));
     let reasons: Vec<String> = report.skipped.first.iter().map(Skipped::to_string).collect();
-    assert_eq!(
-        reasons,
-        [
-            "rad 11: summarad",
-            "rad 12: varken datum eller aktualiseringsnummer"
-        ]
-    );
+    assert_eq!(reasons, ["rad 11: summarad", "rad 12: varken datum eller aktualiseringsnummer"]);
     assert_eq!(report.without_number[&UtanGiltigtNummer::Missing], 1);
     assert_eq!(report.without_number[&UtanGiltigtNummer::Form], 1);
     let sex = variable(report, "kon");
@@ -85,10 +71,7 @@ fn the_report_counts_what_became_of_every_row() {
     assert_eq!((reporter.mapped, reporter.unmapped, reporter.missing), (2, 1, 2));
     assert_eq!(reporter.columns, ["Anmälare"]);
     let label = &read.unmapped.for_operator()[0];
-    assert_eq!(
-        (read.unmapped.len(), label.label.as_str(), label.count),
-        (1, "okänd part", 1)
-    );
+    assert_eq!((read.unmapped.len(), label.label.as_str(), label.count), (1, "okänd part", 1));
 }
 
 use crate::personnummer::UtanGiltigtNummer;
@@ -105,12 +88,7 @@ fn header(sheet: &mut rust_xlsxwriter::Worksheet, row: u32, names: &[&str]) {
     }
 }
 
-const SHORT: [&str; 4] = [
-    "Personnummer",
-    "Aktualiseringsnummer",
-    "Datum",
-    "Aktualiseringstyp",
-];
+const SHORT: [&str; 4] = ["Personnummer", "Aktualiseringsnummer", "Datum", "Aktualiseringstyp"];
 
 #[test]
 fn a_workbook_with_title_rows_numbers_dates_and_a_total_is_read() {
@@ -126,11 +104,7 @@ fn a_workbook_with_title_rows_numbers_dates_and_a_total_is_read() {
         sheet.write(5, 2, 45322).unwrap().write(5, 3, "ANMÄLAN").unwrap();
         sheet.write(5, 9, "löst hängande text").unwrap();
         sheet.write(7, 0, "198001012395").unwrap().write(7, 1, 3).unwrap();
-        sheet
-            .write(7, 2, "2024-01-31")
-            .unwrap()
-            .write(7, 3, true)
-            .unwrap();
+        sheet.write(7, 2, "2024-01-31").unwrap().write(7, 3, true).unwrap();
         sheet.write(9, 0, "Summa:").unwrap().write(9, 1, 3).unwrap();
     });
     let read = read_plain(&bytes);
@@ -141,13 +115,7 @@ fn a_workbook_with_title_rows_numbers_dates_and_a_total_is_read() {
     ];
     assert_eq!(all_shown(&read), expected);
     assert_eq!(read.report.dialect, Dialect::Workbook { sheet: 1 });
-    assert_eq!(
-        read.report.skipped.first,
-        [Skipped {
-            row: 10,
-            reason: SkipReason::Total
-        }]
-    );
+    assert_eq!(read.report.skipped.first, [Skipped { row: 10, reason: SkipReason::Total }]);
     assert_eq!(variable(&read.report, "aktualiseringstyp").unmapped, 1);
     assert_nothing_dropped(&read);
 }
@@ -155,9 +123,7 @@ fn a_workbook_with_title_rows_numbers_dates_and_a_total_is_read() {
 #[test]
 fn the_one_sheet_with_a_header_is_read_and_hidden_ones_are_not() {
     let mut book = Workbook::new();
-    book.add_worksheet()
-        .write(0, 0, "Förklaring till uttaget")
-        .unwrap();
+    book.add_worksheet().write(0, 0, "Förklaring till uttaget").unwrap();
     let sheet = book.add_worksheet();
     header(sheet, 0, &SHORT);
     sheet.write(1, 1, 1).unwrap().write(1, 2, "2024-01-31").unwrap();
@@ -165,19 +131,13 @@ fn the_one_sheet_with_a_header_is_read_and_hidden_ones_are_not() {
     hidden.set_hidden(true);
     header(hidden, 0, &SHORT);
     let read = read_plain(&book.save_to_buffer().unwrap());
-    assert_eq!(
-        (read.report.dialect, read.report.read),
-        (Dialect::Workbook { sheet: 2 }, 1)
-    );
+    assert_eq!((read.report.dialect, read.report.read), (Dialect::Workbook { sheet: 2 }, 1));
 }
 
 #[test]
 fn an_xls_is_read() {
     let read = read_plain(include_bytes!("../../../testdata/extract.xls"));
-    let expected = [
-        "2024-01-31 kvinna o25 ansokan - - - - -",
-        "2024-01-31 kvinna u24 anmalan - - - - -",
-    ];
+    let expected = ["2024-01-31 kvinna o25 ansokan - - - - -", "2024-01-31 kvinna u24 anmalan - - - - -"];
     assert_eq!(all_shown(&read), expected);
     assert_eq!((read.report.header_row, read.report.skipped.total), (3, 1));
 }
@@ -224,18 +184,11 @@ aktualiseringstyp = ["Vuxen - "]
     // the label that one of the two variables knows is missing, not unmapped, in the other
     for id in ["anmalare", "sokande"] {
         let variable = variable(&read.report, id);
-        assert_eq!(
-            (variable.mapped, variable.missing, variable.unmapped),
-            (1, 1, 1),
-            "{id}"
-        );
+        assert_eq!((variable.mapped, variable.missing, variable.unmapped), (1, 1, 1), "{id}");
     }
     let labels = read.unmapped.for_operator();
     let shared = labels.iter().find(|label| label.label == "Ingen känd").unwrap();
-    assert_eq!(
-        (shared.variables.join("+"), shared.count),
-        ("anmalare+sokande".into(), 1)
-    );
+    assert_eq!((shared.variables.join("+"), shared.count), ("anmalare+sokande".into(), 1));
     assert_eq!(labels.len(), 2);
     assert_nothing_dropped(&read);
 }
@@ -259,10 +212,7 @@ fn the_personnummer_wins_over_columns_and_disagreements_are_counted() {
         "2024-01-31 kvinna o25 - - - - - -",
     ];
     assert_eq!(all_shown(&read), expected);
-    let (sex, age) = (
-        variable(&read.report, "kon"),
-        variable(&read.report, "aldersgrupp"),
-    );
+    let (sex, age) = (variable(&read.report, "kon"), variable(&read.report, "aldersgrupp"));
     assert_eq!((sex.derived, sex.disagreements, sex.missing), (3, 1, 2));
     assert_eq!((age.derived, age.disagreements), (2, 2));
     assert_eq!(age.columns, ["Ålder", "Åldersgrupp"]);
@@ -273,10 +223,7 @@ fn the_personnummer_wins_over_columns_and_disagreements_are_counted() {
 fn the_age_is_that_of_the_day_of_the_row() {
     let text = "Personnummer;Datum\n199901012386;2023-12-31\n199901012386;2024-01-01\n";
     let read = read_plain(text.as_bytes());
-    let expected = [
-        "2023-12-31 kvinna u24 - - - - - -",
-        "2024-01-01 kvinna o25 - - - - - -",
-    ];
+    let expected = ["2023-12-31 kvinna u24 - - - - - -", "2024-01-01 kvinna o25 - - - - - -"];
     assert_eq!(all_shown(&read), expected);
 }
 
@@ -316,13 +263,7 @@ fn repeated_numbers_and_several_reasons_are_counted_and_kept() {
                 2;2024-01-31;Missbruk och beroende, något annat\n";
     let read = read_plain(text.as_bytes());
     assert_eq!(read.rows.len(), 4);
-    assert_eq!(
-        read.report.repeated,
-        Repeated {
-            identical: 1,
-            different: 1
-        }
-    );
+    assert_eq!(read.report.repeated, Repeated { identical: 1, different: 1 });
     let reason = variable(&read.report, "orsak_ansokan");
     assert_eq!((reason.mapped, reason.several, reason.unmapped), (3, 1, 1));
 }
@@ -337,10 +278,7 @@ fn codes_outside_their_validity_are_missing_and_counted() {
     let codes = KommunCodes::none("2180".parse().unwrap(), &book);
     let text = "Datum;Vem\n2023-12-31;vården\n2024-01-01;vården\n";
     let read = read(Source::of_bytes(text.as_bytes()), &book, &codes, TODAY).unwrap();
-    assert_eq!(
-        read.rows.iter().map(|row| row.codes[0]).collect::<Vec<_>>(),
-        [Some(0), None]
-    );
+    assert_eq!(read.rows.iter().map(|row| row.codes[0]).collect::<Vec<_>>(), [Some(0), None]);
     assert_eq!(read.report.variables[0].outside_validity, 1);
     assert!(read.unmapped.is_empty());
     assert_nothing_dropped(&read);
@@ -354,14 +292,8 @@ fn the_review_file_becomes_a_codes_file_when_it_is_completed() {
     read.unmapped.write_review(&mut review).unwrap();
     let review = String::from_utf8(review).unwrap();
     let zzz = "# \"zzz\" = \"\"  # rader: 2";
-    assert!(
-        review.contains("[koder.aktualiseringstyp]") && review.contains(zzz),
-        "{review}"
-    );
-    assert!(
-        review.find("zzz").unwrap() < review.find("barn").unwrap(),
-        "most frequent first: {review}"
-    );
+    assert!(review.contains("[koder.aktualiseringstyp]") && review.contains(zzz), "{review}");
+    assert!(review.find("zzz").unwrap() < review.find("barn").unwrap(), "most frequent first: {review}");
     let line = review.lines().find(|line| line.contains("barn")).unwrap();
     assert!(line.ends_with("= \"anmalan\"  # rader: 1"), "{line}");
     let completed = format!(
@@ -378,9 +310,6 @@ fn the_review_file_becomes_a_codes_file_when_it_is_completed() {
 fn columns_are_known_without_case_and_accents() {
     let text = "DATUM;KON;aktualiseringstyp;VEM ANMALER;Beslut;pnr\n2024-01-31;m;ansokan;polisen;inleda utredning;\n";
     let read = read_plain(text.as_bytes());
-    assert_eq!(
-        all_shown(&read),
-        ["2024-01-31 man - ansokan polisen - - - inleda"]
-    );
+    assert_eq!(all_shown(&read), ["2024-01-31 man - ansokan polisen - - - inleda"]);
     assert!(read.report.has_personnummer);
 }

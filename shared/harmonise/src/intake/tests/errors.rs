@@ -12,10 +12,7 @@ fn refused(bytes: &[u8], body: &str) -> String {
 #[test]
 fn each_error_names_the_place_and_what_was_expected() {
     let wide = format!("Datum;Kön\n{}x\n", ";".repeat(MAX_COLUMNS));
-    let long = format!(
-        "Datum;Kön;Anteckning\n2024-01-31;;{}\n",
-        "å".repeat(MAX_CELL_CHARS + 1)
-    );
+    let long = format!("Datum;Kön;Anteckning\n2024-01-31;;{}\n", "å".repeat(MAX_CELL_CHARS + 1));
     let cases: &[(&[u8], &str, &str)] = &[
         (b"", "", "filen är tom"),
         (
@@ -28,11 +25,7 @@ fn each_error_names_the_place_and_what_was_expected() {
             "",
             "filen är ingen fil av de slag som läses: csv, tsv, txt, xlsx, xlsm, xls, ods (den ser ut som html eller xml)",
         ),
-        (
-            b"PK\x03\x04 no zip",
-            "",
-            "arbetsboken: den är skadad eller av ett annat slag än xlsx, xls och ods",
-        ),
+        (b"PK\x03\x04 no zip", "", "arbetsboken: den är skadad eller av ett annat slag än xlsx, xls och ods"),
         (
             b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1 no xls",
             "",
@@ -45,11 +38,7 @@ fn each_error_names_the_place_and_what_was_expected() {
             "[kolumner]\ndatum='Inkom'",
             "ingen rubrikrad bland de första 100 raderna; saknas: datum (\"Inkom\")",
         ),
-        (
-            b"a;b\n1;2\n",
-            "",
-            "ingen rubrikrad bland de första 100 raderna; saknas: datum",
-        ),
+        (b"a;b\n1;2\n", "", "ingen rubrikrad bland de första 100 raderna; saknas: datum"),
         (
             b"Datum;b\n1;2\n",
             "",
@@ -66,11 +55,7 @@ fn each_error_names_the_place_and_what_was_expected() {
             "datum kan vara kolumn A eller C; ange rätt rubrik under [kolumner] eller byt namn på den andra",
         ),
         (wide.as_bytes(), "", "rad 2 har 513 kolumner; högst 512 läses"),
-        (
-            long.as_bytes(),
-            "",
-            "rad 2, kolumn C: cellen har fler än 32768 tecken",
-        ),
+        (long.as_bytes(), "", "rad 2, kolumn C: cellen har fler än 32768 tecken"),
     ];
     for (bytes, body, text) in cases {
         assert_eq!(refused(bytes, body), *text);
@@ -84,10 +69,7 @@ fn utf8_with_a_fault_is_refused_and_not_read_as_another_encoding() {
     let at = bytes.len();
     assert_eq!(
         read_with(&bytes, "").unwrap_err(),
-        IntakeError::NotText {
-            byte: at as u64,
-            problem: TextProblem::MixedEncodings
-        }
+        IntakeError::NotText { byte: at as u64, problem: TextProblem::MixedEncodings }
     );
 }
 
@@ -95,10 +77,7 @@ fn utf8_with_a_fault_is_refused_and_not_read_as_another_encoding() {
 fn a_line_that_never_ends_is_stopped() {
     let mut bytes = "Datum;Kön\n2024-01-31;man\n2024-01-31;".as_bytes().to_vec();
     bytes.resize(MAX_ROW_BYTES + 100_000, b'x');
-    assert_eq!(
-        read_with(&bytes, "").unwrap_err(),
-        IntakeError::Limit(Limit::Row { row: 3 })
-    );
+    assert_eq!(read_with(&bytes, "").unwrap_err(), IntakeError::Limit(Limit::Row { row: 3 }));
 }
 
 #[test]
@@ -117,24 +96,15 @@ fn a_codes_file_for_another_codebook_is_refused() {
     let mut other = book();
     other.version = 7;
     let error = read(Source::of_bytes(b"x"), &other, &codes(""), TODAY).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "kodfilen hör till kodboken vuxna/1, insamlingen till vuxna/7"
-    );
+    assert_eq!(error.to_string(), "kodfilen hör till kodboken vuxna/1, insamlingen till vuxna/7");
 }
 
 #[test]
 fn kinds_that_are_never_read_are_refused_by_name() {
-    let source = Source {
-        reader: Cursor::new(b"Datum;Kon\n"),
-        extension: Some("docx".into()),
-    };
+    let source = Source { reader: Cursor::new(b"Datum;Kon\n"), extension: Some("docx".into()) };
     let error = read(source, &book(), &codes(""), TODAY).unwrap_err();
     assert_eq!(error, IntakeError::UnknownKind { hint: "" });
-    let source = Source {
-        reader: Cursor::new("Datum;Kön\n".as_bytes()),
-        extension: Some("CSV".into()),
-    };
+    let source = Source { reader: Cursor::new("Datum;Kön\n".as_bytes()), extension: Some("CSV".into()) };
     assert!(read(source, &book(), &codes(""), TODAY).is_ok());
 }
 
@@ -155,10 +125,7 @@ impl Seek for Huge {
 
 #[test]
 fn a_file_beyond_the_limit_is_refused_before_it_is_read() {
-    let source = Source {
-        reader: Huge(MAX_FILE_BYTES + 1),
-        extension: None,
-    };
+    let source = Source { reader: Huge(MAX_FILE_BYTES + 1), extension: None };
     let error = read(source, &book(), &codes(""), TODAY).unwrap_err().to_string();
     assert_eq!(error, "filen är på 1073741825 byte; högst 1073741824 läses");
 }
@@ -167,9 +134,7 @@ fn workbook() -> Vec<u8> {
     let mut book = Workbook::new();
     let sheet = book.add_worksheet();
     sheet.write_row(0, 0, ["Personnummer", "Datum", "Kön"]).unwrap();
-    sheet
-        .write_row(1, 0, ["198001012387", "2024-01-31", "K"])
-        .unwrap();
+    sheet.write_row(1, 0, ["198001012387", "2024-01-31", "K"]).unwrap();
     book.save_to_buffer().unwrap()
 }
 

@@ -44,11 +44,7 @@ fn all_shown(read: &Harmonised) -> Vec<String> {
 }
 
 fn variable<'r>(report: &'r IntakeReport, id: &str) -> &'r VariableReport {
-    report
-        .variables
-        .iter()
-        .find(|variable| variable.id == id)
-        .unwrap()
+    report.variables.iter().find(|variable| variable.id == id).unwrap()
 }
 
 /// Every row is accounted for, and every variable of every row read.

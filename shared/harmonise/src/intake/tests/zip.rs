@@ -2,9 +2,8 @@
 
 fn crc(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0u32, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
-            (crc >> 1) ^ (0xedb8_8320 & (0u32.wrapping_sub(crc & 1)))
-        })
+        (0..8)
+            .fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 & (0u32.wrapping_sub(crc & 1))))
     })
 }
 
@@ -15,20 +14,10 @@ pub(super) fn stored(entries: &[(&str, &str)]) -> Vec<u8> {
         let mut fields = Vec::new();
         fields.extend([20u16, 0, 0, 0, 0].iter().flat_map(|field| field.to_le_bytes()));
         let size = u32::try_from(content.len()).unwrap();
-        fields.extend(
-            [crc(content.as_bytes()), size, size]
-                .iter()
-                .flat_map(|field| field.to_le_bytes()),
-        );
+        fields.extend([crc(content.as_bytes()), size, size].iter().flat_map(|field| field.to_le_bytes()));
         fields.extend(u16::try_from(name.len()).unwrap().to_le_bytes());
         fields.extend([0, 0]);
-        out.extend(
-            b"PK\x03\x04"
-                .iter()
-                .chain(&fields)
-                .chain(name.as_bytes())
-                .chain(content.as_bytes()),
-        );
+        out.extend(b"PK\x03\x04".iter().chain(&fields).chain(name.as_bytes()).chain(content.as_bytes()));
         directory.extend(b"PK\x01\x02\x14\0".iter().chain(&fields));
         directory.extend([0; 10]);
         directory.extend(offset.to_le_bytes());
