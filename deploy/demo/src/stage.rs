@@ -94,17 +94,17 @@ pub fn run(options: &Options) -> anyhow::Result<bool> {
             nodes.len(),
             began.elapsed().as_secs_f64()
         );
+        match admin::ask(&region.data, &Question::Announce { collection: text.clone() }).await? {
+            Reply::Done => {}
+            Reply::Refused(reason) => bail!("regionen tar inte emot insamlingen: {reason}"),
+            _ => bail!("regionen svarade något annat"),
+        }
         for (kommun, config) in &nodes {
             parties.push(start(
                 &format!("nod-{kommun}"),
                 &logs,
                 &["node", "--config", path(config)?, "run"],
             )?);
-        }
-        match admin::ask(&region.data, &Question::Announce { collection: text.clone() }).await? {
-            Reply::Done => {}
-            Reply::Refused(reason) => bail!("regionen tar inte emot insamlingen: {reason}"),
-            _ => bail!("regionen svarade något annat"),
         }
         let watched = watch::watch(&region.data, &collection, &mut parties, began).await?;
         summary::print(&out, &collection, &watched, &nodes)?;
