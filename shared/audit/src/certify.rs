@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tables::count::{FineStatus, MinCount};
-use tables::figures::{Figures, Pattern, Witness};
+use tables::figures::{Figures, Mark, Pattern, Witness};
 use tables::system::{CellIndex, System};
 use tables::unit::KommunKod;
 
@@ -21,6 +21,7 @@ use crate::findings::{Broken, Candidate, Detail, Finding, Findings, InputError, 
 use crate::interval::{Engine, Means, Reach};
 use crate::release::{AuditReport, Release};
 use crate::sensitive::{self, Place, Sensitive};
+use crate::transfer::Finer;
 use crate::view::TargetIndex;
 use crate::witness::Verifier;
 
@@ -247,7 +248,7 @@ impl<'a> Audit<'a> {
     fn known_to_reader(&self, lower: Vec<Vec<i64>>) -> Verifier<'a> {
         let (system, figures) = (self.input.system, self.input.figures);
         let reader = self.reader();
-        let with_earlier = |unit: Option<usize>, marks: &BTreeMap<CellIndex, tables::figures::Mark>| {
+        let with_earlier = |unit: Option<usize>, marks: &BTreeMap<CellIndex, Mark>| {
             let mut shown: BTreeMap<CellIndex, bool> =
                 marks.iter().map(|(cell, mark)| (*cell, mark.shown().is_some())).collect();
             reader.earlier_of(unit).into_iter().for_each(|(_, cell, _)| {
@@ -258,17 +259,14 @@ impl<'a> Audit<'a> {
         let printed = figures.per_unit.iter().enumerate();
         let printed = printed.map(|(unit, marks)| with_earlier(Some(unit), marks)).collect();
         let mut totals = with_earlier(None, &figures.totals);
-        let mut refined = vec![false; system.unit_atoms];
-        for cell in totals.keys().filter(|cell| system.cells[**cell].unit_atoms.is_none()) {
-            for atom in &system.cells[*cell].atoms {
-                if let Some(unit_atom) = system.unit_atom_of[*atom as usize] {
-                    refined[unit_atom as usize] = true;
-                }
-            }
-        }
+        let mut marks = figures.totals.clone();
+        reader.earlier_of(None).into_iter().for_each(|(_, cell, value)| {
+            marks.insert(cell, Mark::Shown(value));
+        });
+        let finer = Finer::new(system, &marks, self.input.known_totals);
         totals.retain(|cell, _| system.cells[*cell].unit_atoms.is_some());
         let threshold = i64::from(self.input.min_count.get());
-        Verifier { system, units: &figures.units, printed, totals, refined, lower, threshold }
+        Verifier { system, units: &figures.units, printed, totals, finer, lower, threshold }
     }
 
     /// SAFE-1 for the places no witness has settled.

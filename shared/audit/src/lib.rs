@@ -19,6 +19,7 @@ pub mod published;
 mod release;
 mod rows;
 pub mod sensitive;
+mod transfer;
 pub mod view;
 mod witness;
 

@@ -16,6 +16,7 @@ use tables::unit::{KommunKod, Unit};
 
 use crate::program::{Claim, Program};
 use crate::rows::{Domain, Row};
+use crate::transfer::{Finer, Transfer};
 
 /// What is certain of the table, for checking movements.
 pub(crate) struct Verifier<'a> {
@@ -25,13 +26,16 @@ pub(crate) struct Verifier<'a> {
     pub(crate) printed: Vec<BTreeMap<CellIndex, bool>>,
     /// Totals that are unions of unit atoms, with whether a reader sees their figure.
     pub(crate) totals: BTreeMap<CellIndex, bool>,
-    /// Unit atoms that some total splits: their totals over the roster must not move.
-    pub(crate) refined: Vec<bool>,
+    /// Totals that split unit atoms.
+    pub(crate) finer: Finer,
     /// Per unit and atom a value the truth is not under.
     pub(crate) lower: Vec<Vec<i64>>,
     /// The collection's threshold.
     pub(crate) threshold: i64,
 }
+
+/// Most transfers that a search considers; the others do not take place.
+const MOST_TRANSFERS: usize = 600;
 
 type Steps = BTreeMap<(usize, u32), i64>;
 
@@ -61,7 +65,7 @@ impl Verifier<'_> {
         steps
             .iter()
             .all(|(at, change)| *at == target || self.lower[at.0][at.1 as usize] >= change.abs() * reach)
-            && self.orthogonal(steps)
+            && self.orthogonal(steps, reach)
             && self.withheld_stay(
                 steps,
                 |net, rest, holds_target| {
@@ -73,7 +77,7 @@ impl Verifier<'_> {
             )
     }
 
-    fn orthogonal(&self, steps: &Steps) -> bool {
+    fn orthogonal(&self, steps: &Steps, reach: i64) -> bool {
         let touched: BTreeSet<usize> = steps.keys().map(|(unit, _)| *unit).collect();
         let shown_still = touched.iter().all(|unit| {
             let shown = self.printed[*unit].iter().filter(|(_, shown)| **shown);
@@ -86,9 +90,7 @@ impl Verifier<'_> {
             .all(|(cell, _)| self.net(steps, None, *cell) == 0);
         let mut moved: BTreeMap<u32, i64> = BTreeMap::new();
         steps.iter().for_each(|((_, atom), change)| *moved.entry(*atom).or_default() += change);
-        shown_still
-            && totals_still
-            && moved.iter().all(|(atom, net)| *net == 0 || !self.refined[*atom as usize])
+        shown_still && totals_still && self.finer.carries(&moved, reach)
     }
 
     /// `test(net change, lower bound of the rest, whether the target is in it)` for every withheld cell that moves.
@@ -170,14 +172,19 @@ impl Verifier<'_> {
                 domain.upper[at * width + atom] = Some(i128::from(self.threshold) * 64);
             }
         }
-        let rows = self.rows(unit, atoms);
+        let transfers = self.transfers();
+        for _ in &transfers {
+            domain.lower.push(0);
+            domain.upper.push(Some(i128::from(self.threshold)));
+        }
+        let rows = self.rows(unit, atoms, &transfers);
         let variables: Vec<u32> =
-            (0..count as u32).filter(|at| domain.fixed(*at as usize).is_none()).collect();
+            (0..domain.lower.len() as u32).filter(|at| domain.fixed(*at as usize).is_none()).collect();
         let references: Vec<&Row> = rows.iter().collect();
         let program = Program { variables: &variables, rows: &references, domain: &domain };
         match program.solve(nodes) {
             Claim::Point(values) => {
-                let mut point = vec![0; count];
+                let mut point = vec![0; domain.lower.len()];
                 variables.iter().zip(values).for_each(|(at, value)| point[*at as usize] = value);
                 let bounded = variables.iter().all(|at| point[*at as usize] >= domain.lower[*at as usize]);
                 if !bounded || !rows.iter().all(|row| satisfied(row, &point)) {
@@ -192,7 +199,12 @@ impl Verifier<'_> {
     }
 
     /// Movements nobody notices, with the target moving by one.
-    fn rows(&self, unit: usize, target: &[u32]) -> Vec<Row> {
+    fn rows(
+        &self,
+        unit: usize,
+        target: &[u32],
+        transfers: &[(Transfer, BTreeSet<CellIndex>)],
+    ) -> Vec<Row> {
         let width = self.system.unit_atoms as u32;
         let at = |unit: usize, atom: u32| unit as u32 * width + atom;
         let row = |terms: Vec<(u32, i64)>, lo: i64, hi: Option<i64>| Row {
@@ -222,10 +234,47 @@ impl Verifier<'_> {
             let limit = 1 - least(&everyone, self.atoms(*cell)).max(1);
             rows.push(if *shown { row(terms, 0, Some(0)) } else { row(terms, limit, None) });
         }
-        for atom in (0..width).filter(|atom| self.refined[*atom as usize]) {
-            rows.push(row(of_all(&[atom]), 0, Some(0)));
+        let first = self.units.len() as u32 * width;
+        let numbered = || transfers.iter().zip(first..);
+        for atom in (0..width).filter(|atom| self.finer.splits(*atom)) {
+            // What the units gain, transfers bring.
+            let mut terms = of_all(&[atom]);
+            for (((from, to), _), at) in numbered() {
+                let gain = i64::from(*to == Some(atom)) - i64::from(*from == Some(atom));
+                if gain != 0 {
+                    terms.push((at, -gain));
+                }
+            }
+            rows.push(row(terms, 0, Some(0)));
+            // Only records that are there for certain leave.
+            let leaving = numbered().filter(|(((from, _), _), _)| *from == Some(atom)).map(|(_, at)| (at, -1));
+            rows.push(row(leaving.collect(), -least(&everyone, &[atom]), None));
+        }
+        let losing: BTreeSet<CellIndex> =
+            transfers.iter().flat_map(|(_, losers)| losers.iter().copied()).collect();
+        for cell in losing {
+            let terms = numbered().filter(|((_, losers), _)| losers.contains(&cell)).map(|(_, at)| (at, -1));
+            rows.push(row(terms.collect(), -self.finer.slack(cell), None));
         }
         rows
+    }
+
+    /// Transfers between split unit atoms whose own totals are not shown, with what they take from.
+    fn transfers(&self) -> Vec<(Transfer, BTreeSet<CellIndex>)> {
+        let still: BTreeSet<u32> = self
+            .totals
+            .iter()
+            .filter(|(cell, shown)| **shown && self.atoms(**cell).len() == 1)
+            .map(|(cell, _)| self.atoms(*cell)[0])
+            .collect();
+        let moving = |atom: &u32| self.finer.splits(*atom) && !still.contains(atom);
+        let ends = || (0..self.system.unit_atoms as u32).filter(moving).map(Some).chain([None]);
+        let pairs = ends().flat_map(|from| ends().map(move |to| (from, to)));
+        pairs
+            .filter(|(from, to)| from != to)
+            .filter_map(|pair| Some((pair, self.finer.losers(pair)?)))
+            .take(MOST_TRANSFERS)
+            .collect()
     }
 }
 

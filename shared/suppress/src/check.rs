@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tables::count::FineStatus;
 use tables::figures::{Pattern, Witness};
-use tables::system::{CellIndex, System};
+use tables::system::{Cell, CellIndex, System};
 use tables::unit::{KommunKod, Unit};
 
 /// What is wrong with a pattern. Indices are those of the roster and of [`System`].
@@ -247,28 +247,65 @@ fn changes(system: &System, pattern: &Pattern, witness: &Witness) -> (Vec<CellIn
                 shown.push(index);
             }
         }
-        if !pattern.closed.contains(&index) && !roster.is_empty() && total_changes(system, index, &roster) {
+        if !pattern.closed.contains(&index) && total_changes(cell, &roster) {
             totals.push(index);
         }
+    }
+    let finer = |cell: &CellIndex| system.cells[*cell].unit_atoms.is_none();
+    let unclosed = |cell: &CellIndex| !pattern.closed.contains(cell) && finer(cell);
+    if !roster.is_empty() && !records_can_follow(system, &roster, &unclosed) {
+        totals.extend((0..system.cells.len()).filter(unclosed));
     }
     (shown, totals)
 }
 
-/// Whether a total may change: by its whole unit atoms, or because it holds a part of a changed one.
-fn total_changes(system: &System, cell: CellIndex, roster: &BTreeMap<u32, i32>) -> bool {
-    let atoms: BTreeSet<u32> = system.cells[cell].atoms.iter().copied().collect();
-    let mut sum = 0;
-    for (changed, change) in roster {
-        let members =
-            || (0..system.atoms as u32).filter(|atom| system.unit_atom_of[*atom as usize] == Some(*changed));
-        let inside = members().filter(|atom| atoms.contains(atom)).count();
-        match inside {
-            0 => {}
-            all if all == members().count() => sum += change,
-            _ => return true,
+/// Whether a total that is a union of unit atoms changes.
+fn total_changes(cell: &Cell, roster: &BTreeMap<u32, i32>) -> bool {
+    let atoms = cell.unit_atoms.as_deref().unwrap_or_default();
+    roster.iter().filter(|(atom, _)| atoms.contains(atom)).map(|(_, change)| change).sum::<i32>() != 0
+}
+
+/// Whether the records behind a change of unit atoms' sums can move without any unclosed finer total noticing, whichever
+/// records they are: every full atom of a giver has one of its receiver, or none of either, in the same unclosed totals.
+fn records_can_follow(
+    system: &System,
+    roster: &BTreeMap<u32, i32>,
+    unclosed: &dyn Fn(&CellIndex) -> bool,
+) -> bool {
+    let mut kinds: BTreeMap<Option<u32>, BTreeSet<Vec<CellIndex>>> = BTreeMap::new();
+    for (atom, unit_atom) in system.unit_atom_of.iter().enumerate() {
+        if unit_atom.is_some_and(|unit_atom| !roster.contains_key(&unit_atom)) {
+            continue;
         }
+        let holds = |cell: &CellIndex| system.cells[*cell].atoms.binary_search(&(atom as u32)).is_ok();
+        let list = (0..system.cells.len()).filter(unclosed).filter(holds).collect();
+        kinds.entry(*unit_atom).or_default().insert(list);
     }
-    sum != 0
+    let nothing = BTreeSet::from([Vec::new()]);
+    let of = |atom: Option<u32>| kinds.get(&atom).unwrap_or(&nothing);
+    let swaps = |one: u32, other: Option<u32>| match other {
+        Some(_) => of(Some(one)) == of(other),
+        // It leaves for records that only finer totals count, or for nothing; back comes a new one.
+        None => {
+            let kinds = of(Some(one));
+            kinds.contains(&Vec::new()) && kinds.iter().all(|kind| kind.is_empty() || of(None).contains(kind))
+        }
+    };
+    let mut takes: Vec<u32> = Vec::new();
+    let mut gives: Vec<u32> = Vec::new();
+    for (atom, change) in roster {
+        let list = if *change > 0 { &mut takes } else { &mut gives };
+        list.extend(std::iter::repeat_n(*atom, change.unsigned_abs() as usize));
+    }
+    // Kinds are equal or not, so any order of pairing finds the pairs there are.
+    takes.retain(|take| match gives.iter().position(|give| swaps(*give, Some(*take))) {
+        Some(at) => {
+            gives.swap_remove(at);
+            false
+        }
+        None => true,
+    });
+    takes.iter().chain(&gives).all(|atom| swaps(*atom, None))
 }
 
 fn few_hidden<'a>(

@@ -10,6 +10,7 @@ use tables::system::{CellIndex, System};
 use tables::unit::Unit;
 
 use crate::key::PatternKey;
+use crate::reach::Reaches;
 
 /// A sparse change of `(unit, unit atom)`, without zeros.
 pub type Vector = BTreeMap<(u32, u32), i32>;
@@ -19,13 +20,6 @@ pub type Vector = BTreeMap<(u32, u32), i32>;
 const CELL: u64 = 1_000_000;
 /// What it costs to close a total: more than any number of unit cells a witness could touch instead.
 const TOTAL: u64 = 1 << 40;
-
-/// The totals that hold a unit atom, wholly or in part.
-#[derive(Default, Clone)]
-struct Reach {
-    whole: Vec<CellIndex>,
-    partly: Vec<CellIndex>,
-}
 
 /// Statuses, printed cells and prices.
 pub struct Grid<'a> {
@@ -178,40 +172,4 @@ fn prices(system: &System) -> Vec<u64> {
         base + atoms(cell).len() as u64
     };
     (0..system.cells.len()).map(price).collect()
-}
-
-/// Which totals hold which unit atoms.
-pub struct Reaches(Vec<Reach>);
-
-impl Reaches {
-    /// Of all cells of a system.
-    pub fn new(system: &System) -> Self {
-        let mut sizes = vec![0usize; system.unit_atoms];
-        system.unit_atom_of.iter().flatten().for_each(|atom| sizes[*atom as usize] += 1);
-        let mut reach = vec![Reach::default(); system.unit_atoms];
-        for (at, cell) in system.cells.iter().enumerate() {
-            let mut held = BTreeMap::<u32, usize>::new();
-            for atom in cell.atoms.iter().filter_map(|atom| system.unit_atom_of[*atom as usize]) {
-                *held.entry(atom).or_default() += 1;
-            }
-            for (atom, count) in held {
-                let reach = &mut reach[atom as usize];
-                if sizes[atom as usize] == count { reach.whole.push(at) } else { reach.partly.push(at) }
-            }
-        }
-        Self(reach)
-    }
-
-    /// See [`Grid::totals_changed`].
-    pub fn changed(&self, drift: &BTreeMap<u32, i32>) -> BTreeSet<CellIndex> {
-        let mut sums = BTreeMap::<CellIndex, i32>::new();
-        let mut found = BTreeSet::new();
-        for (atom, change) in drift {
-            let reach = &self.0[*atom as usize];
-            reach.whole.iter().for_each(|cell| *sums.entry(*cell).or_default() += change);
-            found.extend(reach.partly.iter().copied());
-        }
-        found.extend(sums.into_iter().filter_map(|(cell, sum)| (sum != 0).then_some(cell)));
-        found
-    }
 }

@@ -18,7 +18,7 @@ use tables::count::{FineStatus, MinCount};
 use tables::figures::{Figures, Mark};
 use tables::system::{CellIndex, System};
 
-use crate::grid::Reaches;
+use crate::reach::Reaches;
 use crate::span::{Span, value_of};
 use crate::totals::readable_sum;
 
@@ -281,8 +281,7 @@ impl Work<'_> {
                 let atoms = self.system.cells[*cell].unit_atoms.as_deref().unwrap_or_default();
                 *mark == Mark::Withheld || atoms.iter().filter_map(|atom| drift.get(atom)).sum::<i32>() == 0
             });
-            let changed =
-                reaches.changed(&drift).into_iter().filter(|cell| self.system.cells[*cell].is_count);
+            let changed = reaches.changed(&drift).into_iter();
             let fresh: BTreeSet<CellIndex> = changed.filter(|cell| self.shown(*cell).is_some()).collect();
             let price = fresh.iter().map(|cell| self.board.price(*cell)).sum::<Option<f64>>()?;
             hidden.then_some((price, fresh))

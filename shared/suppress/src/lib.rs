@@ -20,6 +20,7 @@ mod grid;
 mod lp;
 mod moves;
 mod path;
+mod reach;
 mod span;
 
 #[cfg(test)]
