@@ -265,8 +265,13 @@ impl<'a> Audit<'a> {
         });
         let finer = Finer::new(system, &marks, self.input.known_totals);
         totals.retain(|cell, _| system.cells[*cell].unit_atoms.is_some());
+        let single = |(cell, shown): (&CellIndex, &bool)| match system.cells[*cell].unit_atoms.as_deref() {
+            Some([atom]) if *shown => Some(*atom),
+            _ => None,
+        };
+        let transfers = finer.transfers(&totals.iter().filter_map(single).collect());
         let threshold = i64::from(self.input.min_count.get());
-        Verifier { system, units: &figures.units, printed, totals, finer, lower, threshold }
+        Verifier { system, units: &figures.units, printed, totals, finer, transfers, lower, threshold }
     }
 
     /// SAFE-1 for the places no witness has settled.
@@ -309,15 +314,17 @@ impl<'a> Audit<'a> {
     }
 
     fn full_range(&mut self, engine: &mut Engine<'_>, sight: &Sight, place: &Sensitive, target: TargetIndex) {
-        let (mut worst, mut by_bounds, mut left) = (Reach::Yes, true, 0);
+        let (mut worst, mut by_bounds, mut left, mut unsettled) = (Reach::Yes, true, 0, 0);
         for value in place.floor..u64::from(self.input.min_count.get()) {
             let (reach, means) = engine.attainable(target, i128::from(value));
             by_bounds &= means == Means::Propagation;
             match reach {
                 Reach::Yes => left += 1,
                 Reach::No => worst = Reach::No,
-                Reach::Unknown if worst == Reach::Yes => worst = Reach::Unknown,
-                Reach::Unknown => {}
+                Reach::Unknown => {
+                    unsettled += 1;
+                    worst = if worst == Reach::No { worst } else { Reach::Unknown };
+                }
             }
         }
         let verdict = match worst {
@@ -327,6 +334,11 @@ impl<'a> Audit<'a> {
             }
             Reach::Yes => {
                 self.report.certified_by_search += 1;
+                return;
+            }
+            // A total nobody was told of, and no small value fits: anyone sees that it is not small.
+            Reach::No if left + unsettled == 0 && place.may_be_plain && !self.nothing_else(engine, target) => {
+                self.report.certified_by_propagation += 1;
                 return;
             }
             Reach::Unknown => Verdict::NotCertified,

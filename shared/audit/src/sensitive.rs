@@ -40,6 +40,8 @@ pub struct Sensitive {
     pub floor: u64,
     /// The small unit atoms in it (places of units).
     pub small: Vec<u32>,
+    /// Whether nobody knows that it is small: a total that was never opened.
+    pub may_be_plain: bool,
 }
 
 /// All sensitive places of units.
@@ -59,7 +61,7 @@ pub fn of_units(system: &System, statuses: &[Vec<FineStatus>], min_count: MinCou
                 continue;
             }
             let place = Place::Unit { unit, atoms: set.to_vec() };
-            found.push(Sensitive { place, floor: small.len() as u64, small });
+            found.push(Sensitive { place, floor: small.len() as u64, small, may_be_plain: false });
         }
     }
     found
@@ -126,7 +128,8 @@ pub fn of_totals(
         let surely_plain = value.is_none() && packed(set, &totals, |total| total.least) >= threshold;
         let floor = packed(set, &totals, |total| total.parts).max(1);
         if !surely_plain && floor < threshold && !set.is_empty() {
-            found.push(Sensitive { place: Place::Total { atoms: atoms.to_vec() }, floor, small: vec![] });
+            let place = Place::Total { atoms: atoms.to_vec() };
+            found.push(Sensitive { place, floor, small: vec![], may_be_plain: value.is_none() });
         }
     };
     for (total, cell) in totals.iter().zip(counted(system)) {

@@ -15,18 +15,16 @@ use tables::system::{CellIndex, System};
 /// A transfer of one record: from a unit atom's total or from nowhere, to one or to nowhere.
 pub(crate) type Transfer = (Option<u32>, Option<u32>);
 
+/// Full atoms that nobody can tell apart: the shown finer totals that hold them, as one number for each distinct list
+/// with `0` for none, and the withheld ones.
+type Kind = (u32, Vec<CellIndex>);
+
 /// The finer totals as a reader sees them.
 pub(crate) struct Finer {
     /// Unit atoms that some such total splits.
     refined: Vec<bool>,
-    /// Per unit atom its full atoms; last those in none.
-    members: Vec<Vec<u32>>,
-    /// Per full atom the shown finer totals that hold it, as one number for each distinct list; `0` is none.
-    shown: Vec<u32>,
-    /// Per full atom the withheld ones.
-    hidden: Vec<Vec<CellIndex>>,
-    /// Full atoms that a shown zero empties.
-    empty: Vec<bool>,
+    /// Per unit atom its kinds, those that a shown zero empties left out; last those of full atoms in none.
+    kinds: Vec<BTreeSet<Kind>>,
     /// Per withheld finer total how many records it is known to hold beyond the one it must keep.
     slack: BTreeMap<CellIndex, i64>,
 }
@@ -38,46 +36,39 @@ impl Finer {
         totals: &BTreeMap<CellIndex, Mark>,
         known: &BTreeMap<CellIndex, u64>,
     ) -> Self {
-        let mut members = vec![Vec::new(); system.unit_atoms + 1];
-        for (atom, unit_atom) in system.unit_atom_of.iter().enumerate() {
-            members[unit_atom.map_or(system.unit_atoms, |at| at as usize)].push(atom as u32);
-        }
-        let mut lists = vec![Vec::new(); system.atoms];
-        let mut finer = Self {
-            refined: vec![false; system.unit_atoms],
-            members,
-            shown: vec![0; system.atoms],
-            hidden: vec![Vec::new(); system.atoms],
-            empty: vec![false; system.atoms],
-            slack: BTreeMap::new(),
-        };
+        let mut refined = vec![false; system.unit_atoms];
+        let mut lists = vec![(Vec::new(), Vec::new()); system.atoms];
+        let mut empty = vec![false; system.atoms];
+        let mut slack = BTreeMap::new();
         for (cell, mark) in totals {
+            let atoms = system.cells[*cell].atoms.iter().map(|atom| *atom as usize);
             if *mark == Mark::Shown(0) {
-                system.cells[*cell].atoms.iter().for_each(|atom| finer.empty[*atom as usize] = true);
+                atoms.clone().for_each(|atom| empty[atom] = true);
             }
             if system.cells[*cell].unit_atoms.is_some() {
                 continue;
             }
-            for atom in system.cells[*cell].atoms.iter().map(|atom| *atom as usize) {
+            for atom in atoms {
                 if let Some(unit_atom) = system.unit_atom_of[atom] {
-                    finer.refined[unit_atom as usize] = true;
+                    refined[unit_atom as usize] = true;
                 }
-                match mark {
-                    Mark::Shown(_) => lists[atom].push(*cell),
-                    Mark::Withheld => finer.hidden[atom].push(*cell),
-                }
+                let (shown, hidden) = &mut lists[atom];
+                if *mark == Mark::Withheld { hidden.push(*cell) } else { shown.push(*cell) }
             }
             if *mark == Mark::Withheld {
                 let held = known.get(cell).map_or(1, |value| i64::try_from(*value).unwrap_or(i64::MAX));
-                finer.slack.insert(*cell, (held - 1).max(0));
+                slack.insert(*cell, (held - 1).max(0));
             }
         }
         let mut numbers = HashMap::from([(Vec::new(), 0)]);
-        for (atom, list) in lists.into_iter().enumerate() {
+        let mut kinds = vec![BTreeSet::new(); system.unit_atoms + 1];
+        for (atom, (shown, hidden)) in lists.into_iter().enumerate().filter(|(atom, _)| !empty[*atom]) {
             let fresh = numbers.len() as u32;
-            finer.shown[atom] = *numbers.entry(list).or_insert(fresh);
+            let number = *numbers.entry(shown).or_insert(fresh);
+            let unit_atom = system.unit_atom_of[atom].map_or(system.unit_atoms, |at| at as usize);
+            kinds[unit_atom].insert((number, hidden));
         }
-        finer
+        Self { refined, kinds, slack }
     }
 
     /// Whether some finer total splits a unit atom.
@@ -96,26 +87,39 @@ impl Finer {
         let (from, to) = transfer;
         let Some(from) = from else {
             // A new record: any full atom of the receiver will do, as long as it is in nothing that is shown.
-            let to = to?;
-            let free = |atom: &&u32| self.shown[**atom as usize] == 0 && !self.empty[**atom as usize];
-            return self.members[to as usize].iter().find(free).map(|_| BTreeSet::new());
+            return self.with_shown(to?, 0).next().map(|_| BTreeSet::new());
         };
         // A record that leaves the tables of units may still be counted by others.
-        let receiver = &self.members[to.map_or(self.members.len() - 1, |to| to as usize)];
+        let receiver = to.unwrap_or(self.refined.len() as u32);
         let mut losers = BTreeSet::new();
-        for atom in self.members[from as usize].iter().filter(|atom| !self.empty[**atom as usize]) {
-            let (shown, hidden) = (self.shown[*atom as usize], &self.hidden[*atom as usize]);
-            let left = |other: &u32| -> Vec<CellIndex> {
-                let kept = &self.hidden[*other as usize];
+        for (shown, hidden) in &self.kinds[from as usize] {
+            let left = |kept: &Vec<CellIndex>| -> Vec<CellIndex> {
                 hidden.iter().filter(|cell| kept.binary_search(cell).is_err()).copied().collect()
             };
-            let fits =
-                |other: &&u32| self.shown[**other as usize] == shown && !self.empty[**other as usize];
-            let gone = (to.is_none() && shown == 0).then(|| hidden.clone());
-            let best = receiver.iter().filter(fits).map(left).chain(gone).min_by_key(Vec::len)?;
+            let gone = (to.is_none() && *shown == 0).then(|| hidden.clone());
+            let best = self.with_shown(receiver, *shown).map(left).chain(gone).min_by_key(Vec::len)?;
             losers.extend(best);
         }
         Some(losers)
+    }
+
+    /// The withheld totals of each kind of a unit atom that lies in the shown ones of that number.
+    fn with_shown(&self, atom: u32, shown: u32) -> impl Iterator<Item = &Vec<CellIndex>> {
+        let kinds = self.kinds[atom as usize].range((shown, Vec::new())..);
+        kinds.take_while(move |(number, _)| *number == shown).map(|(_, hidden)| hidden)
+    }
+
+    /// Transfers between split unit atoms whose own totals are not among `still`, with what they take from.
+    pub(crate) fn transfers(&self, still: &BTreeSet<u32>) -> Vec<(Transfer, BTreeSet<CellIndex>)> {
+        let moving = |atom: &u32| self.splits(*atom) && !still.contains(atom);
+        let ends: Vec<Option<u32>> =
+            (0..self.refined.len() as u32).filter(moving).map(Some).chain([None]).collect();
+        let pairs = ends.iter().flat_map(|from| ends.iter().map(|to| (*from, *to)));
+        pairs
+            .filter(|(from, to)| from != to)
+            .filter_map(|pair| Some((pair, self.losers(pair)?)))
+            .take(MOST_TRANSFERS)
+            .collect()
     }
 
     /// Transfers that carry out changes of unit atoms' totals, each `reach` times in both directions; `false` if none
@@ -172,5 +176,7 @@ impl Finer {
     }
 }
 
+/// Most transfers that a search considers; the others do not take place.
+const MOST_TRANSFERS: usize = 600;
 /// Most split totals that one witness may change: more are not paired.
 const MOST_CHANGES: usize = 6;

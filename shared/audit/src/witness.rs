@@ -28,14 +28,13 @@ pub(crate) struct Verifier<'a> {
     pub(crate) totals: BTreeMap<CellIndex, bool>,
     /// Totals that split unit atoms.
     pub(crate) finer: Finer,
+    /// Ways of records that a search considers, with the withheld finer totals that may lose one.
+    pub(crate) transfers: Vec<(Transfer, BTreeSet<CellIndex>)>,
     /// Per unit and atom a value the truth is not under.
     pub(crate) lower: Vec<Vec<i64>>,
     /// The collection's threshold.
     pub(crate) threshold: i64,
 }
-
-/// Most transfers that a search considers; the others do not take place.
-const MOST_TRANSFERS: usize = 600;
 
 type Steps = BTreeMap<(usize, u32), i64>;
 
@@ -172,12 +171,11 @@ impl Verifier<'_> {
                 domain.upper[at * width + atom] = Some(i128::from(self.threshold) * 64);
             }
         }
-        let transfers = self.transfers();
-        for _ in &transfers {
+        for _ in &self.transfers {
             domain.lower.push(0);
             domain.upper.push(Some(i128::from(self.threshold)));
         }
-        let rows = self.rows(unit, atoms, &transfers);
+        let rows = self.rows(unit, atoms);
         let variables: Vec<u32> =
             (0..domain.lower.len() as u32).filter(|at| domain.fixed(*at as usize).is_none()).collect();
         let references: Vec<&Row> = rows.iter().collect();
@@ -199,12 +197,7 @@ impl Verifier<'_> {
     }
 
     /// Movements nobody notices, with the target moving by one.
-    fn rows(
-        &self,
-        unit: usize,
-        target: &[u32],
-        transfers: &[(Transfer, BTreeSet<CellIndex>)],
-    ) -> Vec<Row> {
+    fn rows(&self, unit: usize, target: &[u32]) -> Vec<Row> {
         let width = self.system.unit_atoms as u32;
         let at = |unit: usize, atom: u32| unit as u32 * width + atom;
         let row = |terms: Vec<(u32, i64)>, lo: i64, hi: Option<i64>| Row {
@@ -235,7 +228,7 @@ impl Verifier<'_> {
             rows.push(if *shown { row(terms, 0, Some(0)) } else { row(terms, limit, None) });
         }
         let first = self.units.len() as u32 * width;
-        let numbered = || transfers.iter().zip(first..);
+        let numbered = || self.transfers.iter().zip(first..);
         for atom in (0..width).filter(|atom| self.finer.splits(*atom)) {
             // What the units gain, transfers bring.
             let mut terms = of_all(&[atom]);
@@ -251,30 +244,12 @@ impl Verifier<'_> {
             rows.push(row(leaving.collect(), -least(&everyone, &[atom]), None));
         }
         let losing: BTreeSet<CellIndex> =
-            transfers.iter().flat_map(|(_, losers)| losers.iter().copied()).collect();
+            self.transfers.iter().flat_map(|(_, losers)| losers.iter().copied()).collect();
         for cell in losing {
             let terms = numbered().filter(|((_, losers), _)| losers.contains(&cell)).map(|(_, at)| (at, -1));
             rows.push(row(terms.collect(), -self.finer.slack(cell), None));
         }
         rows
-    }
-
-    /// Transfers between split unit atoms whose own totals are not shown, with what they take from.
-    fn transfers(&self) -> Vec<(Transfer, BTreeSet<CellIndex>)> {
-        let still: BTreeSet<u32> = self
-            .totals
-            .iter()
-            .filter(|(cell, shown)| **shown && self.atoms(**cell).len() == 1)
-            .map(|(cell, _)| self.atoms(*cell)[0])
-            .collect();
-        let moving = |atom: &u32| self.finer.splits(*atom) && !still.contains(atom);
-        let ends = || (0..self.system.unit_atoms as u32).filter(moving).map(Some).chain([None]);
-        let pairs = ends().flat_map(|from| ends().map(move |to| (from, to)));
-        pairs
-            .filter(|(from, to)| from != to)
-            .filter_map(|pair| Some((pair, self.finer.losers(pair)?)))
-            .take(MOST_TRANSFERS)
-            .collect()
     }
 }
 

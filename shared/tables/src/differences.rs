@@ -69,7 +69,7 @@ fn closure(
         for table in tables {
             let (_, rest) = without(&large, table);
             let nothing = rest.is_empty() || rest.len() == large.len() || known.contains(&rest);
-            if nothing || incomplete.iter().any(|set| is_inside(&rest, set)) {
+            if nothing || rest.iter().all(|atom| incomplete.contains(atom)) {
                 continue;
             }
             if is_union_of_printed(&rest, &printed) {
@@ -95,23 +95,23 @@ fn without(large: &[u32], table: &[Shown]) -> (Vec<CellIndex>, Vec<u32>) {
     (parts.iter().map(|part| part.cell).collect(), rest)
 }
 
-/// The sets of incomplete registrations that one subtraction gives; whatever lies inside one of them is bortfall,
-/// however it is reached.
+/// The incomplete registrations that single subtractions give; whatever consists of them alone is bortfall, however
+/// it is reached.
 fn incomplete(
     tables: &[Vec<Shown>],
     printed: &[&Shown],
     exempt: impl Fn(CellIndex, &[CellIndex]) -> bool,
-) -> Vec<Vec<u32>> {
-    let mut sets = Vec::new();
+) -> BTreeSet<u32> {
+    let mut atoms = BTreeSet::new();
     for large in printed {
         for table in tables {
             let (cells, rest) = without(&large.set, table);
             if !cells.is_empty() && !rest.is_empty() && exempt(large.cell, &cells) {
-                sets.push(rest);
+                atoms.extend(rest);
             }
         }
     }
-    sets
+    atoms
 }
 
 /// Whether the set is covered exactly by disjoint printed cells, chosen greedily from the largest.

@@ -6,8 +6,10 @@
 
 pub mod made;
 pub mod published;
+pub mod random;
 pub mod released;
 
 pub use made::{Made, made_county};
 pub use published::{COUNT, Entry, Key, Published};
+pub use random::random_county;
 pub use released::{Released, released};

@@ -5,16 +5,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Context, anyhow};
-use audit::{Budget, CertifyInput, Release};
+use anyhow::Context;
+use audit::Release;
+use coordinator::release::stage::{Material, certify};
 use publish::table::{Source, strict_tables};
 use round::document::{CollectionRef, PatternDocument, RosterEntry, Stage, Tier, witness_root};
 use round::shares;
 use suppress::blind::{Request, choose};
 use suppress::key::PatternKey;
-use suppress::known::{Weights, protect_totals};
 use tables::count::FineStatus;
-use tables::figures::{Figures, Mark, Pattern};
+use tables::figures::{Mark, Pattern};
 use tables::strict::StrictTable;
 use tables::system::CellIndex;
 
@@ -37,11 +37,10 @@ pub struct Released {
     pub published: Published,
 }
 
-/// Chooses the pattern, lets the nodes ask for more, opens, protects, audits once and makes the strict tables.
+/// Chooses the pattern, lets the nodes ask for more, opens, protects, audits and makes the strict tables.
 ///
 /// # Errors
-/// Whatever refuses. The audit must certify at the first attempt: that the coordinator could withhold more and try again
-/// is not used here.
+/// Whatever refuses.
 pub fn released(made: &Made, key: &PatternKey) -> anyhow::Result<Released> {
     let statuses = made.statuses();
     let pattern = pattern_of(made, &statuses, key)?;
@@ -49,13 +48,15 @@ pub fn released(made: &Made, key: &PatternKey) -> anyhow::Result<Released> {
     let readable: Vec<_> =
         (0..made.counts.len()).map(|at| readable_of(made, &document, at)).collect::<Result<_, _>>()?;
     let opened = document.open.iter().map(|cell| (*cell, made.total(*cell))).collect();
-    let known_totals = shares::totals(&made.system, &document, &opened, &readable);
-    let figures = figures_of(made, &readable, &known_totals);
-    let min_count = made.collection.min_count;
-    let protected =
-        protect_totals(&made.system, &figures, &statuses, min_count, Weights::default(), &BTreeSet::new())?;
-    anyhow::ensure!(protected.unprotected.is_empty(), "{} totals unprotected", protected.unprotected.len());
-    let release = certify(made, &statuses, &pattern, (&protected.figures, &known_totals))?;
+    let totals = shares::totals(&made.system, &document, &opened, &readable);
+    let material = Material { units: made.units(), pattern, statuses, readable, totals };
+    let release = certify(&made.system, made.collection.min_count, &material)?;
+    let Material { pattern, totals: known_totals, .. } = material;
+    let plain = |cell: &CellIndex| {
+        let hidden = release.figures().totals.get(cell) == Some(&Mark::Withheld);
+        hidden && known_totals.get(cell).is_some_and(|total| *total >= u64::from(made.collection.min_count.get()))
+    };
+    let secondary = (0..made.system.cells.len()).filter(plain).collect();
     let source = Source {
         collection: &made.collection,
         codebook: &made.codebook,
@@ -64,7 +65,7 @@ pub fn released(made: &Made, key: &PatternKey) -> anyhow::Result<Released> {
     };
     let tables = strict_tables(source)?;
     let published = Published::new(&made.collection, &tables);
-    Ok(Released { pattern, known_totals, secondary: protected.secondary, release, tables, published })
+    Ok(Released { pattern, known_totals, secondary, release, tables, published })
 }
 
 /// Phases 3 and 3b.
@@ -105,46 +106,4 @@ fn readable_of(
     let counts = made.counts.values().nth(place).context("a unit of the roster")?;
     let sent = shares::readable(&made.system, counts, document, place).encode();
     shares::Readable::decode(&sent, &made.system, document, place).context("readable cells")
-}
-
-fn figures_of(
-    made: &Made,
-    readable: &[BTreeMap<CellIndex, u64>],
-    totals: &BTreeMap<CellIndex, u64>,
-) -> Figures {
-    let mark = |known: &BTreeMap<CellIndex, u64>, cell| {
-        (cell, known.get(&cell).map_or(Mark::Withheld, |value| Mark::Shown(*value)))
-    };
-    Figures {
-        units: made.units(),
-        per_unit: readable
-            .iter()
-            .map(|own| made.system.per_unit().map(|cell| mark(own, cell)).collect())
-            .collect(),
-        totals: (0..made.system.cells.len()).map(|cell| mark(totals, cell)).collect(),
-    }
-}
-
-fn certify(
-    made: &Made,
-    statuses: &[Vec<FineStatus>],
-    pattern: &Pattern,
-    (figures, known_totals): (&Figures, &BTreeMap<CellIndex, u64>),
-) -> anyhow::Result<Release> {
-    let input = CertifyInput {
-        system: &made.system,
-        min_count: made.collection.min_count,
-        figures,
-        statuses,
-        pattern,
-        known_totals,
-        earlier: &[],
-        budget: Budget::default(),
-        abort: &|| false,
-    };
-    audit::certify(&input).map_err(|findings| {
-        let said =
-            findings.list().iter().map(|finding| format!("{}: {}", finding.label, finding.explanation));
-        anyhow!("{findings}: {}", said.collect::<Vec<_>>().join("; "))
-    })
 }

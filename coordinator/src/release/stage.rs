@@ -1,0 +1,127 @@
+//! The county stage: marks for what was opened, withholding over totals, and the audit, as often as it takes.
+//!
+//! Pure: no store, no clock, no file. Findings that name totals lead to withholding more and another audit, at most
+//! `ATTEMPTS` times; then there is no release (`20-disclosure`, Two stages).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use audit::sensitive::Place;
+use audit::{Budget, CertifyInput, Findings, Release};
+use suppress::known::{Weights, protect_totals};
+use tables::count::{FineStatus, MinCount};
+use tables::figures::{Figures, Mark, Pattern};
+use tables::system::{CellIndex, System};
+use tables::unit::Unit;
+
+use super::ReleaseError;
+
+/// How often totals are withheld after a failed audit before the round fails.
+const ATTEMPTS: usize = 8;
+
+/// What a release is made from.
+pub struct Material {
+    /// The roster.
+    pub units: Vec<Unit>,
+    /// The final pattern.
+    pub pattern: Pattern,
+    /// Per unit of the roster the status of every unit atom.
+    pub statuses: Vec<Vec<FineStatus>>,
+    /// Per unit of the roster its readable cells.
+    pub readable: Vec<BTreeMap<CellIndex, u64>>,
+    /// Totals that were opened or follow from readable cells.
+    pub totals: BTreeMap<CellIndex, u64>,
+}
+
+/// Marks before the county stage: readable cells and known totals shown, everything else withheld.
+fn figures(system: &System, material: &Material) -> Figures {
+    let of_unit = |readable: &BTreeMap<CellIndex, u64>| -> BTreeMap<CellIndex, Mark> {
+        let mark = |cell| (cell, readable.get(&cell).map_or(Mark::Withheld, |value| Mark::Shown(*value)));
+        system.per_unit().map(mark).collect()
+    };
+    let total = |cell| (cell, material.totals.get(&cell).map_or(Mark::Withheld, |value| Mark::Shown(*value)));
+    Figures {
+        units: material.units.clone(),
+        per_unit: material.readable.iter().map(of_unit).collect(),
+        totals: (0..system.cells.len()).map(total).collect(),
+    }
+}
+
+/// The county stage and the audit, again with more withheld while findings say what.
+///
+/// # Errors
+/// [`ReleaseError::Findings`] when the audit still finds something, [`ReleaseError::Known`] when the figures do not
+/// fit.
+pub fn certify(
+    system: &System,
+    min_count: MinCount,
+    material: &Material,
+) -> Result<Release, ReleaseError> {
+    let figures = figures(system, material);
+    let (mut low, mut more) = (BTreeSet::new(), BTreeSet::new());
+    let mut last = String::new();
+    for _ in 0..ATTEMPTS {
+        let statuses = &material.statuses;
+        let weights = Weights::default();
+        let mut marked =
+            protect_totals(system, &figures, statuses, min_count, weights, &low)?.figures;
+        for cell in &more {
+            marked.totals.insert(*cell, Mark::Withheld);
+        }
+        let input = CertifyInput {
+            system,
+            min_count,
+            figures: &marked,
+            statuses,
+            pattern: &material.pattern,
+            known_totals: &material.totals,
+            earlier: &[],
+            budget: Budget::default(),
+            abort: &|| false,
+        };
+        let findings = match audit::certify(&input) {
+            Ok(release) => return Ok(release),
+            Err(findings) => findings,
+        };
+        let (lines, cells) = (lines_to_withhold(&findings), totals_to_withhold(system, &marked, &findings));
+        last = sentence(&findings);
+        tracing::warn!(%findings, lines = lines.len(), totals = cells.len(), "the audit asks for more withheld");
+        let before = low.len() + more.len();
+        low.extend(lines);
+        more.extend(cells);
+        if low.len() + more.len() == before {
+            break;
+        }
+    }
+    Err(ReleaseError::Findings(last))
+}
+
+/// Unit atoms of findings about units: their lines' totals are withheld next.
+fn lines_to_withhold(findings: &Findings) -> BTreeSet<u32> {
+    let atoms = |finding: &audit::Finding| match &finding.place {
+        Some(Place::Unit { atoms, .. }) => atoms.clone(),
+        _ => Vec::new(),
+    };
+    findings.list().iter().flat_map(atoms).collect()
+}
+
+/// For each finding the shown total that takes part and holds least.
+fn totals_to_withhold(system: &System, figures: &Figures, findings: &Findings) -> BTreeSet<CellIndex> {
+    let shown = |cell: &CellIndex| {
+        let value = figures.totals.get(cell).and_then(|mark| mark.shown()).filter(|value| *value > 0)?;
+        system.cells[*cell].is_count.then_some((value, *cell))
+    };
+    let least = |finding: &audit::Finding| {
+        let totals = finding.withhold.iter().filter(|candidate| candidate.unit.is_none());
+        totals.filter_map(|candidate| shown(&candidate.cell)).min().map(|(_, cell)| cell)
+    };
+    findings.list().iter().filter_map(least).collect()
+}
+
+fn sentence(findings: &Findings) -> String {
+    let one = |finding: &audit::Finding| format!("{}: {}", finding.label, finding.explanation);
+    match findings.list() {
+        [] => findings.to_string(),
+        list => list.iter().map(one).collect::<Vec<_>>().join("; "),
+    }
+}
+
