@@ -407,14 +407,20 @@ impl Node {
         if !shaped {
             return Err(PatternFault::Shape);
         }
-        let right = document.open.iter().all(|cell| opens_enough(&self.system, document, *cell));
-        if right { Ok(()) } else { Err(PatternFault::Opens) }
+        if opens_enough(&self.system, document) { Ok(()) } else { Err(PatternFault::Opens) }
     }
+}
+
+/// Whether every listed sum may be opened, and no combination of them speaks of one or two kommuner only (SAFE-3).
+pub fn opens_enough(system: &System, document: &PatternDocument) -> bool {
+    let (units, withheld) = (document.units(), &document.withheld);
+    document.open.iter().all(|cell| opens_one(system, document, *cell))
+        && suppress::opened::thin_combination(system, &units, withheld, &[], &document.open).is_none()
 }
 
 /// Whether a listed sum is one of the collection's shared cells and hides at least three kommuner (SAFE-3): of kommun
 /// scope by withheld cells, of total scope by covering the roster.
-pub(crate) fn opens_enough(system: &System, document: &PatternDocument, cell: usize) -> bool {
+fn opens_one(system: &System, document: &PatternDocument, cell: usize) -> bool {
     let Some(known) = system.cells.get(cell) else {
         return false;
     };

@@ -25,6 +25,8 @@ const TOTAL: u64 = 1 << 40;
 pub struct Grid<'a> {
     /// The cells.
     pub system: &'a System,
+    /// The units, ascending.
+    pub units: Vec<Unit>,
     /// Per unit a number of its kommun.
     pub kommun: Vec<u32>,
     /// Per unit and unit atom.
@@ -57,6 +59,7 @@ impl<'a> Grid<'a> {
         };
         Self {
             system,
+            units: units.iter().map(|unit| (*unit).clone()).collect(),
             kommun: units.iter().map(|unit| number[&unit.kommun()]).collect(),
             status,
             price: prices(system),

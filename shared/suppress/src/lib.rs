@@ -11,6 +11,7 @@
 pub mod blind;
 pub mod check;
 pub mod key;
+pub mod opened;
 pub mod known;
 pub mod request;
 pub mod table;

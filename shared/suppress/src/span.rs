@@ -7,9 +7,9 @@
 
 use std::collections::BTreeMap;
 
-const P: u64 = (1 << 61) - 1;
+pub(crate) const P: u64 = (1 << 61) - 1;
 
-fn mul(a: u64, b: u64) -> u64 {
+pub(crate) fn mul(a: u64, b: u64) -> u64 {
     (u128::from(a) * u128::from(b) % u128::from(P)) as u64
 }
 
@@ -25,7 +25,8 @@ fn inverse(a: u64) -> u64 {
     result
 }
 
-type Sparse = BTreeMap<u32, u64>;
+/// Coordinates to residues, without zeros.
+pub(crate) type Sparse = BTreeMap<u32, u64>;
 
 fn subtract(from: &mut Sparse, factor: u64, row: &Sparse) {
     for (at, value) in row {
@@ -37,7 +38,7 @@ fn subtract(from: &mut Sparse, factor: u64, row: &Sparse) {
     }
 }
 
-/// An echelon basis of sets, each with the combination of inserted sets that it is.
+/// An echelon basis of sets, each with the combination of inserted ones that it is.
 #[derive(Debug, Default)]
 pub struct Span {
     rows: BTreeMap<u32, (Sparse, Sparse)>,
@@ -46,7 +47,12 @@ pub struct Span {
 impl Span {
     /// Adds a set under a name.
     pub fn insert(&mut self, name: u32, set: impl IntoIterator<Item = u32>) {
-        let (mut rest, mut combination) = self.reduce(set);
+        self.insert_vector(name, set.into_iter().map(|at| (at, 1)).collect());
+    }
+
+    /// Adds a vector under a name.
+    pub(crate) fn insert_vector(&mut self, name: u32, vector: Sparse) {
+        let (mut rest, mut combination) = self.reduce(vector);
         let Some((pivot, lead)) = rest.first_key_value().map(|(pivot, lead)| (*pivot, *lead)) else {
             return;
         };
@@ -62,13 +68,45 @@ impl Span {
     /// The coefficients, by name, of inserted sets that make up a set; `None` when it does not follow from
     /// them.
     pub fn express(&self, set: impl IntoIterator<Item = u32>) -> Option<BTreeMap<u32, u64>> {
-        let (rest, combination) = self.reduce(set);
+        self.express_vector(set.into_iter().map(|at| (at, 1)).collect())
+    }
+
+    /// The coefficients of inserted vectors that make up a vector.
+    pub(crate) fn express_vector(&self, vector: Sparse) -> Option<BTreeMap<u32, u64>> {
+        let (rest, combination) = self.reduce(vector);
         rest.is_empty().then_some(combination)
     }
 
+    /// What is left of a vector after everything inserted is taken out: a unique rest, equal for equal vectors.
+    pub(crate) fn rest(&self, vector: Sparse) -> Sparse {
+        self.reduce(vector).0
+    }
+
+    /// Number of independent vectors inserted.
+    pub(crate) fn rank(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// A vector of `width` coordinates that is orthogonal to everything inserted and not to `other`; `None` if `other`
+    /// follows from what was inserted.
+    pub(crate) fn orthogonal(&self, other: &Sparse, width: u32) -> Option<Sparse> {
+        let (rest, _) = self.reduce(other.clone());
+        let free = *rest.keys().next()?;
+        // Back substitution: the free coordinate is 1, pivots follow from their rows, from the last to the first.
+        let mut solution = Sparse::from([(free, 1)]);
+        for (pivot, (row, _)) in self.rows.range(..width).rev() {
+            let sum = row.range(pivot + 1..).fold(0, |sum, (at, factor)| {
+                (sum + mul(*factor, solution.get(at).copied().unwrap_or(0))) % P
+            });
+            if sum != 0 {
+                solution.insert(*pivot, P - sum);
+            }
+        }
+        Some(solution)
+    }
+
     /// What is left of a set, and the combination that was taken away.
-    fn reduce(&self, set: impl IntoIterator<Item = u32>) -> (Sparse, Sparse) {
-        let mut rest: Sparse = set.into_iter().map(|at| (at, 1)).collect();
+    fn reduce(&self, mut rest: Sparse) -> (Sparse, Sparse) {
         let mut taken = Sparse::new();
         let mut from = 0;
         while let Some((at, factor)) = rest.range(from..).next().map(|(at, factor)| (*at, *factor)) {

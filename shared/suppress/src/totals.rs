@@ -11,6 +11,7 @@ use tables::system::{Build, CellIndex, System};
 use tables::unit::Unit;
 
 use crate::grid::Grid;
+use crate::opened::thin_combination;
 use crate::span::Span;
 
 /// Fewest kommuner that an opened sum of kommun scope hides.
@@ -120,8 +121,13 @@ pub(crate) fn decide(
         };
         let hidden: BTreeSet<u32> =
             grid.units().filter(hides).map(|unit| grid.kommun[unit as usize]).collect();
-        if hidden.is_empty() || hidden.len() >= LEAST_HIDDEN {
+        if hidden.len() >= LEAST_HIDDEN {
             totals.open.insert(at);
+        } else if hidden.is_empty() {
+            // Zeros tell every unit's part, but a helper does not see zeros: for it too few kommuner hide.
+            let known = hidden_kommuner(grid.system, &grid.units, withheld, at).len() >= LEAST_HIDDEN;
+            let side = if known { &mut totals.open } else { &mut totals.closed };
+            side.insert(at);
         } else {
             totals.closed.insert(at);
             totals.thin.push((at, hidden));
@@ -131,30 +137,39 @@ pub(crate) fn decide(
     totals
 }
 
-/// Entries of total scope are opened; a sum of entries only where a part of it stays closed.
+/// Entries of total scope are opened. A sum of entries is no shared cell: it is added up, or unknown where a part of it
+/// stays closed.
 fn open_total_scope(system: &System, totals: &mut Totals) {
     for (at, cell) in system.cells.iter().enumerate() {
-        let whole = match &cell.build {
-            Build::Entry { .. } => true,
-            Build::Sum(parts) => parts.iter().any(|part| totals.closed.contains(part)),
-            Build::UnitAtoms(_) => false,
-        };
-        if whole && !totals.closed.contains(&at) {
+        if matches!(cell.build, Build::Entry { .. }) && !totals.closed.contains(&at) {
             totals.open.insert(at);
         }
     }
 }
 
+/// Sums with a closed part are closed.
+fn close_sums(system: &System, totals: &mut Totals) {
+    for (at, cell) in system.cells.iter().enumerate() {
+        if matches!(&cell.build, Build::Sum(parts) if parts.iter().any(|part| totals.closed.contains(part))) {
+            totals.closed.insert(at);
+        }
+    }
+}
+
 fn span_with_zeros(grid: &Grid<'_>, withheld: &[BTreeSet<CellIndex>], unit: u32) -> (BTreeSet<u32>, Span) {
+    let zero = zeros_of(grid, unit);
+    let span = span_of(grid.system, &withheld[unit as usize], &zero);
+    (zero, span)
+}
+
+/// Unit atoms that a published zero empties.
+fn zeros_of(grid: &Grid<'_>, unit: u32) -> BTreeSet<u32> {
     let all_zero = |cell: &CellIndex| {
         let mut atoms = grid.system.cells[*cell].unit_atoms.iter().flatten();
         atoms.all(|atom| grid.at(unit, *atom) == FineStatus::Zero)
     };
     let zeros = grid.system.per_unit().filter(all_zero);
-    let zero: BTreeSet<u32> =
-        zeros.flat_map(|cell| grid.system.cells[cell].unit_atoms.iter().flatten().copied()).collect();
-    let span = span_of(grid.system, &withheld[unit as usize], &zero);
-    (zero, span)
+    zeros.flat_map(|cell| grid.system.cells[cell].unit_atoms.iter().flatten().copied()).collect()
 }
 
 /// Closes, for every thin total that the shown totals would give back, one opened total of the sum that does.
@@ -165,12 +180,28 @@ pub(crate) fn close_what_gives_back(system: &System, totals: &mut Totals) {
             totals.closed.insert(one);
         }
     }
-    for (at, cell) in system.cells.iter().enumerate() {
-        let Build::Sum(parts) = &cell.build else { continue };
-        if !totals.open.contains(&at) && parts.iter().any(|part| totals.closed.contains(part)) {
-            totals.closed.insert(at);
+    close_sums(system, totals);
+}
+
+/// Closes opened totals until no combination of those left speaks of one or two kommuner only (SAFE-3), for a helper
+/// that sees no zeros and for a coordinator that does.
+pub(crate) fn close_thin_combinations(
+    grid: &Grid<'_>,
+    withheld: &[BTreeSet<CellIndex>],
+    totals: &mut Totals,
+) {
+    let zeros: Vec<BTreeSet<u32>> = grid.units().map(|unit| zeros_of(grid, unit)).collect();
+    for zeros in [&[], zeros.as_slice()] {
+        while let Some(thin) = thin_combination(grid.system, &grid.units, withheld, zeros, &totals.open) {
+            let Some(least) = thin.into_iter().min_by_key(|cell| (grid.system.cells[*cell].atoms.len(), *cell))
+            else {
+                break;
+            };
+            totals.open.remove(&least);
+            totals.closed.insert(least);
         }
     }
+    close_sums(grid.system, totals);
 }
 
 fn gives_back(system: &System, totals: &Totals, thin: CellIndex) -> Option<CellIndex> {

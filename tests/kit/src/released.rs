@@ -45,6 +45,9 @@ pub fn released(made: &Made, key: &PatternKey) -> anyhow::Result<Released> {
     let statuses = made.statuses();
     let pattern = pattern_of(made, &statuses, key)?;
     let document = document_of(made, &pattern);
+    anyhow::ensure!(round::node::opens_enough(&made.system, &document), "the helper would refuse the sums");
+    let problems = suppress::check::check(&made.system, &made.units(), &statuses, &pattern);
+    anyhow::ensure!(problems.is_empty(), "the nodes would refuse: {:?}", problems.first());
     let readable: Vec<_> =
         (0..made.counts.len()).map(|at| readable_of(made, &document, at)).collect::<Result<_, _>>()?;
     let opened = document.open.iter().map(|cell| (*cell, made.total(*cell))).collect();

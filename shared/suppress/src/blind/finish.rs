@@ -31,6 +31,7 @@ impl Chooser<'_, '_> {
         }
         let mut totals = self.decide();
         totals::close_what_gives_back(self.grid.system, &mut totals);
+        totals::close_thin_combinations(self.grid, &self.withheld(), &mut totals);
         totals
     }
 
