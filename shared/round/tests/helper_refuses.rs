@@ -224,6 +224,16 @@ fn a_sum_that_hides_two_kommuner_is_not_held_and_one_that_hides_three_is() {
     assert!(hold(&world, &world.hiding(&UNITS, &["2101", "2104", "2121"]).0).is_ok());
 }
 
+/// SAFE-3: sums are judged together, because anyone can add them.
+#[test]
+fn sums_that_hide_enough_one_by_one_and_add_up_to_one_kommuns_are_not_held() {
+    let world = World::new();
+    let mut document = world.adding_up_to_one();
+    assert_eq!(hold(&world, &document), OPENS);
+    document.open.pop_last();
+    assert!(hold(&world, &document).is_ok());
+}
+
 /// SAFE-3.
 #[test]
 fn a_sum_that_hides_three_stadsdelar_of_one_kommun_is_not_held() {

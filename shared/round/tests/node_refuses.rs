@@ -326,6 +326,16 @@ fn a_sum_that_hides_two_kommuner_is_refused_and_one_that_hides_three_is_not() {
     accept(&mut plain(&world), shown_bare(&three, &unit(PLAIN)), &Ledger::default());
 }
 
+/// SAFE-3: sums are judged together, because anyone can add them.
+#[test]
+fn sums_that_hide_enough_one_by_one_and_add_up_to_one_kommuns_are_refused() {
+    let world = World::new();
+    let mut document = world.adding_up_to_one();
+    assert_eq!(fault_of(&world, &document), PatternFault::Opens);
+    document.open.pop_last();
+    accept(&mut plain(&world), shown_bare(&document, &unit(PLAIN)), &Ledger::default());
+}
+
 /// SAFE-3: stadsdelar count as their kommun.
 #[test]
 fn a_sum_that_hides_three_stadsdelar_of_one_kommun_is_refused() {

@@ -243,6 +243,15 @@ impl World {
         (document, one)
     }
 
+    /// Two opened sums that hide three and four kommuner, and whose sum speaks of one alone.
+    pub fn adding_up_to_one(&self) -> PatternDocument {
+        let (mut document, _) = self.hiding(&UNITS, &["2101", "2104", "2121"]);
+        let cell = |code| self.cell("T03", &[code], "2024");
+        document.withheld[3].extend([cell("anmalan"), cell("yttrande")]);
+        document.open.insert(cell("anmalan"));
+        document
+    }
+
     /// A node that approved, counted and declared.
     pub fn declared_node(&self, code: &str) -> (Node, Vec<node::Fact>) {
         let unit = unit(code);
