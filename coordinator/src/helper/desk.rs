@@ -92,8 +92,9 @@ impl Desk {
         };
         for (_, bytes) in store.scan("helper/collection/").map_err(FactError::from)? {
             let text = String::from_utf8(bytes).map_err(|_| DeskError::Collection("not UTF-8".into()))?;
-            if let Err(error) = desk.open_case(&text) {
-                tracing::error!(%error, "a stored collection cannot be used; the others go on");
+            match desk.case_of(&text) {
+                Ok((reference, case)) => desk.take_in(reference, case),
+                Err(error) => tracing::error!(%error, "a stored collection cannot be used; the others go on"),
             }
         }
         Ok(desk)
@@ -113,17 +114,20 @@ impl Desk {
             return Ok(());
         }
         let key = format!("helper/collection/{}", hex::encode(collection.hash));
-        // Built first: a document that cannot be used must not stand in the store.
-        self.open_case(text)?;
+        // Built first: a document that cannot be used must not stand in the store. Taken in last: what is not stored is
+        // not known, or a repeated request would be told that it is.
+        let (reference, case) = self.case_of(text)?;
         let batch = daemon::store::Batch::new().put(key, text.as_bytes());
-        Ok(self.store.commit(batch).map_err(FactError::from)?)
+        self.store.commit(batch).map_err(FactError::from)?;
+        self.take_in(reference, case);
+        Ok(())
     }
 
     fn parse(&self, text: &str) -> Result<Collection, DeskError> {
         Collection::from_toml(text, &self.codebook).map_err(|error| DeskError::Collection(error.to_string()))
     }
 
-    fn open_case(&self, text: &str) -> Result<(), DeskError> {
+    fn case_of(&self, text: &str) -> Result<(CollectionRef, Case), DeskError> {
         let collection = Arc::new(self.parse(text)?);
         let unusable = |error: &dyn std::fmt::Display| DeskError::Collection(error.to_string());
         let system = Arc::new(System::new(&collection, &self.codebook).map_err(|e| unusable(&e))?);
@@ -133,9 +137,11 @@ impl Desk {
         let (log, facts) = FactLog::open(self.store.clone(), prefix)?;
         let mut helper = Helper::new(collection.clone(), system, parameters, self.keys.clone());
         facts.into_iter().for_each(|fact| helper.apply(fact));
-        let mut cases = self.cases.lock().unwrap_or_else(PoisonError::into_inner);
-        cases.insert(reference, Case { helper, collection, log });
-        Ok(())
+        Ok((reference, Case { helper, collection, log }))
+    }
+
+    fn take_in(&self, reference: CollectionRef, case: Case) {
+        self.cases.lock().unwrap_or_else(PoisonError::into_inner).entry(reference).or_insert(case);
     }
 
     fn with<T>(
@@ -164,7 +170,7 @@ impl Desk {
         })
     }
 
-    /// Verifies a report; the answer is stored before it is returned.
+    /// Verifies a report; the answer, also a rejection, is stored before it is returned.
     ///
     /// # Errors
     /// [`DeskError`].
@@ -172,11 +178,20 @@ impl Desk {
         &self,
         reference: &CollectionRef,
         county: &str,
+        chain: &dyn Chain,
         read: impl FnOnce(&Helper) -> Result<HandedReport, Refusal>,
     ) -> Result<Vec<u8>, DeskError> {
         self.with(reference, county, |case| {
             let handed = read(&case.helper)?;
-            let verified = case.helper.verify(&handed)?;
+            case.helper.stands(handed.round, &handed.unit, chain)?;
+            let verified = match case.helper.verify(&handed) {
+                Err(Refusal::Report) => {
+                    let facts = case.helper.rejection(&handed);
+                    case.record(facts, Vec::new())?;
+                    return Err(Refusal::Report.into());
+                }
+                other => other?,
+            };
             let beside = verified.share.iter().map(|share| {
                 let bytes = share.output_share.encode(case.helper.parameters());
                 (share_key(handed.round, &handed.unit), bytes)

@@ -144,7 +144,8 @@ impl v1::helper_server::Helper for HelperService {
             Ok(HandedReport { round, unit, part, message: message.to_vec(), signature })
         };
         let desk = self.desk.clone();
-        let work = move || match desk.verify(&reference, &county, read) {
+        let chain = self.chain();
+        let work = move || match desk.verify(&reference, &county, &chain, read) {
             Err(DeskError::Refused(Refusal::Report | Refusal::Signature(_) | Refusal::Malformed(_))) => {
                 Ok(None)
             }

@@ -19,6 +19,7 @@ use round::refusal::Refusal;
 use round::region::{Event, Region};
 use sharing::chunk::Reassembler;
 use sharing::report::Report;
+use sharing::signing::{Signature, SigningContext, VerifyingKey};
 use tables::unit::Unit;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -249,10 +250,13 @@ impl v1::region_server::Region for RegionService {
         let report =
             Report::decode(&parameters, &bytes).map_err(|_| Status::invalid_argument("no report"))?;
         let signature: [u8; 64] = wire::array("signature", &heading.signature).map_err(malformed)?;
+        let content = report.content_hash().0;
+        let key = VerifyingKey(asking.peer.public_key);
+        key.verify(SigningContext::Report, &content, &Signature(signature))
+            .map_err(|_| Status::invalid_argument("the report is not signed by its node"))?;
         let (round, unit) = (heading.round, asking.unit);
         let beside =
             vec![(report_key(round, &unit), bytes), (signature_key(round, &unit), signature.to_vec())];
-        let content = report.content_hash().0;
         let event = Event::Submit { unit, certificate: asking.peer.key_id(), round, content };
         let desk = announced.desk.clone();
         let stored = tokio::task::spawn_blocking(move || desk.take(event, now(), beside)).await;

@@ -92,8 +92,17 @@ pub struct Adversary<'a> {
     figures: &'a Figures,
     earlier: &'a [EarlierIssue],
     own: BTreeMap<usize, &'a [u64]>,
-    statuses: Option<(&'a [Vec<FineStatus>], MinCount)>,
+    statuses: Option<(&'a [Vec<FineStatus>], MinCount, Small)>,
     opened: Option<&'a BTreeMap<CellIndex, u64>>,
+}
+
+/// What a declared *small* is taken to mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Small {
+    /// Under the collection's threshold: true of every kommun that has not raised its own.
+    UnderCollections,
+    /// Under a threshold that the kommun may have raised: no upper bound. True of all.
+    UnderOwn,
 }
 
 /// An adversary's view with the way back from variables to cells.
@@ -162,15 +171,16 @@ impl<'a> Adversary<'a> {
         self
     }
 
-    /// A coordinator: statuses of unit atoms, and totals opened to it.
+    /// A coordinator: statuses of unit atoms, what it takes *small* to mean, and totals opened to it.
     #[must_use]
     pub fn coordinator(
         mut self,
         statuses: &'a [Vec<FineStatus>],
         min_count: MinCount,
+        small: Small,
         opened: &'a BTreeMap<CellIndex, u64>,
     ) -> Self {
-        self.statuses = Some((statuses, min_count));
+        self.statuses = Some((statuses, min_count, small));
         self.opened = Some(opened);
         self
     }
@@ -201,10 +211,10 @@ impl<'a> Adversary<'a> {
         for unit in 0..units {
             for atom in 0..unit_atoms {
                 let variable = sight.view.variable(0);
-                if let Some((statuses, min_count)) = self.statuses {
+                if let Some((statuses, min_count, small)) = self.statuses {
                     let status = statuses[unit][atom];
                     sight.view.variables[variable].lower = u64::from(status.least(min_count));
-                    sight.view.variables[variable].upper = most(status, min_count);
+                    sight.view.variables[variable].upper = most(status, min_count, small);
                 }
             }
         }
@@ -423,11 +433,11 @@ fn top(leader: &mut [u32], at: u32) -> u32 {
     top
 }
 
-fn most(status: FineStatus, min_count: MinCount) -> Option<u64> {
-    match status {
-        FineStatus::Zero => Some(0),
-        FineStatus::Small => Some(u64::from(min_count.get()) - 1),
-        FineStatus::Plain => None,
+fn most(status: FineStatus, min_count: MinCount, small: Small) -> Option<u64> {
+    match (status, small) {
+        (FineStatus::Zero, _) => Some(0),
+        (FineStatus::Small, Small::UnderCollections) => Some(u64::from(min_count.get()) - 1),
+        (FineStatus::Small, Small::UnderOwn) | (FineStatus::Plain, _) => None,
     }
 }
 

@@ -13,7 +13,7 @@ use tables::figures::{Figures, Mark, Pattern, Witness};
 use tables::system::{CellIndex, System};
 use tables::unit::KommunKod;
 
-use crate::adversary::{Adversary, EarlierIssue, Origin, Sight};
+use crate::adversary::{Adversary, EarlierIssue, Origin, Sight, Small};
 use crate::budget::Budget;
 use crate::consistency;
 use crate::explain::{MOST_SOURCES, Names};
@@ -110,8 +110,8 @@ impl<'a> Audit<'a> {
         Adversary::reader(self.input.system, self.input.figures, self.input.earlier)
     }
 
-    fn coordinator(&self) -> Adversary<'a> {
-        self.reader().coordinator(self.input.statuses, self.input.min_count, self.input.known_totals)
+    fn coordinator(&self, small: Small) -> Adversary<'a> {
+        self.reader().coordinator(self.input.statuses, self.input.min_count, small, self.input.known_totals)
     }
 
     /// TRUE-2.
@@ -214,7 +214,7 @@ impl<'a> Audit<'a> {
     /// What is certain of the table: the coordinator's bounds, never published.
     fn verifier(&mut self) -> Option<Verifier<'a>> {
         let (system, figures) = (self.input.system, self.input.figures);
-        let mut sight = match self.coordinator().sight(&[], self.input.budget) {
+        let mut sight = match self.coordinator(Small::UnderOwn).sight(&[], self.input.budget) {
             Ok(sight) => sight,
             Err((contradiction, origins)) => {
                 self.contradicting(&origins, &contradiction.sources, "siffror mot deklarerade statusar");
@@ -470,7 +470,13 @@ impl<'a> Audit<'a> {
                 statuses.iter().enumerate().filter(is_small).map(move |(atom, _)| (unit, atom as u32))
             })
             .collect();
-        let Ok(mut sight) = self.coordinator().sight(&[], self.input.budget) else {
+        // It would guess that nobody raised its threshold, unless the figures say otherwise.
+        let sight = self.coordinator(Small::UnderCollections).sight(&[], self.input.budget);
+        let guess = sight.ok().filter(|sight| {
+            Engine::new(&sight.view, self.input.budget, self.input.abort).is_ok()
+        });
+        let sight = guess.or_else(|| self.coordinator(Small::UnderOwn).sight(&[], self.input.budget).ok());
+        let Some(mut sight) = sight else {
             self.report.coordinator_unsettled = small.len();
             return;
         };

@@ -35,6 +35,8 @@ pub enum Fact {
         verify_key: [u8; 32],
         /// Per unit its certificate's signing key.
         keys: BTreeMap<Unit, [u8; 32]>,
+        /// The certificates, DER, in roster order: judged again at every report.
+        certificates: Vec<Vec<u8>>,
     },
     /// A report was verified; its share is stored beside this fact.
     Accepted {
@@ -51,6 +53,16 @@ pub enum Fact {
         /// The answer to the region, so that a repeated question gets the same.
         answer: Vec<u8>,
     },
+    /// A report's proof did not hold. It is judged once: whoever could have it judged again and again, with other messages,
+    /// would learn from the answers (STAY-2; VDAF draft, one preparation a report).
+    Rejected {
+        /// The round.
+        round: u32,
+        /// The unit.
+        unit: Unit,
+        /// The report.
+        content: [u8; 32],
+    },
     /// The round was closed and opened: no other round of this collection version will be.
     Closed {
         /// The round.
@@ -64,6 +76,7 @@ impl std::fmt::Debug for Fact {
         match self {
             Self::Holds { document, .. } => write!(f, "Holds(round {})", document.round),
             Self::Accepted { round, unit, .. } => write!(f, "Accepted(round {round}, {unit})"),
+            Self::Rejected { round, unit, .. } => write!(f, "Rejected(round {round}, {unit})"),
             Self::Closed { round } => write!(f, "Closed(round {round})"),
         }
     }
@@ -124,7 +137,9 @@ struct Held {
     document: PatternDocument,
     verify_key: [u8; 32],
     keys: BTreeMap<Unit, [u8; 32]>,
+    certificates: Vec<Vec<u8>>,
     accepted: BTreeMap<Unit, AcceptedReport>,
+    rejected: BTreeMap<Unit, [u8; 32]>,
 }
 
 /// What is kept of a report beside its share.
@@ -162,13 +177,20 @@ impl Helper {
     /// Takes a stored fact into the state.
     pub fn apply(&mut self, fact: Fact) {
         match fact {
-            Fact::Holds { document, verify_key, keys } => {
-                let held = Held { document: *document, verify_key, keys, accepted: BTreeMap::new() };
+            Fact::Holds { document, verify_key, keys, certificates } => {
+                let (accepted, rejected) = (BTreeMap::new(), BTreeMap::new());
+                let held =
+                    Held { document: *document, verify_key, keys, certificates, accepted, rejected };
                 self.rounds.insert(held.document.round, held);
             }
             Fact::Accepted { round, unit, content, readable_key, tags, answer } => {
                 if let Some(held) = self.rounds.get_mut(&round) {
                     held.accepted.insert(unit, AcceptedReport { content, readable_key, tags, answer });
+                }
+            }
+            Fact::Rejected { round, unit, content } => {
+                if let Some(held) = self.rounds.get_mut(&round) {
+                    held.rejected.insert(unit, content);
                 }
             }
             Fact::Closed { round } => self.closed = Some(round),
@@ -227,8 +249,8 @@ impl Helper {
         }
         let keys = self.check_roster(&handed, chain)?;
         self.check_sums(document)?;
-        let fact = Fact::Holds { document: Box::new(handed.document), verify_key: handed.verify_key, keys };
-        Ok(vec![fact])
+        let HandedPattern { document, verify_key, certificates } = handed;
+        Ok(vec![Fact::Holds { document: Box::new(document), verify_key, keys, certificates }])
     }
 
     fn check_roster(
@@ -270,6 +292,25 @@ impl Helper {
         if opens_enough(&self.system, document) { Ok(()) } else { Err(Refusal::Pattern(PatternFault::Opens)) }
     }
 
+    /// Whether a unit's certificate still stands: it may have been revoked since the pattern was held (DOOR-1).
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub fn stands(&self, round: u32, unit: &Unit, chain: &dyn Chain) -> Result<(), Refusal> {
+        let held = self.rounds.get(&round).ok_or(Refusal::Phase("without this pattern"))?;
+        let place = held.document.place(unit).ok_or(Refusal::NotInRoster)?;
+        let holder = held.certificates.get(place).and_then(|certificate| chain.certified(certificate));
+        let is_it = holder.is_some_and(|holder| holder.fingerprint == held.document.roster[place].certificate);
+        if is_it { Ok(()) } else { Err(Refusal::Signature("a node's certificate")) }
+    }
+
+    /// What to store when [`Self::verify`] refused a signed report with [`Refusal::Report`], before anybody is told.
+    pub fn rejection(&self, handed: &HandedReport) -> Vec<Fact> {
+        let (round, unit) = (handed.round, handed.unit.clone());
+        let known = self.rounds.get(&round).is_none_or(|held| held.rejected.contains_key(&unit));
+        if known { Vec::new() } else { vec![Fact::Rejected { round, unit, content: handed.part.content_hash().0 }] }
+    }
+
     /// Verifies a report.
     ///
     /// # Errors
@@ -286,6 +327,11 @@ impl Helper {
             let repeated = || Verified { facts: Vec::new(), share: None, answer: known.answer.clone() };
             return if same { Ok(repeated()) } else { Err(Refusal::Second) };
         }
+        match held.rejected.get(&handed.unit) {
+            Some(known) if *known == content.0 => return Err(Refusal::Report),
+            Some(_) => return Err(Refusal::Second),
+            None => {}
+        }
         if self.closed.is_some() {
             return Err(Refusal::Phase("closed"));
         }
@@ -294,7 +340,7 @@ impl Helper {
         let verify_key = VerifyKey::from_bytes(held.verify_key);
         let verifier = HelperVerifier::new(self.parameters.clone(), &binding, verify_key, self.keys.clone());
         let (share, answer) = verifier.respond(&handed.part, &handed.message).map_err(|_| Refusal::Report)?;
-        let tags = split_tags(&share.tags, held.document.open.len())?;
+        let tags = split_tags(&share.tags, held.document.open.len()).ok_or(Refusal::Report)?;
         let fact = Fact::Accepted {
             round: handed.round,
             unit: handed.unit.clone(),
@@ -384,7 +430,7 @@ pub fn opening_digest(document: &PatternDocument, shares: &[Vec<u8>]) -> [u8; 32
     hash.finalize().into()
 }
 
-fn split_tags(bytes: &[u8], count: usize) -> Result<Vec<[u8; 16]>, Refusal> {
+fn split_tags(bytes: &[u8], count: usize) -> Option<Vec<[u8; 16]>> {
     let (tags, rest) = bytes.as_chunks::<16>();
-    if rest.is_empty() && tags.len() == count { Ok(tags.to_vec()) } else { Err(Refusal::Malformed("tags")) }
+    (rest.is_empty() && tags.len() == count).then(|| tags.to_vec())
 }

@@ -382,6 +382,44 @@ fn a_report_of_a_unit_outside_the_roster_is_rejected() {
     assert_eq!(refused(&helper, &handed), Refusal::NotInRoster);
 }
 
+/// STAY-2: asked again and again with other messages, the answers would tell of the report (one preparation a report, as in
+/// the VDAF draft). Also after a crash.
+#[test]
+fn a_rejected_report_is_never_judged_again_and_no_other_takes_its_place() {
+    let world = World::new();
+    let document = world.bare(&UNITS);
+    let (mut helper, mut stored) = holding(&world, &document);
+    let good = world.handed_report(&document, &unit("2101"), 5, KEY);
+    let part = HelperPart::decode(&world.parameters, &good.part.encode(&world.parameters)).unwrap();
+    let (mut message, signature) = (good.message.clone(), good.signature);
+    message[3] ^= 1;
+    let bad = HandedReport { round: 1, unit: unit("2101"), part, message, signature };
+    assert_eq!(refused(&helper, &bad), Refusal::Report);
+    let facts = helper.rejection(&bad);
+    assert_eq!(facts.len(), 1);
+    stored.extend(facts.clone());
+    apply(&mut helper, facts);
+    for helper in [&helper, &world.helper(&stored)] {
+        assert_eq!(refused(helper, &good), Refusal::Report, "the very report, with the right message");
+        assert!(helper.rejection(&good).is_empty());
+        let other = world.handed_report(&document, &unit("2101"), 6, KEY);
+        assert_eq!(refused(helper, &other), Refusal::Second);
+        assert!(close(helper, &document).is_err());
+    }
+}
+
+/// DOOR-1: a certificate is judged again at every report.
+#[test]
+fn a_unit_whose_certificate_was_revoked_after_the_pattern_stands_no_more() {
+    let mut world = World::new();
+    let document = world.bare(&UNITS);
+    let (helper, _) = holding(&world, &document);
+    let unit = unit("2101");
+    assert!(helper.stands(1, &unit, &world.roots).is_ok());
+    world.roots.0.remove(&der(&unit));
+    assert_eq!(helper.stands(1, &unit, &world.roots), Err(Refusal::Signature("a node's certificate")));
+}
+
 /// DOOR-1: the region can make reports, but not sign them.
 #[test]
 fn a_report_that_the_region_made_is_rejected() {

@@ -63,3 +63,12 @@ fn nobody_is_lost_when_the_helper_is_away_for_longer_than_the_deadline() {
     let outcome = play(&federation, &Plan::only(1, vec![full])).unwrap();
     assert_eq!(outcome.roster, federation.collection.units);
 }
+
+/// The helper's disk was full when the region put the collection for the second time: it was told "done", and after a crash
+/// the helper knew no collection.
+#[test]
+fn a_collection_the_helper_could_not_store_is_not_known_when_it_is_put_again() {
+    let federation = Federation::new(1).unwrap();
+    let outcome = play(&federation, &Plan::random(&federation, 2056)).unwrap();
+    assert!(outcome.figures.is_some());
+}

@@ -83,7 +83,8 @@ impl HelperParty {
                         signature.as_slice().try_into().map_err(|_| Refusal::Malformed("signature"))?;
                     Ok(HandedReport { round, unit, part, message, signature })
                 };
-                return match desk.verify(&reference, COUNTY, read).map_err(Trouble::from) {
+                let chain = self.federation.as_ref();
+                return match desk.verify(&reference, COUNTY, chain, read).map_err(Trouble::from) {
                     Err(Trouble::Refused(
                         Refusal::Report | Refusal::Signature(_) | Refusal::Malformed(_),
                     )) => Ok(Reply::Verified(None)),
