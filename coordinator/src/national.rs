@@ -77,12 +77,17 @@ pub async fn run(config: Config, stop: Shutdown) -> anyhow::Result<()> {
     };
     tokio::spawn(admin::serve(operator, answer));
     tokio::spawn(keep_list_fresh(listing, wallet, stop.clone()));
-    let (doors, enrolments) = tokio::join!(
+    let open = async {
+        let (doors, enrolments) = tokio::join!(
         serve(listener, mutual, routes, Limits::default(), stop.clone()),
         serve(enrolment, open, strangers, Limits::enrolment(), stop),
     );
-    doors?;
-    Ok(enrolments?)
+        doors.and(enrolments)
+    };
+    tokio::select! {
+        ended = open => Ok(ended?),
+        error = daemon::store::halted(store) => Err(error).context("lagret tar inte emot mer; starta om"),
+    }
 }
 
 /// Signs a new revocation list long before the old one is stale: a stale list admits nobody.

@@ -118,7 +118,7 @@ pub async fn run(
     let collections = Collections::default();
     let running = Arc::new(Running {
         county,
-        store,
+        store: store.clone(),
         codebook,
         key,
         helper,
@@ -144,12 +144,17 @@ pub async fn run(
     };
     tokio::spawn(admin::serve(operator_socket(&config)?, answer));
     tracing::info!(listen = %config.listen, %county, "region");
-    let (doors, enrolments) = tokio::join!(
+    let open = async {
+        let (doors, enrolments) = tokio::join!(
         serve(listener, server, routes, Limits::default(), stop.clone()),
         serve(enrolment, open, strangers, Limits::enrolment(), stop),
     );
-    doors?;
-    Ok(enrolments?)
+        doors.and(enrolments)
+    };
+    tokio::select! {
+        ended = open => Ok(ended?),
+        error = daemon::store::halted(store) => Err(error).context("lagret tar inte emot mer; starta om"),
+    }
 }
 
 async fn meet(

@@ -57,17 +57,26 @@ pub async fn run(config: Config, mut stop: Shutdown) -> anyhow::Result<()> {
     let ledger = LedgerBook::open(store.clone())?;
     let codebook = Codebook::vuxna()?;
     let shared = Arc::new(Shared { config, codebook, store, ledger, secret, gate, credentials, egress });
+    let store = shared.store.clone();
+    tokio::select! {
+        () = follow(shared, &wallet, &mut stop) => Ok(()),
+        error = daemon::store::halted(store) => Err(error).context("lagret tar inte emot mer; starta om noden"),
+    }
+}
+
+/// Looks for collections and works on each, until told to stop.
+async fn follow(shared: Arc<Shared>, wallet: &Wallet, stop: &mut Shutdown) {
     let mut running = BTreeSet::new();
     let mut listed: Option<tokio::time::Instant> = None;
     let mut pause = LOOK;
     loop {
         if listed.is_none_or(|at| at.elapsed() >= LIST) {
-            match keep_current(&shared, &wallet).await {
+            match keep_current(&shared, wallet).await {
                 Ok(()) => listed = Some(tokio::time::Instant::now()),
                 Err(error) => tracing::warn!("{error:#}"),
             }
         }
-        match look(&shared, &mut running, &stop).await {
+        match look(&shared, &mut running, stop).await {
             // Every question is journalled: the longer there is nothing new, the more seldom it is asked.
             Ok(true) => pause = LOOK,
             Ok(false) => pause = (pause * 2).min(LONGEST_PAUSE),
@@ -77,7 +86,7 @@ pub async fn run(config: Config, mut stop: Shutdown) -> anyhow::Result<()> {
             }
         }
         tokio::select! {
-            () = stop.wait() => return Ok(()),
+            () = stop.wait() => return,
             () = tokio::time::sleep(pause) => {}
         }
     }

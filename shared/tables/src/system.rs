@@ -259,8 +259,9 @@ impl Builder {
                 for codes in &per_period {
                     let condition = condition_of(spec, codebook, codes, period);
                     let condition = list.add(condition, || label(spec, codes, period));
-                    if spec.scope == Scope::Kommun {
-                        per_unit.insert(condition);
+                    if spec.scope == Scope::Kommun && per_unit.insert(condition) {
+                        // A person looks for a kommun's cell in a table that shows kommuner.
+                        list.labels[condition] = label(spec, codes, period);
                     }
                     let row = Row { codes: codes.clone(), period, cell: 0 };
                     printed.push(Printed { table, row, condition });

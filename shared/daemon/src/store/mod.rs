@@ -224,6 +224,20 @@ fn check_key(key: &str) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// How often a daemon asks whether its store still takes work.
+const ASK_EVERY: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// Returns when the store has halted after a failed write (a full disk, say). It is opened again, and its journal read
+/// back, only at a start: so a daemon ends with this, and whoever keeps it running starts it again.
+pub async fn halted(store: std::sync::Arc<dyn Store>) -> StoreError {
+    loop {
+        if let Err(error @ StoreError::Halted { .. }) = store.get("halted") {
+            return error;
+        }
+        tokio::time::sleep(ASK_EVERY).await;
+    }
+}
+
 /// A durable map from keys (text, parts divided by `/`) to bytes.
 pub trait Store: Send + Sync {
     /// The fence of this opening; greater at every opening.

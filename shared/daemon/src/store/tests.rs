@@ -338,3 +338,14 @@ proptest! {
         }
     }
 }
+
+/// KEEP-1: a daemon that cannot store must not go on as if it could.
+#[tokio::test]
+async fn a_daemon_hears_that_its_store_has_halted() {
+    let store = std::sync::Arc::new(MemoryStore::new());
+    let early = tokio::time::timeout(std::time::Duration::ZERO, crate::store::halted(store.clone())).await;
+    assert!(early.is_err(), "nothing has happened yet");
+    store.disk().fail(FailPoints { before_commit: Some(1), ..FailPoints::default() });
+    assert!(store.commit(Batch::new().put("a", b"1".to_vec())).is_err());
+    assert!(matches!(crate::store::halted(store).await, StoreError::Halted { .. }));
+}
