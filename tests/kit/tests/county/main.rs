@@ -9,5 +9,6 @@ mod fourteen;
 mod incomplete;
 mod kommun_attack;
 mod loss;
+mod random_attack;
 mod ratios;
 mod totals_attack;
