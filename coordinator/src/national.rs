@@ -79,9 +79,9 @@ pub async fn run(config: Config, stop: Shutdown) -> anyhow::Result<()> {
     tokio::spawn(keep_list_fresh(listing, wallet, stop.clone()));
     let open = async {
         let (doors, enrolments) = tokio::join!(
-        serve(listener, mutual, routes, Limits::default(), stop.clone()),
-        serve(enrolment, open, strangers, Limits::enrolment(), stop),
-    );
+            serve(listener, mutual, routes, Limits::default(), stop.clone()),
+            serve(enrolment, open, strangers, Limits::enrolment(), stop),
+        );
         doors.and(enrolments)
     };
     tokio::select! {

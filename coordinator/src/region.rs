@@ -146,9 +146,9 @@ pub async fn run(
     tracing::info!(listen = %config.listen, %county, "region");
     let open = async {
         let (doors, enrolments) = tokio::join!(
-        serve(listener, server, routes, Limits::default(), stop.clone()),
-        serve(enrolment, open, strangers, Limits::enrolment(), stop),
-    );
+            serve(listener, server, routes, Limits::default(), stop.clone()),
+            serve(enrolment, open, strangers, Limits::enrolment(), stop),
+        );
         doors.and(enrolments)
     };
     tokio::select! {

@@ -51,19 +51,14 @@ fn figures(system: &System, material: &Material) -> Figures {
 /// # Errors
 /// [`ReleaseError::Findings`] when the audit still finds something, [`ReleaseError::Known`] when the figures do not
 /// fit.
-pub fn certify(
-    system: &System,
-    min_count: MinCount,
-    material: &Material,
-) -> Result<Release, ReleaseError> {
+pub fn certify(system: &System, min_count: MinCount, material: &Material) -> Result<Release, ReleaseError> {
     let figures = figures(system, material);
     let (mut low, mut more) = (BTreeSet::new(), BTreeSet::new());
     let mut last = String::new();
     for _ in 0..ATTEMPTS {
         let statuses = &material.statuses;
         let weights = Weights::default();
-        let mut marked =
-            protect_totals(system, &figures, statuses, min_count, weights, &low)?.figures;
+        let mut marked = protect_totals(system, &figures, statuses, min_count, weights, &low)?.figures;
         for cell in &more {
             marked.totals.insert(*cell, Mark::Withheld);
         }
@@ -124,4 +119,3 @@ fn sentence(findings: &Findings) -> String {
         list => list.iter().map(one).collect::<Vec<_>>().join("; "),
     }
 }
-

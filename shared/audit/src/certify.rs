@@ -337,7 +337,9 @@ impl<'a> Audit<'a> {
                 return;
             }
             // A total nobody was told of, and no small value fits: anyone sees that it is not small.
-            Reach::No if left + unsettled == 0 && place.may_be_plain && !self.nothing_else(engine, target) => {
+            Reach::No
+                if left + unsettled == 0 && place.may_be_plain && !self.nothing_else(engine, target) =>
+            {
                 self.report.certified_by_propagation += 1;
                 return;
             }
@@ -472,9 +474,8 @@ impl<'a> Audit<'a> {
             .collect();
         // It would guess that nobody raised its threshold, unless the figures say otherwise.
         let sight = self.coordinator(Small::UnderCollections).sight(&[], self.input.budget);
-        let guess = sight.ok().filter(|sight| {
-            Engine::new(&sight.view, self.input.budget, self.input.abort).is_ok()
-        });
+        let guess =
+            sight.ok().filter(|sight| Engine::new(&sight.view, self.input.budget, self.input.abort).is_ok());
         let sight = guess.or_else(|| self.coordinator(Small::UnderOwn).sight(&[], self.input.budget).ok());
         let Some(mut sight) = sight else {
             self.report.coordinator_unsettled = small.len();

@@ -140,13 +140,7 @@ impl Finer {
     }
 
     /// Pairs givers with receivers, or with nobody, one after the other.
-    fn pair(
-        &self,
-        gives: &[u32],
-        takes: &[u32],
-        reach: i64,
-        spent: &mut BTreeMap<CellIndex, i64>,
-    ) -> bool {
+    fn pair(&self, gives: &[u32], takes: &[u32], reach: i64, spent: &mut BTreeMap<CellIndex, i64>) -> bool {
         let Some((give, rest)) = gives.split_first() else {
             return takes.iter().all(|take| self.spend((None, Some(*take)), reach, spent));
         };

@@ -240,7 +240,8 @@ impl Verifier<'_> {
             }
             rows.push(row(terms, 0, Some(0)));
             // Only records that are there for certain leave.
-            let leaving = numbered().filter(|(((from, _), _), _)| *from == Some(atom)).map(|(_, at)| (at, -1));
+            let leaving =
+                numbered().filter(|(((from, _), _), _)| *from == Some(atom)).map(|(_, at)| (at, -1));
             rows.push(row(leaving.collect(), -least(&everyone, &[atom]), None));
         }
         let losing: BTreeSet<CellIndex> =

@@ -100,13 +100,12 @@ fn add(case: &mut Case, unit: &str, year: i16, kind: &str, count: u64, n: &mut u
     }
 }
 
-const FORFRAGAN: &str = "T02 aktualiseringstyp=forfragan 2024";
-const YTTRANDE: &str = "T02 aktualiseringstyp=yttrande 2024";
+const FORFRAGAN: &str = "T03 aktualiseringstyp=forfragan 2024";
+const YTTRANDE: &str = "T03 aktualiseringstyp=yttrande 2024";
 
 /// T01 − T09 − T12 of Nordanstig: printed by no table.
 fn rest(year: i16) -> String {
-    let typed = |kind: &str| format!("T02 aktualiseringstyp={kind} {year}");
-    format!("T01 {year} utom {}, {} 2132", typed("ansokan"), typed("anmalan"))
+    format!("T01 {year} utom T09 {year}, T12 {year} 2132")
 }
 
 #[test]
@@ -149,8 +148,8 @@ fn rectangle(case: &mut Case, small: (&str, &str), other: (&str, &str)) -> Witne
 
 /// The rest T01 − T09 − T12 of a year against ansökningar, with another kommun.
 fn rest_rectangle(case: &mut Case, year: i16, other: &str) -> Witness {
-    let (whole, part) = (format!("T01 {year}"), format!("T02 aktualiseringstyp=ansokan {year}"));
-    let anmalan = format!("T02 aktualiseringstyp=anmalan {year}");
+    let (whole, part) = (format!("T01 {year}"), format!("T09 {year}"));
+    let anmalan = format!("T12 {year}");
     let set = |label: &str| case.system.cells[case.cell(label)].unit_atoms.clone().unwrap();
     let used: Vec<u32> = [set(&part), set(&anmalan)].concat();
     let rest = *set(&whole).iter().find(|atom| !used.contains(atom)).unwrap();

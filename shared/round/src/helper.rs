@@ -179,8 +179,7 @@ impl Helper {
         match fact {
             Fact::Holds { document, verify_key, keys, certificates } => {
                 let (accepted, rejected) = (BTreeMap::new(), BTreeMap::new());
-                let held =
-                    Held { document: *document, verify_key, keys, certificates, accepted, rejected };
+                let held = Held { document: *document, verify_key, keys, certificates, accepted, rejected };
                 self.rounds.insert(held.document.round, held);
             }
             Fact::Accepted { round, unit, content, readable_key, tags, answer } => {
@@ -300,7 +299,8 @@ impl Helper {
         let held = self.rounds.get(&round).ok_or(Refusal::Phase("without this pattern"))?;
         let place = held.document.place(unit).ok_or(Refusal::NotInRoster)?;
         let holder = held.certificates.get(place).and_then(|certificate| chain.certified(certificate));
-        let is_it = holder.is_some_and(|holder| holder.fingerprint == held.document.roster[place].certificate);
+        let is_it =
+            holder.is_some_and(|holder| holder.fingerprint == held.document.roster[place].certificate);
         if is_it { Ok(()) } else { Err(Refusal::Signature("a node's certificate")) }
     }
 
@@ -308,7 +308,11 @@ impl Helper {
     pub fn rejection(&self, handed: &HandedReport) -> Vec<Fact> {
         let (round, unit) = (handed.round, handed.unit.clone());
         let known = self.rounds.get(&round).is_none_or(|held| held.rejected.contains_key(&unit));
-        if known { Vec::new() } else { vec![Fact::Rejected { round, unit, content: handed.part.content_hash().0 }] }
+        if known {
+            Vec::new()
+        } else {
+            vec![Fact::Rejected { round, unit, content: handed.part.content_hash().0 }]
+        }
     }
 
     /// Verifies a report.

@@ -11,8 +11,8 @@
 pub mod blind;
 pub mod check;
 pub mod key;
-pub mod opened;
 pub mod known;
+pub mod opened;
 pub mod request;
 pub mod table;
 pub mod totals;

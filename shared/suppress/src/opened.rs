@@ -87,7 +87,8 @@ fn over_units(system: &System, open: &BTreeSet<CellIndex>) -> Vec<Combination> {
         cells.insert(cell, 1);
         let mut unit_atoms = Sparse::new();
         for (unit_atom, list) in &first {
-            let sum = cells.iter().fold(0, |sum, (cell, factor)| (sum + mul(*factor, holds(list, *cell))) % P);
+            let sum =
+                cells.iter().fold(0, |sum, (cell, factor)| (sum + mul(*factor, holds(list, *cell))) % P);
             if sum != 0 {
                 unit_atoms.insert(*unit_atom, sum);
             }

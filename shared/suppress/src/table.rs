@@ -20,6 +20,7 @@ mod board;
 mod construct;
 mod improve;
 mod linear;
+mod pool;
 pub mod proof;
 mod search;
 mod shape;

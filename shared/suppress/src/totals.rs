@@ -193,7 +193,8 @@ pub(crate) fn close_thin_combinations(
     let zeros: Vec<BTreeSet<u32>> = grid.units().map(|unit| zeros_of(grid, unit)).collect();
     for zeros in [&[], zeros.as_slice()] {
         while let Some(thin) = thin_combination(grid.system, &grid.units, withheld, zeros, &totals.open) {
-            let Some(least) = thin.into_iter().min_by_key(|cell| (grid.system.cells[*cell].atoms.len(), *cell))
+            let Some(least) =
+                thin.into_iter().min_by_key(|cell| (grid.system.cells[*cell].atoms.len(), *cell))
             else {
                 break;
             };

@@ -21,7 +21,8 @@ fn main() -> anyhow::Result<()> {
             Ok(released) => {
                 let figures = released.release.figures();
                 let hidden = |mark: &&Mark| **mark == Mark::Withheld;
-                let units: usize = figures.per_unit.iter().map(|marks| marks.values().filter(hidden).count()).sum();
+                let units: usize =
+                    figures.per_unit.iter().map(|marks| marks.values().filter(hidden).count()).sum();
                 let all: usize = figures.per_unit.iter().map(|marks| marks.len()).sum();
                 let totals = figures.totals.values().filter(hidden).count();
                 println!(
@@ -33,7 +34,11 @@ fn main() -> anyhow::Result<()> {
             Err(error) => {
                 failed += 1;
                 let text = error.to_string();
-                println!("{seed}: {} units, {seconds:.1} s, NONE: {}", made.counts.len(), &text[..text.len().min(600)]);
+                println!(
+                    "{seed}: {} units, {seconds:.1} s, NONE: {}",
+                    made.counts.len(),
+                    &text[..text.len().min(600)]
+                );
             }
         }
     }

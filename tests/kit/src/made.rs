@@ -17,7 +17,8 @@ use tables::system::{CellIndex, Counts, System};
 use tables::unit::Unit;
 
 /// The collection behind the report's fourteen tables.
-pub(crate) const COLLECTION: &str = include_str!("../../../shared/tables/collections/aktualiseringar-vuxna-2024.toml");
+pub(crate) const COLLECTION: &str =
+    include_str!("../../../shared/tables/collections/aktualiseringar-vuxna-2024.toml");
 
 /// The county's true counts over the collection's cells.
 pub struct Made {

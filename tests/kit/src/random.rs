@@ -16,9 +16,8 @@ use tables::unit::Unit;
 use crate::made::{COLLECTION, Made};
 
 /// The kommuner a county is drawn from; the stadsdelar are one kommun.
-const POOL: [&str; 12] = [
-    "2101", "2104", "2121", "2132", "2161", "2180-01", "2180-02", "2180-03", "2181", "2182", "2183", "2184",
-];
+const POOL: [&str; 12] =
+    ["2101", "2104", "2121", "2132", "2161", "2180-01", "2180-02", "2180-03", "2181", "2182", "2183", "2184"];
 
 /// Most records of a kommun over five years: the least to the largest county.
 const SIZES: [u64; 5] = [250, 500, 1_000, 3_000, 8_000];

@@ -57,7 +57,10 @@ pub fn released(made: &Made, key: &PatternKey) -> anyhow::Result<Released> {
     let Material { pattern, totals: known_totals, .. } = material;
     let plain = |cell: &CellIndex| {
         let hidden = release.figures().totals.get(cell) == Some(&Mark::Withheld);
-        hidden && known_totals.get(cell).is_some_and(|total| *total >= u64::from(made.collection.min_count.get()))
+        hidden
+            && known_totals
+                .get(cell)
+                .is_some_and(|total| *total >= u64::from(made.collection.min_count.get()))
     };
     let secondary = (0..made.system.cells.len()).filter(plain).collect();
     let source = Source {

@@ -5,10 +5,20 @@
 
 use super::board::Board;
 use super::construct::prune;
+use super::pool::{Pool, Share};
 use super::search::{Limits, mix};
 use super::target::{INSIDER, SLOTS};
 use super::{Effort, Mark};
 
+/// Turns of choosing from a pool and pruning, and candidates looked at in each.
+const FAST_TURNS: usize = 12;
+/// Linear models after which no further turn is taken.
+const FAST_MODELS: u64 = 130;
+/// Corner checks before which it is not ended for that.
+const FAST_WORK: u64 = 10_000_000;
+const FAST_SHARE: Share = Share { sets: 300, models: 60 };
+const HIGH_TURNS: usize = 30;
+const HIGH_SHARE: Share = Share { sets: 2_000, models: 300 };
 /// Corner checks of the short search.
 const FAST: u64 = 15_000_000;
 /// Corner checks of the long search.
@@ -19,15 +29,17 @@ const MOST_SECONDARY: usize = 500;
 const REPAIR: u64 = 5_000;
 
 /// Random numbers from a counter.
-struct Dice(u64);
+pub struct Dice(u64);
 
 impl Dice {
-    fn roll(&mut self) -> u64 {
+    /// The next.
+    pub fn roll(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         mix(self.0)
     }
 
-    fn below(&mut self, bound: usize) -> usize {
+    /// The next under a bound.
+    pub fn below(&mut self, bound: usize) -> usize {
         (self.roll() % bound.max(1) as u64) as usize
     }
 }
@@ -38,11 +50,16 @@ pub fn improve(board: &mut Board, effort: Effort) {
         Effort::Fast => FAST,
         Effort::High => HIGH,
     };
+    let mut dice = Dice(1);
+    if let Some(mut pool) = Pool::new(board) {
+        choose(board, &mut pool, effort, &mut dice);
+        return;
+    }
     prune(board, board.chain());
     board.journal.clear();
     // An attempt looks at every secondary cell; with too many it costs more than it gains.
     let few = board.secondary.len() <= MOST_SECONDARY;
-    let (start, mut dice) = (board.work, Dice(1));
+    let start = board.work;
     while few && !board.secondary.is_empty() && board.work - start < budget {
         let before = board.objective;
         board.round = dice.roll();
@@ -52,6 +69,32 @@ pub fn improve(board: &mut Board, effort: Effort) {
         board.journal.clear();
         // Attempts that cost next to nothing must not go on for ever.
         board.work += 100;
+    }
+}
+
+/// Chooses from a pool and prunes, in turns, until the turns or the linear models are spent.
+fn choose(board: &mut Board, pool: &mut Pool, effort: Effort, dice: &mut Dice) {
+    let (turns, models, share) = match effort {
+        Effort::Fast => (FAST_TURNS, FAST_MODELS, FAST_SHARE),
+        Effort::High => (HIGH_TURNS, u64::MAX, HIGH_SHARE),
+    };
+    let insider = board.targets.iter().any(|target| target.insider);
+    let start = board.work;
+    for turn in 0..turns {
+        let marks = board.marks.clone();
+        if insider && turn == 0 {
+            pool.search_in_two(board, share, dice);
+        } else {
+            pool.search(board, share, dice);
+        }
+        pool.write(board, &marks);
+        prune(board, board.chain());
+        board.journal.clear();
+        pool.read(board);
+        // Models of a tiny table are cheap: then there may be more.
+        if pool.models() >= models && board.work - start >= FAST_WORK {
+            break;
+        }
     }
 }
 

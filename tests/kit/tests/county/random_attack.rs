@@ -45,9 +45,8 @@ fn values_left(
     let Ok(mut engine) = Engine::new(&sight.view, Budget::default(), &|| false) else {
         panic!("the publication contradicts itself");
     };
-    let mut left = |target| {
-        range.clone().filter(|value| engine.attainable(target, *value).0 == Reach::Yes).count()
-    };
+    let mut left =
+        |target| range.clone().filter(|value| engine.attainable(target, *value).0 == Reach::Yes).count();
     asked.into_iter().map(&mut left).collect()
 }
 
