@@ -42,6 +42,9 @@ pub struct ProtectArguments {
     /// Hur länge det söks efter färre undertryckta celler
     #[arg(long, value_enum, default_value = "fast")]
     pub effort: EffortArgument,
+    /// Avbryt efter så många sekunder, utan att skriva något (slutkod 3)
+    #[arg(long, value_name = "SEKUNDER", value_parser = clap::value_parser!(u64).range(1..))]
+    pub time_limit: Option<u64>,
     /// Rapport i JSON: antal celler, inga värden
     #[arg(long, value_name = "REPORT.json")]
     pub report: Option<PathBuf>,

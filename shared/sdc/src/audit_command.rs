@@ -11,6 +11,7 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Instant;
 
 use audit::Budget;
 use audit::published::attack::{Attack, Verdict, attack};
@@ -18,6 +19,8 @@ use audit::published::strict::StrictOptions;
 use audit::published::{
     MAX_BYTES, MAX_FILES, MarkMeaning, Marks, Publication, PublishedError, read, report, strict,
 };
+
+use crate::watch::{Watch, write_whole};
 
 /// The relations of a folder.
 const RELATIONS: &str = "relations.csv";
@@ -46,6 +49,9 @@ pub struct AuditArguments {
     /// Arbetsgräns: frågor om vad celler kan vara. Det som inte hinns med är inte avgjort
     #[arg(long, default_value_t = 200_000, value_name = "ANTAL")]
     pub questions: u64,
+    /// Tidsgräns: det som inte hinns med är inte avgjort (slutkod 3)
+    #[arg(long, value_name = "SEKUNDER", value_parser = clap::value_parser!(u64).range(1..))]
+    pub time_limit: Option<u64>,
 }
 
 /// Why there is no audit.
@@ -109,7 +115,12 @@ fn audited(arguments: &AuditArguments) -> Result<Verdict, AuditFault> {
         None => (from_strict(&arguments.strict, &arguments.non_additive)?, Some(arguments.min_count)),
     };
     let budget = Budget { questions: arguments.questions, ..Budget::default() };
-    let found = attack(&publication, budget, &|| false);
+    let watch = Watch::start(None);
+    watch.phase("granskar");
+    let started = Instant::now();
+    let over = || arguments.time_limit.is_some_and(|limit| started.elapsed().as_secs() >= limit);
+    let found = attack(&publication, budget, &over);
+    watch.end();
     write(&publication, &found, min_count, arguments.out.as_deref())?;
     Ok(found.verdict())
 }
@@ -124,7 +135,7 @@ fn write(
     let summary = report::summary(publication, found, min_count);
     match out {
         Some(path) => {
-            std::fs::write(path, list)?;
+            write_whole(path, list.as_bytes())?;
             std::io::stdout().write_all(summary.as_bytes())?;
         }
         None => {

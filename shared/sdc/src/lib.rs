@@ -1,8 +1,8 @@
 //! The command `sdc`: disclosure control for tables that stand alone.
 //!
 //! `sdc protect IN.csv` reads a table's finest cells, withholds what must be withheld ([`suppress::table`]) and
-//! writes the table with all of its margins as a strict file. Ends with 0 done, 1 unsafe, 2 usage, 4 bad input,
-//! 5 our fault.
+//! writes the table with all of its margins as a strict file. Ends with 0 done, 1 unsafe, 2 usage, 3 out of time, 4 bad
+//! input, 5 our fault.
 //!
 //! Knows no coordinator and no network. Errors name file, row and column, never what stands in a cell.
 //! Invariant: nothing is written that [`suppress::table::proof`] does not accept (SAFE-1, SAFE-2).
@@ -12,13 +12,14 @@ pub mod audit_command;
 mod input;
 mod output;
 mod protect;
+mod watch;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 pub use arguments::{Arguments, Command, EffortArgument, ProtectArguments};
 pub use input::{InputError, Table, read};
-pub use output::{report, write};
+pub use output::{loss, report, write};
 pub use protect::{Fault, protect};
 
 /// Runs the command line and says how it ended.
@@ -36,7 +37,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Protect(arguments) => arguments,
         Command::Audit(arguments) => return audit_command::run(&arguments),
     };
-    match protect(&arguments) {
+    let watch = watch::Watch::start(arguments.time_limit);
+    match protect::protect_watched(&arguments, watch) {
         Ok(line) => {
             println!("{line}");
             ExitCode::SUCCESS

@@ -34,8 +34,31 @@ pub fn write(table: &Table, protected: &Protected) -> String {
     text
 }
 
-/// The report.
-pub fn report(options: &Options, protected: &Protected) -> Value {
+/// Per margin level, the finest first: cells, cells withheld, and the share of all counts of the level that readers no
+/// longer see.
+pub fn loss(protected: &Protected) -> Vec<(usize, usize, f64)> {
+    let shape = &protected.shape;
+    let mut levels = vec![(0, 0, 0i64, 0i64); shape.dimensions() + 1];
+    for cell in 0..shape.len() {
+        let (level, at) = (&mut levels[shape.totals(cell)], cell as usize);
+        let (count, hidden) = (i64::from(protected.values[at]), protected.marks[at].withheld());
+        level.0 += 1;
+        level.1 += usize::from(hidden);
+        level.2 += count;
+        level.3 += if hidden { count } else { 0 };
+    }
+    // Counts are far under 2^53.
+    let share = |all: i64, hidden: i64| if all == 0 { 0.0 } else { hidden as f64 / all as f64 };
+    levels.into_iter().map(|(cells, withheld, all, hidden)| (cells, withheld, share(all, hidden))).collect()
+}
+
+/// The report; `seconds` of protecting and of checking the proof.
+pub fn report(options: &Options, protected: &Protected, seconds: (f64, f64)) -> Value {
+    let level = |(totals, (cells, withheld, share)): (usize, (usize, usize, f64))| {
+        // Rounded: a share of a level with one withheld cell must not tell that cell.
+        json!({ "totals": totals, "cells": cells, "withheld": withheld, "share_of_counts": (share * 100.0).round() / 100.0 })
+    };
+    let levels: Vec<Value> = loss(protected).into_iter().enumerate().map(level).collect();
     let summary = &protected.summary;
     json!({
         "min_count": options.min_count.get(),
@@ -51,5 +74,8 @@ pub fn report(options: &Options, protected: &Protected) -> Value {
         "unattainable": summary.unattainable,
         "sole_contributor": summary.sole,
         "work": summary.work,
+        "levels": levels,
+        "seconds": seconds.0,
+        "seconds_proof": seconds.1,
     })
 }

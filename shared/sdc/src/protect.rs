@@ -1,6 +1,7 @@
 //! `sdc protect`: read, protect, prove, write.
 
 use std::path::Path;
+use std::time::Instant;
 
 use suppress::table;
 use suppress::table::proof::{self, Unproven};
@@ -8,6 +9,7 @@ use suppress::table::proof::{self, Unproven};
 use crate::arguments::ProtectArguments;
 use crate::input::{self, InputError};
 use crate::output;
+use crate::watch::{Watch, write_whole};
 
 /// Why there is no protected table.
 #[derive(Debug, thiserror::Error)]
@@ -59,14 +61,28 @@ impl Fault {
 /// # Errors
 /// [`Fault`]; then no output file was written.
 pub fn protect(arguments: &ProtectArguments) -> Result<String, Fault> {
+    protect_watched(arguments, Watch::start(arguments.time_limit))
+}
+
+/// The same under a watch that has begun.
+///
+/// # Errors
+/// As [`protect`].
+pub fn protect_watched(arguments: &ProtectArguments, watch: Watch) -> Result<String, Fault> {
+    let started = Instant::now();
     let options = arguments.options()?;
     let file = arguments.input.display().to_string();
     let bytes = std::fs::read(&arguments.input).map_err(|error| Fault::Read { file: file.clone(), error })?;
     let table = input::read(&file, &bytes)?;
+    watch.phase("skyddar");
     let protected = table::protect(table.shape.clone(), &table.finest, &options)?;
+    let protected_in = started.elapsed();
+    watch.phase("kontrollerar");
     proof::check(&protected, &options)?;
+    watch.end();
+    let seconds = (protected_in.as_secs_f64(), (started.elapsed() - protected_in).as_secs_f64());
     if let Some(path) = &arguments.report {
-        put(path, &format!("{:#}\n", output::report(&options, &protected)))?;
+        put(path, &format!("{:#}\n", output::report(&options, &protected, seconds)))?;
     }
     put(&arguments.out, &output::write(&table, &protected))?;
     let summary = &protected.summary;
@@ -80,5 +96,6 @@ pub fn protect(arguments: &ProtectArguments) -> Result<String, Fault> {
 }
 
 fn put(path: &Path, text: &str) -> Result<(), Fault> {
-    std::fs::write(path, text).map_err(|error| Fault::Write { file: path.display().to_string(), error })
+    write_whole(path, text.as_bytes())
+        .map_err(|error| Fault::Write { file: path.display().to_string(), error })
 }

@@ -34,7 +34,7 @@ fn the_reference_tables_withhold_no_more_than_measured() {
     }
 }
 
-const BOUND: (usize, usize) = (49, 62);
+const BOUND: (usize, usize) = (46, 62);
 const BOUND_2D: (usize, usize) = (4, 6);
 
 #[test]
@@ -112,6 +112,7 @@ fn arguments(folder: &Path, input: &str) -> ProtectArguments {
         insider: true,
         effort: sdc::EffortArgument::Fast,
         report: Some(folder.join("report.json")),
+        time_limit: None,
     }
 }
 
