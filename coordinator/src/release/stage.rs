@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use audit::sensitive::Place;
 use audit::{Budget, CertifyInput, Findings, Release};
 use suppress::known::{Weights, protect_totals};
+use suppress::totals::readable_sum;
 use tables::count::{FineStatus, MinCount};
 use tables::figures::{Figures, Mark, Pattern};
 use tables::system::{CellIndex, System};
@@ -17,6 +18,8 @@ use super::ReleaseError;
 
 /// How often totals are withheld after a failed audit before the round fails.
 const ATTEMPTS: usize = 8;
+/// After so many, not one total a finding but every one that takes part in it.
+const ONE_BY_ONE: usize = 3;
 
 /// What a release is made from.
 pub struct Material {
@@ -55,7 +58,7 @@ pub fn certify(system: &System, min_count: MinCount, material: &Material) -> Res
     let figures = figures(system, material);
     let (mut low, mut more) = (BTreeSet::new(), BTreeSet::new());
     let mut last = String::new();
-    for _ in 0..ATTEMPTS {
+    for attempt in 0..ATTEMPTS {
         let statuses = &material.statuses;
         let weights = Weights::default();
         let mut marked = protect_totals(system, &figures, statuses, min_count, weights, &low)?.figures;
@@ -77,7 +80,10 @@ pub fn certify(system: &System, min_count: MinCount, material: &Material) -> Res
             Ok(release) => return Ok(release),
             Err(findings) => findings,
         };
-        let (lines, cells) = (lines_to_withhold(&findings), totals_to_withhold(system, &marked, &findings));
+        let (lines, cells) = (
+            lines_to_withhold(&findings),
+            totals_to_withhold(system, &marked, &findings, attempt >= ONE_BY_ONE),
+        );
         last = sentence(&findings);
         tracing::warn!(%findings, lines = lines.len(), totals = cells.len(), "the audit asks for more withheld");
         let before = low.len() + more.len();
@@ -99,17 +105,34 @@ fn lines_to_withhold(findings: &Findings) -> BTreeSet<u32> {
     findings.list().iter().flat_map(atoms).collect()
 }
 
-/// For each finding the shown total that takes part and holds least.
-fn totals_to_withhold(system: &System, figures: &Figures, findings: &Findings) -> BTreeSet<CellIndex> {
+/// For each finding the shown total that takes part and holds least, or all that take part. Sums of readable figures are
+/// none: anyone can add them up.
+fn totals_to_withhold(
+    system: &System,
+    figures: &Figures,
+    findings: &Findings,
+    all: bool,
+) -> BTreeSet<CellIndex> {
+    let withheld: Vec<BTreeSet<CellIndex>> = figures
+        .per_unit
+        .iter()
+        .map(|marks| {
+            marks.iter().filter(|(_, mark)| **mark == Mark::Withheld).map(|(cell, _)| *cell).collect()
+        })
+        .collect();
     let shown = |cell: &CellIndex| {
         let value = figures.totals.get(cell).and_then(|mark| mark.shown()).filter(|value| *value > 0)?;
-        system.cells[*cell].is_count.then_some((value, *cell))
+        let free = system.cells[*cell].is_count && readable_sum(system, &withheld, *cell).is_none();
+        free.then_some((value, *cell))
     };
-    let least = |finding: &audit::Finding| {
+    let of = |finding: &audit::Finding| -> Vec<CellIndex> {
         let totals = finding.withhold.iter().filter(|candidate| candidate.unit.is_none());
-        totals.filter_map(|candidate| shown(&candidate.cell)).min().map(|(_, cell)| cell)
+        let mut totals: Vec<_> = totals.filter_map(|candidate| shown(&candidate.cell)).collect();
+        totals.sort_unstable();
+        totals.truncate(if all { totals.len() } else { 1 });
+        totals.into_iter().map(|(_, cell)| cell).collect()
     };
-    findings.list().iter().filter_map(least).collect()
+    findings.list().iter().flat_map(of).collect()
 }
 
 fn sentence(findings: &Findings) -> String {

@@ -5,8 +5,8 @@
 //! when they were opened or are shown; a total that is not known counts as small unless its nonzero parts alone
 //! reach the threshold.
 //!
-//! The *floor* of a place is the number of nonzero parts it is known to have: values below it nobody can protect
-//! (SAFE-1). Does not say whether a place is safe.
+//! The *floor* of a place is the number of nonzero parts it is known to have, and the published bortfall in it: values
+//! below it nobody can protect (SAFE-1). Does not say whether a place is safe.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -68,6 +68,7 @@ pub fn of_units(system: &System, statuses: &[Vec<FineStatus>], min_count: MinCou
 }
 
 /// What is known of a total.
+#[derive(Clone)]
 struct Total {
     set: Bits,
     value: Option<u64>,
@@ -120,13 +121,21 @@ pub fn of_totals(
 ) -> Vec<Sensitive> {
     let threshold = u64::from(min_count.get());
     let totals = printed_totals(system, figures, known, statuses, min_count);
+    // Bortfall is published and no small cell (ADR 5): what it holds, a set around it holds for all to see.
+    let shown_bortfall = |cell: CellIndex| {
+        let value = figures.totals.get(&cell)?.shown()?;
+        let set = Bits::new(system.atoms, &system.cells[cell].atoms);
+        Some(Total { set, value: Some(value), parts: value, least: value })
+    };
+    let bortfall = (0..system.cells.len()).filter(|cell| !system.cells[*cell].is_count);
+    let pieces: Vec<Total> = totals.iter().cloned().chain(bortfall.filter_map(shown_bortfall)).collect();
     let mut found = Vec::new();
     let mut consider = |atoms: &[u32], set: &Bits, value: Option<u64>| {
         if value.is_some_and(|value| value == 0 || value >= threshold) {
             return;
         }
-        let surely_plain = value.is_none() && packed(set, &totals, |total| total.least) >= threshold;
-        let floor = packed(set, &totals, |total| total.parts).max(1);
+        let surely_plain = value.is_none() && packed(set, &pieces, |total| total.least) >= threshold;
+        let floor = packed(set, &pieces, |total| total.parts).max(1);
         if !surely_plain && floor < threshold && !set.is_empty() {
             let place = Place::Total { atoms: atoms.to_vec() };
             found.push(Sensitive { place, floor, small: vec![], may_be_plain: value.is_none() });

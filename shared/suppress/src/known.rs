@@ -168,7 +168,8 @@ impl Work<'_> {
         values
     }
 
-    /// The number of nonzero parts that a set has in any one table: below it no value is attainable.
+    /// The number of nonzero parts that a set has in any one table, with the bortfall of that table, which is published:
+    /// below it no value is attainable.
     fn floor(&self, atoms: &[u32]) -> u64 {
         let inside = |cell: CellIndex| {
             let part = &self.system.cells[cell].atoms;
@@ -183,9 +184,11 @@ impl Work<'_> {
                 parts.into_iter().filter(|cell| inside(*cell) && nonzero(*cell)).collect();
             // Periods of one table may overlap; then only those of equal size are counted as parts.
             let mut seen = BTreeSet::new();
-            let disjoint =
+            let mut disjoint =
                 |cell: &&CellIndex| self.system.cells[**cell].atoms.iter().all(|atom| seen.insert(*atom));
-            parts.iter().filter(disjoint).count() as u64
+            let nonzero = parts.iter().filter(&mut disjoint).count() as u64;
+            let bortfall = rows.bortfall.iter().filter(|cell| inside(**cell)).filter(&mut disjoint);
+            nonzero + bortfall.filter_map(|cell| self.figures.totals.get(cell)?.shown()).sum::<u64>()
         };
         self.system.tables.iter().map(parts).max().unwrap_or(0).max(1)
     }
