@@ -13,7 +13,7 @@ use super::{Effort, Mark};
 /// Turns of choosing from a pool and pruning, and candidates looked at in each.
 const FAST_TURNS: usize = 12;
 /// Linear models after which no further turn is taken.
-const FAST_MODELS: u64 = 130;
+const FAST_MODELS: u64 = 90;
 /// Corner checks before which it is not ended for that.
 const FAST_WORK: u64 = 10_000_000;
 const FAST_SHARE: Share = Share { sets: 300, models: 60 };
