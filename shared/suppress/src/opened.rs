@@ -3,7 +3,7 @@
 //! Each opened sum hides three kommuner; their difference may hide one. A combination of opened sums is a function of
 //! the units' counts; of a kommun it tells nothing new exactly when it follows there from the kommun's readable cells. So
 //! the question is linear: is there a combination that is new for one or two kommuner only? It is answered exactly, over
-//! the rationals modulo the prime of [`crate::span`].
+//! the rationals modulo the prime 2^61 − 1.
 //!
 //! Knows no value. Zeros are as readable as other figures; who cannot see them passes none, and then a kommun counts as
 //! hidden although its zero tells.
