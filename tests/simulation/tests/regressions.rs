@@ -2,9 +2,18 @@
 
 #![allow(clippy::unwrap_used)] // a test that fails here should
 
+use std::sync::Arc;
+
+use coordinator::helper::desk::Desk;
+use daemon::store::MemoryDisk;
+use round::document::CollectionRef;
+use round::refusal::Refusal;
+use simulation::federation::{COLLECTION, COUNTY};
 use simulation::message::PartyId;
 use simulation::plan::{Fault, HOUR};
+use simulation::world::World;
 use simulation::{Federation, Plan, play};
+use tables::collection::Collection;
 
 /// Found by `any_one_reply_may_be_lost`. The region had taken the last answer and chosen the final pattern; its
 /// acknowledgement was lost, and the node sent its answer, refused from then on, until the round went on without it.
@@ -71,4 +80,31 @@ fn a_collection_the_helper_could_not_store_is_not_known_when_it_is_put_again() {
     let federation = Federation::new(1).unwrap();
     let outcome = play(&federation, &Plan::random(&federation, 2056)).unwrap();
     assert!(outcome.figures.is_some());
+}
+
+/// ADR 10: an adversary's reading of the running system: the same records under another collection, with a variable more
+/// and a kommun less, gave small cells back by subtraction. The helper opens a county's records of a day once, also after a
+/// restart and whatever the collection is called.
+#[test]
+fn a_second_collection_over_the_days_of_an_opened_one_is_not_opened() {
+    let federation = Federation::new(3).unwrap();
+    let mut world = World::new(federation.clone(), Plan::only(1, Vec::new()));
+    world.run();
+    let disk = MemoryDisk::from_image(world.helper.disk().image());
+    let (keys, codebook) = (federation.helper_keys.clone(), federation.codebook.clone());
+    let desk = Desk::open(Arc::new(disk.open()), keys, codebook).unwrap();
+    let ask = |text: &str| {
+        desk.put_collection(text, COUNTY).unwrap();
+        let collection = Collection::from_toml(text, &federation.codebook).unwrap();
+        let (reference, units) = (CollectionRef::of(&collection), collection.units.clone());
+        desk.close(&reference, COUNTY, 1, &[0; 32], &units).map(|_| ()).unwrap_err().to_string()
+    };
+    let ledger = Refusal::Ledger.to_string();
+    assert_eq!(ask(&COLLECTION.replace("simulering-2024", "annan-2024")), ledger);
+    assert_eq!(ask(&COLLECTION.replace("version = 1", "version = 2")), ledger);
+    let other_years = COLLECTION
+        .replace("simulering-2024", "aldre-2021")
+        .replace("2023", "2021")
+        .replace("2024\"", "2022\"");
+    assert_ne!(ask(&other_years), ledger, "other days: refused for want of a pattern only");
 }
