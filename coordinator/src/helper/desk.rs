@@ -71,6 +71,8 @@ pub struct Desk {
     cases: Mutex<BTreeMap<CollectionRef, Case>>,
     ledger: Mutex<Ledger>,
     ledger_log: FactLog<LedgerEntry>,
+    /// A stored collection could not be read: what it opened is not known.
+    unreadable: bool,
 }
 
 impl Desk {
@@ -82,19 +84,23 @@ impl Desk {
         let (ledger_log, entries) = FactLog::<LedgerEntry>::open(store.clone(), "helper/ledger")?;
         let mut ledger = Ledger::default();
         entries.into_iter().for_each(|entry| ledger.enter(entry.definition, entry.line));
-        let desk = Self {
+        let mut desk = Self {
             store: store.clone(),
             keys,
             codebook,
             cases: Mutex::default(),
             ledger: Mutex::new(ledger),
             ledger_log,
+            unreadable: false,
         };
         for (_, bytes) in store.scan("helper/collection/").map_err(FactError::from)? {
             let text = String::from_utf8(bytes).map_err(|_| DeskError::Collection("not UTF-8".into()))?;
             match desk.case_of(&text) {
                 Ok((reference, case)) => desk.take_in(reference, case),
-                Err(error) => tracing::error!(%error, "a stored collection cannot be used; the others go on"),
+                Err(error) => {
+                    tracing::error!(%error, "a stored collection cannot be used; nothing is opened until it can");
+                    desk.unreadable = true;
+                }
             }
         }
         Ok(desk)
@@ -151,11 +157,7 @@ impl Desk {
         work: impl FnOnce(&mut Case) -> Result<T, DeskError>,
     ) -> Result<T, DeskError> {
         let mut cases = self.cases.lock().unwrap_or_else(PoisonError::into_inner);
-        let case = cases.get_mut(reference).ok_or(Refusal::OtherBinding("collection"))?;
-        if case.collection.county.to_string() != county {
-            return Err(Refusal::OtherBinding("county").into());
-        }
-        work(case)
+        with_case(&mut cases, reference, county, work)
     }
 
     /// Takes a pattern whose signature was verified.
@@ -202,22 +204,6 @@ impl Desk {
         })
     }
 
-    /// A county's records of a day are opened under one collection document ever: two publications over the same records can
-    /// be subtracted in more ways than a ledger of equal cells can see (ADR 10).
-    fn refuse_overlap(&self, reference: &CollectionRef, county: &str) -> Result<(), DeskError> {
-        let cases = self.cases.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(asked) = cases.get(reference) else {
-            return Ok(());
-        };
-        let taken = cases.iter().any(|(other, case)| {
-            other != reference
-                && case.collection.county.to_string() == county
-                && case.helper.is_closed()
-                && case.collection.overlaps(&asked.collection)
-        });
-        if taken { Err(Refusal::Ledger.into()) } else { Ok(()) }
-    }
-
     /// Closes a round: opens the pattern's list once, and gives the same again when asked again.
     ///
     /// # Errors
@@ -230,8 +216,17 @@ impl Desk {
         pattern: &[u8; 32],
         roster: &[Unit],
     ) -> Result<Opening, DeskError> {
-        self.refuse_overlap(reference, county)?;
-        self.with(reference, county, |case| {
+        if self.unreadable {
+            return Err(DeskError::Collection(
+                "a stored one cannot be read; until it can, nothing is opened".into(),
+            ));
+        }
+        // One lock for both: of two overlapping collections closed at once, the second sees the first.
+        let mut cases = self.cases.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_taken(&cases, reference, county) {
+            return Err(Refusal::Ledger.into());
+        }
+        with_case(&mut cases, reference, county, |case| {
             let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
             let Closing { facts, lines } = case.helper.close(round, pattern, roster, &ledger)?;
             // The ledger first: a line without its opening is harmless, an opening without its line is not.
@@ -250,6 +245,33 @@ impl Desk {
             Ok(opening)
         })
     }
+}
+
+type Cases = BTreeMap<CollectionRef, Case>;
+
+fn with_case<T>(
+    cases: &mut Cases,
+    reference: &CollectionRef,
+    county: &str,
+    work: impl FnOnce(&mut Case) -> Result<T, DeskError>,
+) -> Result<T, DeskError> {
+    let case = cases.get_mut(reference).ok_or(Refusal::OtherBinding("collection"))?;
+    if case.collection.county.to_string() != county {
+        return Err(Refusal::OtherBinding("county").into());
+    }
+    work(case)
+}
+
+/// A county's records of a day are opened under one collection document ever: two publications over the same records can be
+/// subtracted in more ways than a ledger of equal cells can see (ADR 10).
+fn is_taken(cases: &Cases, reference: &CollectionRef, county: &str) -> bool {
+    let Some(asked) = cases.get(reference) else { return false };
+    cases.iter().any(|(other, case)| {
+        other != reference
+            && case.collection.county.to_string() == county
+            && case.helper.is_closed()
+            && case.collection.overlaps(&asked.collection)
+    })
 }
 
 impl Case {

@@ -284,7 +284,10 @@ impl<'a> Adversary<'a> {
             let origin = Origin::Total { cell: *cell };
             match mark.shown() {
                 Some(value) => all.push((*cell, Some(value), origin)),
-                None if self.system.cells[*cell].is_count => all.push((*cell, None, origin)),
+                // A reader takes the mark for "at least 1"; who made it knows that a total nobody opened may be 0.
+                None if self.system.cells[*cell].is_count && self.statuses.is_none() => {
+                    all.push((*cell, None, origin));
+                }
                 None => {}
             }
         }

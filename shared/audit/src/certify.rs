@@ -193,12 +193,15 @@ impl<'a> Audit<'a> {
             let Place::Unit { unit, atoms } = &place.place else {
                 return false;
             };
-            place.small.iter().all(|atom| {
-                checked.get(&(*unit, *atom)).into_iter().flatten().any(|(witness, touched)| {
-                    Verifier::moves_alone(witness, *unit, atoms)
-                        && spared.is_none_or(|spared| !touched.contains(&spared))
+            // Witnesses keep each small atom at least 1: values under their number are another question.
+            let whole = spared.is_some() || place.floor >= place.small.len() as u64;
+            whole
+                && place.small.iter().all(|atom| {
+                    checked.get(&(*unit, *atom)).into_iter().flatten().any(|(witness, touched)| {
+                        Verifier::moves_alone(witness, *unit, atoms)
+                            && spared.is_none_or(|spared| !touched.contains(&spared))
+                    })
                 })
-            })
         };
         let (by_witness, rest): (Vec<Sensitive>, Vec<Sensitive>) =
             units.iter().cloned().partition(|place| proven(place, None));

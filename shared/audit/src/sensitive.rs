@@ -51,6 +51,12 @@ pub fn of_units(system: &System, statuses: &[Vec<FineStatus>], min_count: MinCou
     sets.extend(printed);
     let single: Vec<[u32; 1]> = (0..system.unit_atoms as u32).map(|atom| [atom]).collect();
     sets.extend(single.iter().map(|atom| atom.as_slice()));
+    // Atoms whose own figure is printed: a reader sees that they are not zero.
+    let printed_alone = |atom: &&u32| {
+        system
+            .per_unit()
+            .any(|cell| system.cells[cell].unit_atoms.as_deref() == Some(std::slice::from_ref(*atom)))
+    };
     let mut found = Vec::new();
     for (unit, statuses) in statuses.iter().enumerate() {
         for set in &sets {
@@ -61,7 +67,8 @@ pub fn of_units(system: &System, statuses: &[Vec<FineStatus>], min_count: MinCou
                 continue;
             }
             let place = Place::Unit { unit, atoms: set.to_vec() };
-            found.push(Sensitive { place, floor: small.len() as u64, small, may_be_plain: false });
+            let seen = small.iter().filter(printed_alone).count() as u64;
+            found.push(Sensitive { place, floor: seen.max(1), small, may_be_plain: false });
         }
     }
     found
@@ -144,7 +151,7 @@ pub fn of_totals(
     for (total, cell) in totals.iter().zip(counted(system)) {
         consider(&system.cells[cell].atoms, &total.set, total.value);
     }
-    let mut evaluated = Evaluated::new(system, &totals);
+    let mut evaluated = Evaluated::new(system, figures, &totals);
     for (atoms, set, value) in evaluated.all(system) {
         consider(atoms, &set, value);
     }
@@ -173,7 +180,9 @@ fn printed_totals(
         let nonzero = units.as_ref().map(|units| units.iter().filter(|least| **least > 0).count() as u64);
         let zero = (nonzero == Some(0)).then_some(0);
         let value = shown.or_else(|| known.get(&cell).copied()).or(zero);
-        let parts = nonzero.unwrap_or(0).max(value.unwrap_or(0).min(1));
+        // Only where units are printed does a reader see which of them are not zero.
+        let seen = nonzero.filter(|_| of.per_unit).unwrap_or(0);
+        let parts = seen.max(value.unwrap_or(0).min(1));
         let least = value.unwrap_or_else(|| units.map_or(0, |units| units.iter().sum()));
         Total { set: Bits::new(system.atoms, &of.atoms), value, parts, least }
     };
@@ -198,22 +207,27 @@ fn packed(set: &Bits, totals: &[Total], worth: impl Fn(&Total) -> u64) -> u64 {
 }
 
 /// Values of unprinted differences, by subtraction.
-struct Evaluated<'a> {
+struct Evaluated {
     known: Vec<(Bits, u64)>,
-    tables: Vec<Vec<(&'a Bits, u64)>>,
+    tables: Vec<Vec<(Bits, u64)>>,
 }
 
-impl<'a> Evaluated<'a> {
-    fn new(system: &System, totals: &'a [Total]) -> Self {
+impl Evaluated {
+    fn new(system: &System, figures: &Figures, totals: &[Total]) -> Self {
         let index: BTreeMap<CellIndex, usize> =
             counted(system).enumerate().map(|(at, cell)| (cell, at)).collect();
         let of_table = |table: &tables::system::TableRows| {
             let cells: BTreeSet<CellIndex> = table.rows.iter().map(|row| row.cell).collect();
-            let mut parts: Vec<(&Bits, u64)> = cells
+            let mut parts: Vec<(Bits, u64)> = cells
                 .iter()
                 .filter_map(|cell| totals.get(*index.get(cell)?))
-                .filter_map(|total| Some((&total.set, total.value?)))
+                .filter_map(|total| Some((total.set.clone(), total.value?)))
                 .collect();
+            let bortfall = table.bortfall.iter().filter_map(|cell| {
+                let value = figures.totals.get(cell)?.shown()?;
+                Some((Bits::new(system.atoms, &system.cells[*cell].atoms), value))
+            });
+            parts.extend(bortfall);
             parts.sort_by_key(|(set, _)| std::cmp::Reverse(set.len()));
             parts
         };

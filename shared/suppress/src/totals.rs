@@ -162,14 +162,9 @@ fn span_with_zeros(grid: &Grid<'_>, withheld: &[BTreeSet<CellIndex>], unit: u32)
     (zero, span)
 }
 
-/// Unit atoms that a published zero empties.
+/// Unit atoms without records: the coordinator knows them from the statuses, published or not.
 fn zeros_of(grid: &Grid<'_>, unit: u32) -> BTreeSet<u32> {
-    let all_zero = |cell: &CellIndex| {
-        let mut atoms = grid.system.cells[*cell].unit_atoms.iter().flatten();
-        atoms.all(|atom| grid.at(unit, *atom) == FineStatus::Zero)
-    };
-    let zeros = grid.system.per_unit().filter(all_zero);
-    zeros.flat_map(|cell| grid.system.cells[cell].unit_atoms.iter().flatten().copied()).collect()
+    (0..grid.system.unit_atoms as u32).filter(|atom| grid.at(unit, *atom) == FineStatus::Zero).collect()
 }
 
 /// Closes, for every thin total that the shown totals would give back, one opened total of the sum that does.

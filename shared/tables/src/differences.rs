@@ -27,7 +27,7 @@ struct Shown {
 /// [`SystemError::TooManyDifferences`].
 pub fn per_unit(cells: &[Cell], tables: &[TableRows]) -> Result<Vec<Vec<u32>>, SystemError> {
     let set = |cell: CellIndex| cells[cell].per_unit.then(|| cells[cell].unit_atoms.clone()).flatten();
-    closure(&shown(tables, set), |_, _| false)
+    closure(&shown(tables, set), &[], |_, _| false)
 }
 
 /// Unprinted differences of printed totals, as ascending lists of atoms; `exempt(a, parts)` says that `a` without
@@ -41,7 +41,17 @@ pub fn of_totals(
     exempt: impl Fn(CellIndex, &[CellIndex]) -> bool,
 ) -> Result<Vec<Vec<u32>>, SystemError> {
     let set = |cell: CellIndex| cells[cell].is_count.then(|| cells[cell].atoms.clone());
-    closure(&shown(tables, set), exempt)
+    let tables_shown = shown(tables, set);
+    // Bortfall is shown too, and can be subtracted with its table's cells.
+    let with_bortfall = |(table, shown): (&TableRows, &Vec<Shown>)| -> Option<Vec<Shown>> {
+        let of = |cell: CellIndex| Shown { set: cells[cell].atoms.clone(), cell };
+        let bortfall: Vec<Shown> =
+            table.bortfall.iter().copied().map(of).filter(|one| !one.set.is_empty()).collect();
+        let rows = shown.iter().map(|one| of(one.cell));
+        (!bortfall.is_empty()).then(|| rows.chain(bortfall).collect())
+    };
+    let more: Vec<Vec<Shown>> = tables.iter().zip(&tables_shown).filter_map(with_bortfall).collect();
+    closure(&tables_shown, &more, exempt)
 }
 
 fn shown(tables: &[TableRows], set: impl Fn(CellIndex) -> Option<Vec<u32>>) -> Vec<Vec<Shown>> {
@@ -58,6 +68,7 @@ fn is_inside(small: &[u32], large: &[u32]) -> bool {
 
 fn closure(
     tables: &[Vec<Shown>],
+    more: &[Vec<Shown>],
     exempt: impl Fn(CellIndex, &[CellIndex]) -> bool,
 ) -> Result<Vec<Vec<u32>>, SystemError> {
     let printed: Vec<&Shown> = tables.iter().flatten().collect();
@@ -66,7 +77,7 @@ fn closure(
     let incomplete = incomplete(tables, &printed, exempt);
     let mut frontier: Vec<Vec<u32>> = printed.iter().map(|shown| shown.set.clone()).collect();
     while let Some(large) = frontier.pop() {
-        for table in tables {
+        for table in tables.iter().chain(more) {
             let (_, rest) = without(&large, table);
             let nothing = rest.is_empty() || rest.len() == large.len() || known.contains(&rest);
             if nothing || rest.iter().all(|atom| incomplete.contains(atom)) {
@@ -144,13 +155,21 @@ mod tests {
 
     #[test]
     fn the_rest_of_all_minus_ansokan_minus_anmalan_is_a_cell() {
-        let found = closure(&tables(&[&[&[0, 1, 2]], &[&[0]], &[&[1]]]), |_, _| false).unwrap();
+        let found = closure(&tables(&[&[&[0, 1, 2]], &[&[0]], &[&[1]]]), &[], |_, _| false).unwrap();
         assert_eq!(found, [vec![0, 2], vec![1, 2], vec![2]]);
+    }
+
+    /// Bortfall is published: whoever subtracts it with its table's cells is left with what neither holds.
+    #[test]
+    fn what_remains_of_a_total_without_a_tables_cells_and_its_bortfall_is_a_cell() {
+        let more = tables(&[&[&[0], &[1]]]);
+        let found = closure(&tables(&[&[&[0, 1, 2]], &[&[0]]]), &more, |_, _| false).unwrap();
+        assert_eq!(found, [vec![1, 2], vec![2]]);
     }
 
     #[test]
     fn sets_that_other_printed_cells_make_up_are_no_new_cells() {
-        let found = closure(&tables(&[&[&[0, 1, 2]], &[&[0], &[1], &[2]]]), |_, _| false).unwrap();
+        let found = closure(&tables(&[&[&[0, 1, 2]], &[&[0], &[1], &[2]]]), &[], |_, _| false).unwrap();
         assert!(found.is_empty());
     }
 }
