@@ -45,7 +45,7 @@ pub struct ProtectArguments {
     /// Avbryt efter så många sekunder, utan att skriva något (slutkod 3)
     #[arg(long, value_name = "SEKUNDER", value_parser = clap::value_parser!(u64).range(1..))]
     pub time_limit: Option<u64>,
-    /// Rapport i JSON: antal celler, inga värden
+    /// Rapport i JSON: antal celler, förlust per marginalnivå. För den som har talen, inte för publicering
     #[arg(long, value_name = "REPORT.json")]
     pub report: Option<PathBuf>,
 }

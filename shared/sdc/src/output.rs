@@ -1,7 +1,8 @@
 //! Writes a protected table as a strict file with all of its margins, and the report beside it.
 //!
 //! The total over areas has the area code `00`, other totals the code `TOT`. One mark, `x`, for everything withheld:
-//! readers never learn whether it was primary or secondary. The report has numbers of cells, no cell's value.
+//! readers never learn whether it was primary or secondary. The report has numbers of cells, no cell's value; but its shares
+//! speak of withheld counts, so it stays with whoever holds the table and is never published.
 
 use std::fmt::Write;
 
@@ -55,7 +56,7 @@ pub fn loss(protected: &Protected) -> Vec<(usize, usize, f64)> {
 /// The report; `seconds` of protecting and of checking the proof.
 pub fn report(options: &Options, protected: &Protected, seconds: (f64, f64)) -> Value {
     let level = |(totals, (cells, withheld, share)): (usize, (usize, usize, f64))| {
-        // Rounded: a share of a level with one withheld cell must not tell that cell.
+        // Rounded to a percent: nobody needs more of the loss. See the module: not for publication.
         json!({ "totals": totals, "cells": cells, "withheld": withheld, "share_of_counts": (share * 100.0).round() / 100.0 })
     };
     let levels: Vec<Value> = loss(protected).into_iter().enumerate().map(level).collect();
