@@ -8,7 +8,8 @@ use audit::published::{Publication, report};
 
 fn audited(files: &[(&str, &str)], not_sums: &[&str]) -> (Publication, Attack) {
     let files: Vec<(&str, &[u8])> = files.iter().map(|(name, text)| (*name, text.as_bytes())).collect();
-    let options = StrictOptions { not_sums: not_sums.iter().map(|text| text.to_string()).collect() };
+    let not_sums = not_sums.iter().map(|text| text.to_string()).collect();
+    let options = StrictOptions { not_sums, ..StrictOptions::default() };
     let publication = read(&files, &options).unwrap();
     let found = attack(&publication, Budget::default(), &|| false);
     (publication, found)

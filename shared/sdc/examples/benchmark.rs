@@ -21,9 +21,10 @@ fn main() {
     for file in files {
         let table = sdc::read(&file, &std::fs::read(&file).unwrap()).unwrap();
         for insider in [false, true] {
+            let system = sdc::single((file.clone(), table.clone())).unwrap().system;
             let options = Options { insider, effort, ..Options::default() };
             let start = Instant::now();
-            let protected = protect(table.shape.clone(), &table.finest, &options).unwrap();
+            let protected = protect(system, &options).unwrap();
             let (searched, start) = (start.elapsed().as_secs_f64(), Instant::now());
             proof::check(&protected, &options).unwrap();
             let proved = start.elapsed().as_secs_f64();

@@ -15,7 +15,7 @@ use std::time::Instant;
 
 use audit::Budget;
 use audit::published::attack::{Attack, Verdict, attack};
-use audit::published::strict::StrictOptions;
+use audit::published::strict::{Group, StrictOptions};
 use audit::published::{
     MAX_BYTES, MAX_FILES, MarkMeaning, Marks, Publication, PublishedError, read, report, strict,
 };
@@ -43,6 +43,9 @@ pub struct AuditArguments {
     /// Dimension vars kategorier överlappar, så att TOT inte är deras summa; får anges flera gånger
     #[arg(long, requires = "strict", value_name = "DIMENSION")]
     pub non_additive: Vec<String>,
+    /// Grupper av koder i filerna: `dimension,grupp,del`, en rad per del
+    #[arg(long, requires = "strict", value_name = "FIL")]
+    pub hierarchy: Option<PathBuf>,
     /// Listan över undertryckta celler
     #[arg(long, value_name = "OUT.csv")]
     pub out: Option<PathBuf>,
@@ -78,6 +81,9 @@ pub enum AuditFault {
     /// A file that is not of the form.
     #[error(transparent)]
     Input(#[from] PublishedError),
+    /// A list of groups that is not of the form.
+    #[error(transparent)]
+    Groups(#[from] crate::input::InputError),
     /// The answer cannot be written.
     #[error("cannot write the answer: {0}")]
     Write(#[from] std::io::Error),
@@ -90,7 +96,7 @@ impl AuditFault {
     /// What the command ends with: 4 bad input, 5 our fault.
     pub fn code(&self) -> u8 {
         match self {
-            Self::Read { .. } | Self::Limit { .. } | Self::Input(_) => 4,
+            Self::Read { .. } | Self::Limit { .. } | Self::Input(_) | Self::Groups(_) => 4,
             Self::Write(_) | Self::List(_) => 5,
         }
     }
@@ -112,7 +118,7 @@ pub fn run(arguments: &AuditArguments) -> ExitCode {
 fn audited(arguments: &AuditArguments) -> Result<Verdict, AuditFault> {
     let (publication, min_count) = match &arguments.folder {
         Some(folder) => (from_folder(folder, &arguments.marks)?, None),
-        None => (from_strict(&arguments.strict, &arguments.non_additive)?, Some(arguments.min_count)),
+        None => (from_strict(arguments)?, Some(arguments.min_count)),
     };
     let budget = Budget { questions: arguments.questions, ..Budget::default() };
     let watch = Watch::start(None);
@@ -182,9 +188,24 @@ fn from_folder(folder: &Path, marks: &[MarkMeaning]) -> Result<Publication, Audi
     Ok(read::read(&borrowed(&tables), relations, &Marks::with(marks))?)
 }
 
-fn from_strict(paths: &[PathBuf], not_sums: &[String]) -> Result<Publication, AuditFault> {
-    let files = paths.iter().map(|path| load(path)).collect::<Result<Vec<_>, _>>()?;
-    let options = StrictOptions { not_sums: not_sums.to_vec() };
+fn from_strict(arguments: &AuditArguments) -> Result<Publication, AuditFault> {
+    let files = arguments.strict.iter().map(|path| load(path)).collect::<Result<Vec<_>, _>>()?;
+    let groups = match &arguments.hierarchy {
+        Some(path) => {
+            let (name, bytes) = load(path)?;
+            crate::lists::groups(&name, &bytes)?
+        }
+        None => crate::lists::Groups::new(),
+    };
+    let groups = groups.into_iter().map(|((dimension, name), parts)| {
+        let parts = parts.into_iter().map(|(part, _)| part).collect();
+        Group { dimension, name, parts }
+    });
+    let options = StrictOptions {
+        not_sums: arguments.non_additive.clone(),
+        groups: groups.collect(),
+        min_count: arguments.min_count,
+    };
     Ok(strict::read(&borrowed(&files), &options)?)
 }
 

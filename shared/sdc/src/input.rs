@@ -137,7 +137,6 @@ pub fn read(file: &str, bytes: &[u8]) -> Result<Table, InputError> {
     let sizes: Vec<usize> = rows.names.iter().map(Vec::len).collect();
     let shape = Shape::new(&sizes).map_err(shape_error)?;
     let (codes, finest) = arrange(file, &rows, shape.finest())?;
-    shape.with_margins(&finest).map_err(shape_error)?;
     Ok(Table { dimensions: rows.dimensions, codes, tid: rows.tid, matt: rows.matt, finest, shape })
 }
 
@@ -145,7 +144,7 @@ fn encoding(file: &str, row: usize, expected: &'static str) -> InputError {
     InputError::Encoding { file: file.into(), row, expected }
 }
 
-fn check_encoding<'a>(file: &str, bytes: &'a [u8]) -> Result<&'a str, InputError> {
+pub(crate) fn check_encoding<'a>(file: &str, bytes: &'a [u8]) -> Result<&'a str, InputError> {
     let row_of = |at: usize| bytes[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
     if bytes.len() > MAX_BYTES {
         return Err(encoding(file, 1, "a file of at most 256 MiB"));
@@ -250,7 +249,7 @@ fn in_order_of_numbers(names: BTreeMap<String, u32>) -> Vec<String> {
     pairs.into_iter().map(|(_, name)| name).collect()
 }
 
-fn is_code(text: &str) -> bool {
+pub(crate) fn is_code(text: &str) -> bool {
     !text.is_empty()
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b':' | b'.'))
 }

@@ -10,6 +10,8 @@
 mod arguments;
 pub mod audit_command;
 mod input;
+mod link;
+mod lists;
 mod output;
 mod protect;
 mod watch;
@@ -19,6 +21,8 @@ use std::process::ExitCode;
 
 pub use arguments::{Arguments, Command, EffortArgument, ProtectArguments};
 pub use input::{InputError, Table, read};
+pub use link::{LinkError, Linked, Plan, link, single};
+pub use lists::{Groups, groups, rules};
 pub use output::{loss, report, write};
 pub use protect::{Fault, protect};
 

@@ -7,30 +7,42 @@
 use std::fmt::Write;
 
 use serde_json::{Value, json};
-use suppress::table::{Options, Protected};
+use suppress::table::{Options, Presence, Protected, Range};
 
-use crate::input::{ALL_AREAS, TOT, Table};
+use crate::link::{Plan, name_of};
 
-/// The file's text.
-pub fn write(table: &Table, protected: &Protected) -> String {
-    let mut text = table.dimensions.join(",");
+/// The text of a file: of the tables of a plan the one with this number.
+pub fn write(plan: &Plan, number: usize, protected: &Protected) -> String {
+    let (shape, sheet) = (&protected.system.shape, &plan.sheets[number]);
+    let columns: Vec<&str> = sheet.columns.iter().map(|at| plan.dimensions[*at].as_str()).collect();
+    let mut text = columns.join(",");
     text.push_str(",tid,matt,varde,status\n");
-    let shape = &protected.shape;
-    for cell in 0..shape.len() {
-        for (at, codes) in table.codes.iter().enumerate() {
-            let total = if at == 0 { ALL_AREAS } else { TOT };
-            let code = codes.get(shape.code(cell, at) as usize).map_or(total, String::as_str);
-            text.push_str(code);
-            text.push(',');
-        }
+    // Dimensions that the table lacks stand at their totals.
+    let total = |at: usize| u32::from(shape.dimension(at).total()) * shape.stride(at);
+    let lacking = (0..plan.dimensions.len()).filter(|at| !sheet.columns.contains(at));
+    let mut rows: Vec<(u32, String)> = vec![(lacking.map(total).sum(), String::new())];
+    for at in &sheet.columns {
+        let codes = sheet.codes[*at]
+            .iter()
+            .map(|code| (u32::from(*code) * shape.stride(*at), name_of(*at, &plan.names[*at], *code)));
+        let codes: Vec<(u32, &str)> = codes.collect();
+        let longer = |(cell, row): (u32, String)| {
+            codes
+                .iter()
+                .map(move |(offset, name)| (cell + offset, format!("{row}{name},")))
+                .collect::<Vec<_>>()
+        };
+        rows = rows.into_iter().flat_map(longer).collect();
+    }
+    for (cell, row) in rows {
         let at = cell as usize;
         let (value, mark) = if protected.marks[at].withheld() {
             (String::new(), "x")
         } else {
-            (protected.values[at].to_string(), "")
+            (protected.system.values[at].to_string(), "")
         };
         // infallible: writing to a String
-        let _ = writeln!(text, "{},{},{value},{mark}", table.tid, table.matt);
+        let _ = writeln!(text, "{row}{},{},{value},{mark}", plan.tid, plan.matt);
     }
     text
 }
@@ -38,11 +50,14 @@ pub fn write(table: &Table, protected: &Protected) -> String {
 /// Per margin level, the finest first: cells, cells withheld, and the share of all counts of the level that readers no
 /// longer see.
 pub fn loss(protected: &Protected) -> Vec<(usize, usize, f64)> {
-    let shape = &protected.shape;
+    let shape = &protected.system.shape;
     let mut levels = vec![(0, 0, 0i64, 0i64); shape.dimensions() + 1];
     for cell in 0..shape.len() {
         let (level, at) = (&mut levels[shape.totals(cell)], cell as usize);
-        let (count, hidden) = (i64::from(protected.values[at]), protected.marks[at].withheld());
+        if protected.system.presence[at] != Presence::Printed {
+            continue;
+        }
+        let (count, hidden) = (i64::from(protected.system.values[at]), protected.marks[at].withheld());
         level.0 += 1;
         level.1 += usize::from(hidden);
         level.2 += count;
@@ -63,9 +78,17 @@ pub fn report(options: &Options, protected: &Protected, seconds: (f64, f64)) -> 
     let summary = &protected.summary;
     json!({
         "min_count": options.min_count.get(),
-        "safe_1": true,
+        "range": match options.range {
+            Range::Full => "full".to_string(),
+            Range::Exact => "exact".to_string(),
+            Range::Values { low, high } => format!("{low}..{high}"),
+        },
+        "safe_1": options.range == Range::Full,
         "safe_2": options.insider,
+        "zeros_protected": options.zeros,
+        "singleton": options.singleton,
         "cells": summary.cells,
+        "unprinted_differences": summary.differences,
         "small": summary.small,
         "secondary": summary.secondary,
         "secondary_finest": summary.secondary_finest,
@@ -74,6 +97,7 @@ pub fn report(options: &Options, protected: &Protected, seconds: (f64, f64)) -> 
         "witnesses": protected.witnesses.len(),
         "unattainable": summary.unattainable,
         "sole_contributor": summary.sole,
+        "zeros_withheld_for_groups": summary.alone,
         "work": summary.work,
         "levels": levels,
         "seconds": seconds.0,

@@ -1,13 +1,16 @@
 //! `sdc protect`: read, protect, prove, write.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use suppress::table;
 use suppress::table::proof::{self, Unproven};
+use suppress::table::{self, ProtectError};
 
 use crate::arguments::ProtectArguments;
 use crate::input::{self, InputError};
+use crate::link::{LinkError, Linked, link};
+use crate::lists;
 use crate::output;
 use crate::watch::{Watch, write_whole};
 
@@ -39,19 +42,43 @@ pub enum Fault {
     /// A protection that could not be proved safe; nothing was written.
     #[error("unsafe, nothing written: {0}")]
     Unsafe(#[from] Unproven),
-    /// A table that the reader let through and the engine did not.
-    #[error("{0}")]
-    Shape(#[from] table::ShapeError),
+    /// Tables, groups or rules that do not go together.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// Rules that leave no protection.
+    #[error("{key}: {error}")]
+    Rules {
+        /// The first cell of which that is so.
+        key: String,
+        /// Why.
+        error: ProtectError,
+    },
+    /// A dimension that no table has.
+    #[error("--group {dimension}: no table has that dimension; expected one of {known}")]
+    Group {
+        /// As given.
+        dimension: String,
+        /// Those there are.
+        known: String,
+    },
+    /// Files of one name, or a file where a folder was expected.
+    #[error("--out {out}: {expected}")]
+    Out {
+        /// As given.
+        out: String,
+        /// What was expected.
+        expected: &'static str,
+    },
 }
 
 impl Fault {
     /// The exit code.
     pub fn code(&self) -> u8 {
         match self {
-            Self::Unsafe(_) => 1,
-            Self::Option(_) => 2,
-            Self::Input(_) | Self::Read { .. } => 4,
-            Self::Write { .. } | Self::Shape(_) => 5,
+            Self::Unsafe(_) | Self::Rules { .. } => 1,
+            Self::Option(_) | Self::Group { .. } | Self::Out { .. } => 2,
+            Self::Input(_) | Self::Link(_) | Self::Read { .. } => 4,
+            Self::Write { .. } => 5,
         }
     }
 }
@@ -70,12 +97,23 @@ pub fn protect(arguments: &ProtectArguments) -> Result<String, Fault> {
 /// As [`protect`].
 pub fn protect_watched(arguments: &ProtectArguments, watch: Watch) -> Result<String, Fault> {
     let started = Instant::now();
-    let options = arguments.options()?;
-    let file = arguments.input.display().to_string();
-    let bytes = std::fs::read(&arguments.input).map_err(|error| Fault::Read { file: file.clone(), error })?;
-    let table = input::read(&file, &bytes)?;
+    let mut options = arguments.options()?;
+    let linked = read(arguments)?;
+    let Linked { system, plan } = linked;
+    for dimension in &arguments.groups {
+        let known = plan.dimensions.join(", ");
+        let found = plan.dimension(dimension);
+        options.groups.push(found.ok_or_else(|| Fault::Group { dimension: dimension.clone(), known })?);
+    }
+    let outputs = outputs(arguments)?;
     watch.phase("skyddar");
-    let protected = table::protect(table.shape.clone(), &table.finest, &options)?;
+    let shape = system.shape.clone();
+    let protected = table::protect(system, &options).map_err(|error| {
+        let cell = match error {
+            ProtectError::Rule { cell } | ProtectError::Unprotectable { first: cell, .. } => cell,
+        };
+        Fault::Rules { key: plan.key(&shape, cell), error }
+    })?;
     let protected_in = started.elapsed();
     watch.phase("kontrollerar");
     proof::check(&protected, &options)?;
@@ -84,7 +122,9 @@ pub fn protect_watched(arguments: &ProtectArguments, watch: Watch) -> Result<Str
     if let Some(path) = &arguments.report {
         put(path, &format!("{:#}\n", output::report(&options, &protected, seconds)))?;
     }
-    put(&arguments.out, &output::write(&table, &protected))?;
+    for (number, path) in outputs.iter().enumerate() {
+        put(path, &output::write(&plan, number, &protected))?;
+    }
     let summary = &protected.summary;
     Ok(format!(
         "cells {} small {} secondary {} witnesses {}",
@@ -93,6 +133,61 @@ pub fn protect_watched(arguments: &ProtectArguments, watch: Watch) -> Result<Str
         summary.secondary,
         protected.witnesses.len()
     ))
+}
+
+/// Reads everything that was named.
+fn read(arguments: &ProtectArguments) -> Result<Linked, Fault> {
+    let mut files = Vec::new();
+    for path in &arguments.inputs {
+        let (file, bytes) = bytes(path)?;
+        let table = input::read(&file, &bytes)?;
+        files.push((file, table));
+    }
+    let list = |path: &Option<PathBuf>| path.as_ref().map(|path| bytes(path)).transpose();
+    let (groups, rules) = (list(&arguments.hierarchy)?, list(&arguments.rules)?);
+    let (groups_file, groups) = match groups {
+        Some((file, bytes)) => (file.clone(), lists::groups(&file, &bytes)?),
+        None => Default::default(),
+    };
+    let (rules_file, rules) = match rules {
+        Some((file, bytes)) => (file.clone(), lists::rules(&file, &bytes)?),
+        None => Default::default(),
+    };
+    let mut published = Vec::new();
+    for path in &arguments.published {
+        let (file, bytes) = bytes(path)?;
+        published.push(lists::published(&file, &bytes)?);
+    }
+    Ok(link(&files, (&groups_file, &groups), (&rules_file, &rules), &published)?)
+}
+
+fn bytes(path: &Path) -> Result<(String, Vec<u8>), Fault> {
+    let file = path.display().to_string();
+    let bytes = std::fs::read(path).map_err(|error| Fault::Read { file: file.clone(), error })?;
+    Ok((file, bytes))
+}
+
+/// Where each table goes.
+fn outputs(arguments: &ProtectArguments) -> Result<Vec<PathBuf>, Fault> {
+    let wrong = |expected| Fault::Out { out: arguments.out.display().to_string(), expected };
+    if arguments.inputs.len() == 1 && !arguments.out.is_dir() {
+        return Ok(vec![arguments.out.clone()]);
+    }
+    if !arguments.out.is_dir() {
+        return Err(wrong("expected a folder that exists, for several tables"));
+    }
+    let names = arguments.inputs.iter().map(|input| input.file_name().unwrap_or_default());
+    let paths: Vec<PathBuf> = names.map(|name| arguments.out.join(name)).collect();
+    let distinct: BTreeSet<&PathBuf> = paths.iter().collect();
+    let own = arguments.inputs.iter().filter_map(|input| input.canonicalize().ok());
+    let own: Vec<PathBuf> = own.collect();
+    if paths.iter().any(|path| path.canonicalize().is_ok_and(|path| own.contains(&path))) {
+        return Err(wrong("expected another folder than that of the tables"));
+    }
+    if distinct.len() < paths.len() {
+        return Err(wrong("expected tables with different file names"));
+    }
+    Ok(paths)
 }
 
 fn put(path: &Path, text: &str) -> Result<(), Fault> {

@@ -5,8 +5,8 @@
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
-use sdc::{Fault, InputError, ProtectArguments, protect, read, write};
-use suppress::table::{Options, Protected, proof};
+use sdc::{Fault, InputError, ProtectArguments, protect, read, single, write};
+use suppress::table::{Options, Protected, Range, proof};
 
 fn data(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name);
@@ -18,10 +18,10 @@ fn options(insider: bool) -> Options {
 }
 
 fn run(text: &str, insider: bool) -> (Protected, String) {
-    let table = read("t.csv", text.as_bytes()).unwrap();
-    let protected = suppress::table::protect(table.shape.clone(), &table.finest, &options(insider)).unwrap();
+    let linked = single(("t.csv".into(), read("t.csv", text.as_bytes()).unwrap())).unwrap();
+    let protected = suppress::table::protect(linked.system, &options(insider)).unwrap();
     assert_eq!(proof::check(&protected, &options(insider)), Ok(()));
-    let text = write(&table, &protected);
+    let text = write(&linked.plan, 0, &protected);
     (protected, text)
 }
 
@@ -106,13 +106,20 @@ fn a_withheld_finest_cell_is_refused_since_all_must_be_known() {
 
 fn arguments(folder: &Path, input: &str) -> ProtectArguments {
     ProtectArguments {
-        input: folder.join(input),
+        inputs: vec![folder.join(input)],
         min_count: 4,
         out: folder.join("out.csv"),
         insider: true,
         effort: sdc::EffortArgument::Fast,
         report: Some(folder.join("report.json")),
         time_limit: None,
+        hierarchy: None,
+        rules: None,
+        published: Vec::new(),
+        range: Range::Full,
+        zeros: false,
+        singleton: false,
+        groups: Vec::new(),
     }
 }
 
@@ -139,6 +146,8 @@ fn exit_codes_tell_bad_input_from_bad_options_and_from_faults() {
     assert_eq!(code(&wrong), Err(2));
     let mut wrong = arguments(folder.path(), "in.csv");
     wrong.out = PathBuf::from(folder.path());
+    assert_eq!(code(&wrong), Err(2));
+    wrong.out = folder.path().join("none").join("out.csv");
     assert_eq!(code(&wrong), Err(5));
 }
 

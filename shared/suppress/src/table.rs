@@ -1,29 +1,34 @@
-//! Known-values protection of one plain table: every finest cell known, every margin published.
+//! Known-values protection of tables that stand alone: every finest cell known, margins published.
 //!
-//! A table has dimensions, the first of which is the area (`omrade`), and one total per dimension. Cells
-//! `1..min_count` are withheld, at the finest level and in margins; this module withholds more cells until
+//! Cells are those of one table or of several linked ones ([`System`]), with groups of codes, filters, and differences that
+//! nobody prints. The first dimension is the area (`omrade`). Cells `1..min_count` are withheld, at the finest level and in
+//! margins; this module withholds more cells until
 //!
 //! * **SAFE-1**: for every small cell and every attainable value of `1..min_count` there is an integer table that
 //!   agrees with everything published, has every withheld cell ≥ 1 and gives the cell that value;
 //! * **SAFE-2** (asked for with [`Options::insider`]): the same down to two values, with the cells of any one
 //!   other unit fixed at their true values.
 //!
-//! Every answer carries its proof: a *witness* per small cell, a sum of products over the dimensions of
-//! `(e_c − e_c')` or `(e_c + e_TOT)`. [`proof`] checks them again exactly, from the values alone.
+//! Every answer carries its proof: a *witness* per small cell, a sum of movements that change nothing published; most are
+//! products over the dimensions of `(e_c − e_c')` or `(e_c + e_TOT)`. [`proof`] checks them again exactly, from the values alone.
 //!
-//! Does not read or write files, does not certify (that is the audit's), knows no hierarchy and no linked table.
-//! Invariants: deterministic (no clock, seeds are constants); always ends with a safe table, at worst by
-//! withholding more; a published zero stays published; memory is flat (mixed-radix indices). `Debug` and errors
-//! print no count.
+//! Does not read or write files, does not certify (that is the audit's). Magnitudes are to come: a rule for them gives other
+//! targets (how far a cell must be able to go), nothing else here knows that cells are counts of persons.
+//! Invariants: deterministic (no clock, seeds are constants); ends with a safe table, at worst by withholding more, or with
+//! [`ProtectError`] when rules forbid that; a published zero stays published; memory is flat (mixed-radix indices). `Debug` and
+//! errors print no count.
 
 mod board;
 mod construct;
+mod dimension;
 mod improve;
+mod knowers;
 mod linear;
 mod pool;
 pub mod proof;
 mod search;
 mod shape;
+mod system;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -31,8 +36,10 @@ mod witness;
 
 use std::fmt;
 
-pub use shape::{Shape, ShapeError};
-pub use witness::{Step, Witness};
+pub use dimension::{Dimension, Relation};
+pub use shape::{MAX_DIMENSIONS, Shape, ShapeError};
+pub use system::{MAX_TABLES, Presence, Rule, System, SystemError, Table};
+pub use witness::{Product, Step, Witness};
 
 use board::Board;
 use tables::count::MinCount;
@@ -47,8 +54,25 @@ pub enum Effort {
     High,
 }
 
-/// What is asked for.
+/// Which values of a small cell must remain possible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Range {
+    /// Every attainable value in `1..min_count`: SAFE-1.
+    #[default]
+    Full,
+    /// Any two: nobody computes it.
+    Exact,
+    /// Every attainable value from `low` to `high`.
+    Values {
+        /// Least.
+        low: u16,
+        /// Largest.
+        high: u16,
+    },
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Options {
     /// Counts in `1..min_count` are small.
     pub min_count: MinCount,
@@ -56,6 +80,26 @@ pub struct Options {
     pub insider: bool,
     /// How long to search.
     pub effort: Effort,
+    /// What must remain possible.
+    pub range: Range,
+    /// Whether zeros are small too, and withheld.
+    pub zeros: bool,
+    /// Whether whoever is alone in a cell counts as an insider who knows that cell.
+    pub singleton: bool,
+    /// Dimensions in which a line must not show that everything falls in one category: then a zero of the line is withheld.
+    pub groups: Vec<usize>,
+}
+
+impl Options {
+    /// Whether a count is withheld for its size.
+    pub fn is_small(&self, value: i32) -> bool {
+        (1..self.min_count.get() as i32).contains(&value) || (self.zeros && value == 0)
+    }
+
+    /// What a reader knows a withheld cell to be at least.
+    pub fn least_shown(&self) -> i32 {
+        i32::from(!self.zeros && self.groups.is_empty())
+    }
 }
 
 /// What becomes of a cell.
@@ -66,10 +110,16 @@ pub enum Mark {
     Published,
     /// Zero, and published.
     Zero,
-    /// Small, and withheld.
+    /// Published, and decided beforehand.
+    Fixed,
+    /// Sensitive, and withheld.
     Primary,
-    /// Withheld so that small cells stay safe.
+    /// Withheld so that sensitive cells stay safe.
     Secondary,
+    /// In no table, but a difference of cells that are.
+    Unprinted,
+    /// In no table.
+    Absent,
 }
 
 impl Mark {
@@ -77,13 +127,20 @@ impl Mark {
     pub fn withheld(self) -> bool {
         matches!(self, Self::Primary | Self::Secondary)
     }
+
+    /// Whether a movement may change it.
+    pub fn moves(self) -> bool {
+        self.withheld() || self == Self::Unprinted
+    }
 }
 
 /// What a protection amounts to: numbers of cells, no cell's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Summary {
-    /// Cells, margins included.
+    /// Printed cells, margins included.
     pub cells: usize,
+    /// Cells in no table that follow by a subtraction.
+    pub differences: usize,
     /// Small cells.
     pub small: usize,
     /// Secondary cells.
@@ -94,6 +151,8 @@ pub struct Summary {
     pub unattainable: usize,
     /// Small totals over units that one unit makes up alone: SAFE-2 cannot hold for it, and is not about it.
     pub sole: usize,
+    /// Zeros withheld because all of a line falls in one category.
+    pub alone: usize,
     /// Whether even the grand total had to be withheld.
     pub grand_total: bool,
     /// Corner checks done: the deterministic measure of work.
@@ -102,10 +161,8 @@ pub struct Summary {
 
 /// A protected table with its proof.
 pub struct Protected {
-    /// The table's form.
-    pub shape: Shape,
-    /// Every cell's true count, margins included, by cell index.
-    pub values: Vec<i32>,
+    /// The cells, their counts and what is printed.
+    pub system: System,
     /// Every cell's mark, by cell index.
     pub marks: Vec<Mark>,
     /// The witnesses, in the order of their small cells.
@@ -116,19 +173,36 @@ pub struct Protected {
 
 impl fmt::Debug for Protected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Protected({} cells)", self.values.len())
+        write!(f, "Protected({} cells)", self.marks.len())
     }
 }
 
-/// Protects a table of known values. `finest` are the counts of the finest cells, last dimension fastest;
-/// `shape` says how many codes each dimension has.
+/// Rules that leave no protection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ProtectError {
+    /// A small cell that is to be published, or a zero that is to be withheld though zeros are published.
+    #[error("a rule cannot be kept: a small cell shown, or a published zero withheld")]
+    Rule {
+        /// The cell.
+        cell: u32,
+    },
+    /// Sensitive cells that cannot be protected with what must be published.
+    #[error("{cells} cells cannot be protected: too much must be published")]
+    Unprotectable {
+        /// How many.
+        cells: usize,
+        /// The first of them.
+        first: u32,
+    },
+}
+
+/// Protects a system of known values.
 ///
 /// # Errors
-/// [`ShapeError`] when the counts do not fit the shape or add up to more than an `i32` holds.
-pub fn protect(shape: Shape, finest: &[u32], options: &Options) -> Result<Protected, ShapeError> {
-    let values = shape.with_margins(finest)?;
-    let mut board = Board::new(shape, values, options);
-    construct::construct(&mut board);
+/// [`ProtectError`] when rules ask for what cannot be.
+pub fn protect(system: System, options: &Options) -> Result<Protected, ProtectError> {
+    let mut board = Board::new(system, options)?;
+    construct::construct(&mut board)?;
     improve::improve(&mut board, options.effort);
     Ok(board.finish())
 }

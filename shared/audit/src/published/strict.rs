@@ -10,6 +10,7 @@
 //! anywhere count different records (bortfall of a dimension) and are not linked. What cannot be used is said in
 //! [`Publication::unused`], never passed over.
 
+mod groups;
 mod links;
 mod percent;
 
@@ -19,6 +20,8 @@ use tables::codebook::TOT;
 use tables::period::Period;
 use tables::strict::{Status, StrictRow, StrictTable};
 use tables::unit::{Omrade, Unit};
+
+pub use groups::Group;
 
 use super::read::{File, Order};
 use super::{
@@ -37,6 +40,10 @@ const BORTFALL: &str = "bortfall";
 pub struct StrictOptions {
     /// Dimensions whose categories overlap (several reasons of one event): their `TOT` is no sum.
     pub not_sums: Vec<String>,
+    /// Codes that are made of other codes.
+    pub groups: Vec<Group>,
+    /// Counts in `1..min_count` that follow from two files are findings; none if 0.
+    pub min_count: u64,
 }
 
 /// Where a count stands in a file.
@@ -51,6 +58,8 @@ struct Sheet {
     measures: BTreeSet<&'static str>,
     /// Codes of each dimension, without `TOT`.
     codes: Vec<BTreeSet<String>>,
+    /// Those of them that are no groups of others.
+    finest: Vec<BTreeSet<String>>,
 }
 
 /// Reads strict files; they keep the order in which they are given.
@@ -72,16 +81,20 @@ pub fn read(files: &[File], options: &StrictOptions) -> Result<Publication, Publ
             return Err(limit(name, "bytes", MAX_BYTES));
         }
         let table = StrictTable::from_csv(name, bytes)?;
-        sheets.push(sheet(name, table, &mut order, &mut publication)?);
+        let mut made = sheet(name, table, &mut order, &mut publication)?;
+        let dimensions = made.table.dimensions.iter().zip(&made.codes);
+        made.finest = dimensions.map(|(name, codes)| groups::finest(&options.groups, name, codes)).collect();
+        sheets.push(made);
     }
     for sheet in &sheets {
         margins(sheet, options, &mut publication)?;
         areas(sheet, &mut publication)?;
+        groups::relations(sheet, &options.groups, &mut publication);
         persons(sheet, &mut publication);
         percent::relations(sheet, &mut publication);
-        unusable(sheet, &mut publication);
+        unusable(sheet, options, &mut publication);
     }
-    links::relations(&sheets, &mut publication);
+    links::relations(&sheets, &mut order, options.min_count, &mut publication);
     Ok(publication)
 }
 
@@ -105,6 +118,7 @@ fn sheet(
         index: HashMap::new(),
         measures: BTreeSet::new(),
         codes: vec![BTreeSet::new(); table.dimensions.len()],
+        finest: Vec::new(),
         table,
     };
     for (at, row) in sheet.table.rows.iter().enumerate() {
@@ -225,7 +239,7 @@ fn parts(sheet: &Sheet, key: &Key, over: &[usize]) -> Option<Vec<CellIndex>> {
                 codes[*at].clone_from(code);
                 codes
             };
-            sheet.codes[*at].iter().map(with).collect::<Vec<_>>()
+            sheet.finest[*at].iter().map(with).collect::<Vec<_>>()
         };
         all = all.iter().flat_map(split).collect();
     }
@@ -297,7 +311,7 @@ fn persons(sheet: &Sheet, publication: &mut Publication) {
 }
 
 /// Shown figures that could tell of a withheld cell, and that no relation uses.
-fn unusable(sheet: &Sheet, publication: &mut Publication) {
+fn unusable(sheet: &Sheet, options: &StrictOptions, publication: &mut Publication) {
     let withheld = |cell: &CellIndex| publication.cells[*cell].withheld().is_some();
     let mut changes = 0;
     for row in sheet.table.rows.iter().filter(|row| row.varde.is_some()) {
@@ -310,7 +324,8 @@ fn unusable(sheet: &Sheet, publication: &mut Publication) {
         };
         changes += usize::from(at(from).chain(at(row.tid)).any(|cell| withheld(&cell)));
     }
-    let has_groups = sheet.index.keys().any(|(area, ..)| matches!(area, Omrade::Group(_)));
+    let made_of = |area: &Omrade| options.groups.iter().any(|group| group.name == area.to_string());
+    let has_groups = sheet.index.keys().any(|(area, ..)| matches!(area, Omrade::Group(_)) && !made_of(area));
     let has_withheld = sheet.index.values().any(withheld);
     if changes > 0 {
         publication

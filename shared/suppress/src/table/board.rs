@@ -3,11 +3,13 @@
 //! Invariant: a cell is [`Mark::Secondary`] exactly when some witness changes it, so a cell that no witness needs
 //! any more is published again by itself.
 
+use super::knowers::Knowers;
 use super::search::{Avoid, Query};
 use super::shape::Shape;
+use super::system::{Presence, Rule, System};
 use super::target::{DOWN, INSIDER, SLOTS, Target, UP, targets};
 use super::witness::Witness;
-use super::{Effort, Mark, Options, Protected, Summary};
+use super::{Effort, Mark, Options, ProtectError, Protected, Summary};
 
 /// Price of one cell; sizes are added below it.
 pub const UNIT: u64 = 1 << 24;
@@ -15,8 +17,9 @@ pub const UNIT: u64 = 1 << 24;
 const MOST_SIZE: u64 = (1 << 16) - 1;
 /// Price of the grand total, in cells.
 pub const GRAND: u64 = 1 << 24;
-/// Price of a unit's total or of a total over units of one code, in cells.
-const UNIT_TOTAL: u64 = 1;
+
+/// In place of a slot: a witness that stays.
+const PIN: u32 = u32::MAX;
 
 /// Marks and witnesses.
 pub struct Board {
@@ -37,6 +40,16 @@ pub struct Board {
     pub noise: Option<u64>,
     /// Cells that a search must not touch.
     pub frozen: Vec<u32>,
+    /// Who knows cells of their own.
+    pub knowers: Knowers,
+    /// What a reader knows a withheld cell to be at least.
+    least_shown: i32,
+    singleton: bool,
+    /// Whether every cell of the grid is there.
+    pub complete: bool,
+    /// How many are.
+    pub present: u32,
+    system: System,
     /// The secondary cells, in no order that means anything, but always the same.
     pub secondary: Vec<u32>,
     /// Where a secondary cell stands among them.
@@ -46,61 +59,101 @@ pub struct Board {
     pub effort: Effort,
     /// Varies the windows of linear models.
     pub round: u64,
+    /// Targets with more witnesses than slots: none of them is replaced any more.
+    pub pinned: Vec<bool>,
+    /// Their further witnesses.
+    extra: Vec<Witness>,
     summary: Summary,
 }
 
 impl Board {
     /// Nothing secondary, no witness yet.
-    pub fn new(shape: Shape, values: Vec<i32>, options: &Options) -> Self {
-        let min_count = options.min_count.get() as i32;
-        let marks: Vec<Mark> = values
-            .iter()
-            .map(|value| match *value {
-                0 => Mark::Zero,
-                small if small < min_count => Mark::Primary,
-                _ => Mark::Published,
-            })
-            .collect();
-        let cost = (0..shape.len()).map(|cell| price(&shape, cell, values[cell as usize])).collect();
-        let cells = values.len();
-        let found = targets(&shape, &values, min_count, options.insider);
+    ///
+    /// # Errors
+    /// [`ProtectError::Rule`] when a small cell is to be shown or a zero that readers see is to be withheld.
+    pub fn new(mut system: System, options: &Options) -> Result<Self, ProtectError> {
+        let found = targets(&system, options);
+        let marks = marks(&system, options, &found.alone)?;
+        let shape = system.shape.clone();
+        let cost = (0..shape.len()).map(|cell| price(&system, cell)).collect();
+        let count = |presence| system.presence.iter().filter(|known| **known == presence).count();
         let summary = Summary {
-            cells: values.len(),
-            small: found.list.len(),
+            cells: count(Presence::Printed),
+            differences: count(Presence::Unprinted),
+            small: found.small,
             unattainable: found.unattainable,
             sole: found.sole,
+            alone: found.alone.len(),
             ..Summary::default()
         };
-        let mut list = found.list;
-        // A small cell without a range still needs a second value against insiders; the one above serves.
-        list.iter_mut()
-            .filter(|target| target.insider && target.up == 0 && target.down == 0)
-            .for_each(|target| target.up = 1);
-        Self {
-            slots: vec![None; list.len() * SLOTS],
-            users: vec![Vec::new(); values.len()],
+        let present = marks.iter().filter(|mark| **mark != Mark::Absent).count() as u32;
+        let (cells, complete) = (marks.len(), present == shape.len());
+        let pinned = vec![false; found.list.len()];
+        Ok(Self {
+            slots: vec![None; found.list.len() * SLOTS],
+            users: vec![Vec::new(); cells],
             shape,
-            y: values,
+            knowers: Knowers::new(&system, options),
+            y: std::mem::take(&mut system.values),
+            system,
             marks,
             cost,
-            targets: list,
+            targets: found.list,
             objective: 0,
             work: 0,
             noise: None,
             frozen: Vec::new(),
+            least_shown: options.least_shown(),
+            singleton: options.singleton,
+            complete,
+            present,
             secondary: Vec::new(),
             place: vec![0; cells],
             journal: Vec::new(),
             effort: options.effort,
             round: 0,
+            pinned,
+            extra: Vec::new(),
             summary,
-        }
+        })
+    }
+
+    /// How far down a cell can go and still be what everyone knows it to be.
+    pub fn room(&self, at: usize) -> i32 {
+        self.y[at] - if self.marks[at] == Mark::Unprinted { 0 } else { self.least_shown }
+    }
+
+    /// Whether a target needs more than its range: someone knows cells of their own.
+    pub fn guarded(&self, target: usize) -> bool {
+        self.targets[target].insider || self.singleton
+    }
+
+    /// Whoever knows a cell that a target's witness changes, sorted.
+    pub fn knowers_of(&self, witness: &Witness, target: usize) -> Vec<u32> {
+        self.knowers.of(&self.shape, &self.marks, witness, self.targets[target].insider)
     }
 
     /// Puts a witness into an empty slot and withholds what it changes.
     pub fn assign(&mut self, slot: u32, witness: Witness) {
         self.journal.push((slot, None));
         self.put(slot, witness);
+    }
+
+    /// Keeps a witness for good, beside those in slots; its target's other witnesses stay as they are too.
+    pub fn pin(&mut self, target: usize, witness: Witness) {
+        self.pinned[target] = true;
+        self.withhold(PIN, &witness);
+        self.extra.push(witness);
+    }
+
+    /// Whether a cell is needed by a witness that stays.
+    pub fn is_pinned(&self, cell: u32) -> bool {
+        self.users[cell as usize].iter().any(|slot| self.is_pinned_slot(*slot))
+    }
+
+    /// Whether what is in a slot stays.
+    pub fn is_pinned_slot(&self, slot: u32) -> bool {
+        slot == PIN || self.pinned[slot as usize / SLOTS]
     }
 
     /// Takes a witness out and publishes what nothing else needs.
@@ -124,9 +177,15 @@ impl Board {
     }
 
     fn put(&mut self, slot: u32, witness: Witness) {
-        for (cell, _) in witness.changes(&self.shape) {
+        self.withhold(slot, &witness);
+        self.slots[slot as usize] = Some(witness);
+    }
+
+    /// Withholds what a witness changes.
+    fn withhold(&mut self, slot: u32, witness: &Witness) {
+        for (cell, _) in witness.changes(&self.shape, &self.marks) {
             let at = cell as usize;
-            if self.marks[at] == Mark::Primary {
+            if matches!(self.marks[at], Mark::Primary | Mark::Unprinted) {
                 continue;
             }
             if self.users[at].is_empty() {
@@ -137,14 +196,13 @@ impl Board {
             }
             self.users[at].push(slot);
         }
-        self.slots[slot as usize] = Some(witness);
     }
 
     fn take(&mut self, slot: u32) -> Option<Witness> {
         let witness = self.slots[slot as usize].take()?;
-        for (cell, _) in witness.changes(&self.shape) {
+        for (cell, _) in witness.changes(&self.shape, &self.marks) {
             let at = cell as usize;
-            if self.marks[at] == Mark::Primary {
+            if matches!(self.marks[at], Mark::Primary | Mark::Unprinted) {
                 continue;
             }
             if let Some(place) = self.users[at].iter().position(|user| *user == slot) {
@@ -163,17 +221,16 @@ impl Board {
         Some(witness)
     }
 
-    /// The one or more units that take part in every witness of a target but the insider's own: whoever is
-    /// among them knows the cell.
-    pub fn common_units(&self, target: usize) -> Vec<u16> {
+    /// Whoever takes part in every witness of a target but the insider's own: they know the cell.
+    pub fn common(&self, target: usize) -> Vec<u32> {
         let mut sets = [UP, DOWN]
             .into_iter()
             .filter_map(|slot| self.slots[target * SLOTS + slot].as_ref())
-            .map(|witness| witness.units(&self.shape));
+            .map(|witness| self.knowers_of(witness, target));
         let Some(mut common) = sets.next() else {
             return Vec::new();
         };
-        sets.for_each(|set| common.retain(|unit| set.contains(unit)));
+        sets.for_each(|set| common.retain(|one| set.contains(one)));
         common
     }
 
@@ -184,12 +241,12 @@ impl Board {
         match kind {
             UP => wanted.up > 0 && has.is_none(),
             DOWN => wanted.down > 0 && has.is_none(),
-            _ if !wanted.insider => false,
+            _ if !self.guarded(target) || self.pinned[target] => false,
             _ => {
-                let common = self.common_units(target);
+                let common = self.common(target);
                 !common.is_empty()
                     && has.is_none_or(|witness| {
-                        witness.units(&self.shape).iter().any(|unit| common.contains(unit))
+                        self.knowers_of(witness, target).iter().any(|one| common.contains(one))
                     })
             }
         }
@@ -199,7 +256,7 @@ impl Board {
     pub fn idle(&self, slot: u32) -> bool {
         slot as usize % SLOTS == INSIDER
             && self.slots[slot as usize].is_some()
-            && self.common_units(slot as usize / SLOTS).is_empty()
+            && self.common(slot as usize / SLOTS).is_empty()
     }
 
     /// What to search for in a slot, in order of preference of equals.
@@ -212,19 +269,17 @@ impl Board {
             amount: i32::from(amount),
             avoid,
         };
+        let down = |avoid: Avoid| (wanted.room > 0).then(|| query(-1, 1, avoid));
         match kind {
+            UP if wanted.either => std::iter::once(query(1, 1, Vec::new())).chain(down(Vec::new())).collect(),
             UP => vec![query(1, wanted.up, Vec::new())],
             DOWN => vec![query(-1, wanted.down, Vec::new())],
             _ => {
-                let common = self.common_units(target);
-                let down = self.floor_allows(target).then(|| query(-1, 1, common.clone()));
+                let common = self.common(target);
+                let down = down(common.clone());
                 std::iter::once(query(1, 1, common)).chain(down).collect()
             }
         }
-    }
-
-    fn floor_allows(&self, target: usize) -> bool {
-        self.targets[target].down > 0
     }
 
     /// The finished protection.
@@ -237,23 +292,50 @@ impl Board {
             work: self.work,
             ..self.summary
         };
+        let mut witnesses: Vec<Witness> = self.slots.into_iter().flatten().chain(self.extra).collect();
+        witnesses.sort_by_key(|witness| witness.cell);
+        // What was decided beforehand is published like any other.
+        let marks =
+            self.marks.into_iter().map(|mark| if mark == Mark::Fixed { Mark::Published } else { mark });
         Protected {
-            shape: self.shape,
-            values: self.y,
-            marks: self.marks,
-            witnesses: self.slots.into_iter().flatten().collect(),
+            system: System { values: self.y, ..self.system },
+            marks: marks.collect(),
+            witnesses,
             summary,
         }
     }
 }
 
-/// Number first, then size; never the grand total; rarely a unit's total or a code's total over units.
-fn price(shape: &Shape, cell: u32, value: i32) -> u64 {
-    let (totals, dimensions) = (shape.totals(cell), shape.dimensions());
-    let weight = match dimensions - totals {
-        0 => GRAND,
-        1 if dimensions > 1 && !shape.is_total(cell, 0) => UNIT_TOTAL,
-        _ => 1,
+/// What is known of every cell before anything is chosen.
+fn marks(system: &System, options: &Options, alone: &[u32]) -> Result<Vec<Mark>, ProtectError> {
+    let mark = |cell: u32| {
+        let (value, rule) = (system.values[cell as usize], system.rules.get(&cell));
+        let small = options.is_small(value);
+        let hidden = alone.binary_search(&cell).is_ok();
+        Ok(match (system.presence[cell as usize], rule) {
+            (Presence::Absent, _) => Mark::Absent,
+            (Presence::Unprinted, _) => Mark::Unprinted,
+            (_, Some(Rule::Show)) if small || hidden => return Err(ProtectError::Rule { cell }),
+            (_, Some(Rule::Hide | Rule::Keep)) if value < options.least_shown() => {
+                return Err(ProtectError::Rule { cell });
+            }
+            (_, Some(Rule::Hide | Rule::Keep)) => Mark::Primary,
+            _ if small || hidden => Mark::Primary,
+            _ if value == 0 => Mark::Zero,
+            (_, Some(Rule::Show)) => Mark::Fixed,
+            _ => Mark::Published,
+        })
+    };
+    (0..system.shape.len()).map(mark).collect()
+}
+
+/// Number first, each cell by its weight, then size; never the grand total.
+fn price(system: &System, cell: u32) -> u64 {
+    let (shape, value) = (&system.shape, system.values[cell as usize]);
+    let weight = match system.weights.get(&cell) {
+        _ if cell + 1 == shape.len() => GRAND,
+        Some(weight) => u64::from(*weight),
+        None => 1,
     };
     weight * UNIT + u64::from(value.unsigned_abs()).min(MOST_SIZE)
 }

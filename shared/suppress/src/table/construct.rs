@@ -1,9 +1,10 @@
 //! The first protection: one witness after the other, sharing what is withheld already; then pruning.
 
 use super::Mark;
+use super::ProtectError;
 use super::board::{Board, UNIT};
 use super::search::{Limits, Query};
-use super::target::{INSIDER, SLOTS};
+use super::target::{DOWN, INSIDER, SLOTS, UP};
 use super::witness::{Step, Witness};
 
 /// Corner checks of one search, once something has been found.
@@ -13,7 +14,10 @@ const WORK: u64 = 20_000;
 pub const ANY: Limits = Limits { price: u64::MAX, chain: 0, work: WORK };
 
 /// A witness for every target; afterwards the table is safe.
-pub fn construct(board: &mut Board) {
+///
+/// # Errors
+/// [`ProtectError::Unprotectable`] when what must be published leaves a target without one.
+pub fn construct(board: &mut Board) -> Result<(), ProtectError> {
     let mut order: Vec<usize> = (0..board.targets.len()).collect();
     // Margins last: what the finest cells withhold serves most of them.
     order.sort_by_key(|at| (board.shape.totals(board.targets[*at].cell), *at));
@@ -31,11 +35,20 @@ pub fn construct(board: &mut Board) {
         board.journal.clear();
     }
     board.marks[grand] = mark;
+    let mut left = Vec::new();
     for slot in &slots {
-        board.fill(*slot, ANY);
+        if !board.fill(*slot, ANY) && !board.fill_apart(*slot) && !board.fill_one_by_one(*slot) {
+            left.push(board.targets[*slot as usize / SLOTS].cell);
+        }
         board.journal.clear();
     }
+    left.sort_unstable();
+    left.dedup();
+    if let Some(first) = left.first() {
+        return Err(ProtectError::Unprotectable { cells: left.len(), first: *first });
+    }
     prune(board, 0);
+    Ok(())
 }
 
 /// Tries to do without each secondary cell, the one that costs most first, then the one with fewest users.
@@ -58,7 +71,7 @@ impl Board {
         usize::from(!self.linear_fits())
     }
 
-    /// Fills an open slot; `false` when nothing was found within the limits. With [`ANY`] it always is.
+    /// Fills an open slot; `false` when nothing was found within the limits. With [`ANY`] and no rules it always is.
     pub fn fill(&mut self, slot: u32, limits: Limits) -> bool {
         if !self.open(slot) {
             return true;
@@ -66,7 +79,8 @@ impl Board {
         self.clear(slot);
         let mut best = self.search(slot, limits);
         if best.is_none() && limits.price >= u64::MAX - 1 {
-            best = self.in_single_steps(slot, limits);
+            let queries = self.queries(slot);
+            best = queries.iter().find_map(|query| self.hard(query, limits));
         }
         let Some(steps) = best else { return false };
         let cell = self.targets[slot as usize / SLOTS].cell;
@@ -100,14 +114,73 @@ impl Board {
     fn price_of(&self, cell: u32, steps: &[Step]) -> u64 {
         let witness = Witness { cell, steps: steps.to_vec() };
         let published = |cell: &u32| self.marks[*cell as usize] == Mark::Published;
-        let changed = witness.changes(&self.shape).into_iter().map(|(cell, _)| cell);
+        let changed = witness.changes(&self.shape, &self.marks).into_iter().map(|(cell, _)| cell);
         changed.filter(published).map(|cell| self.noisy_price(cell)).sum()
     }
 
-    /// Where no movement in equal shares is found: one step at a time, each a possible table, none with a cell that
-    /// the whole does not change.
-    fn in_single_steps(&mut self, slot: u32, limits: Limits) -> Option<Vec<Step>> {
-        let query = self.queries(slot).into_iter().next()?;
+    /// Where no movement in equal shares is found: single steps; at any price also over more cells at once.
+    fn hard(&mut self, query: &Query, limits: Limits) -> Option<Vec<Step>> {
+        let found = self.in_single_steps(query, limits);
+        if found.is_some() || limits.price < u64::MAX { found } else { self.linear_last(query) }
+    }
+
+    /// When whoever takes part in both witnesses of a target leaves nobody for a third: the first two again, each without one
+    /// of them. Whether that helped.
+    fn fill_apart(&mut self, slot: u32) -> bool {
+        let target = slot as usize / SLOTS;
+        if slot as usize % SLOTS != INSIDER {
+            return false;
+        }
+        for way in [UP, DOWN].map(|way| (target * SLOTS + way) as u32) {
+            if self.slots[way as usize].is_none() {
+                continue;
+            }
+            for one in self.common(target) {
+                let before = self.journal.len();
+                for mut query in self.queries(way) {
+                    query.avoid = vec![one];
+                    let found = self.find(&query, ANY).map(|(_, steps)| steps);
+                    let Some(steps) = found.or_else(|| self.hard(&query, ANY)) else { continue };
+                    self.clear(way);
+                    self.assign(way, Witness { cell: query.cell, steps });
+                    if self.fill(slot, ANY) {
+                        return true;
+                    }
+                    self.undo(before);
+                }
+            }
+        }
+        false
+    }
+
+    /// When nothing else helps: for each one who takes part in all witnesses of a target another that keeps to the others.
+    /// Whether there was one for each; then the target's witnesses stay.
+    fn fill_one_by_one(&mut self, slot: u32) -> bool {
+        let target = slot as usize / SLOTS;
+        if slot as usize % SLOTS != INSIDER {
+            return false;
+        }
+        let common = self.common(target);
+        for one in &common {
+            let mut queries = self.queries(slot);
+            queries.iter_mut().for_each(|query| query.avoid = vec![*one]);
+            let mut found = None;
+            for query in &queries {
+                let steps = self.find(query, ANY).map(|(_, steps)| steps);
+                found =
+                    steps.or_else(|| self.hard(query, ANY)).map(|steps| Witness { cell: query.cell, steps });
+                if found.is_some() {
+                    break;
+                }
+            }
+            let Some(witness) = found else { return false };
+            self.pin(target, witness);
+        }
+        !common.is_empty()
+    }
+
+    /// One step at a time, each a possible table, none with a cell that the whole does not change.
+    fn in_single_steps(&mut self, query: &Query, limits: Limits) -> Option<Vec<Step>> {
         let single = Query { amount: 1, ..query.clone() };
         let (mut steps, mut ends) = (Vec::new(), Vec::new());
         for _ in 0..query.amount {
@@ -126,6 +199,9 @@ impl Board {
     /// Publishes a secondary cell if every witness that changes it can be replaced within what is withheld;
     /// otherwise leaves everything as it was.
     pub fn do_without(&mut self, cell: u32, chain: usize) -> bool {
+        if self.is_pinned(cell) {
+            return false;
+        }
         let (at, before) = (cell as usize, self.journal.len());
         // Zero is what no witness may touch.
         self.marks[at] = Mark::Zero;
@@ -144,6 +220,9 @@ impl Board {
     /// Gives a slot another witness within the limits, and sees to the insider's one beside it. On `false` the
     /// journal is to be undone.
     fn replace(&mut self, slot: u32, limits: Limits) -> bool {
+        if self.pinned[slot as usize / SLOTS] {
+            return false;
+        }
         // What this witness withholds stays withheld while the search runs.
         let Some(old) = self.slots[slot as usize].take() else {
             return true;

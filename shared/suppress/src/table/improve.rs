@@ -78,7 +78,7 @@ fn choose(board: &mut Board, pool: &mut Pool, effort: Effort, dice: &mut Dice) {
         Effort::Fast => (FAST_TURNS, FAST_MODELS, FAST_SHARE),
         Effort::High => (HIGH_TURNS, u64::MAX, HIGH_SHARE),
     };
-    let insider = board.targets.iter().any(|target| target.insider);
+    let insider = (0..board.targets.len()).any(|target| board.guarded(target));
     let start = board.work;
     for turn in 0..turns {
         let marks = board.marks.clone();
@@ -109,6 +109,9 @@ fn attempt(board: &mut Board, dice: &mut Dice) -> bool {
     let mut targets: Vec<usize> = slots.iter().map(|slot| *slot as usize / SLOTS).collect();
     targets.sort_unstable();
     targets.dedup();
+    if slots.iter().any(|slot| board.is_pinned_slot(*slot)) {
+        return false;
+    }
     for slot in &slots {
         board.clear(*slot);
     }

@@ -16,7 +16,7 @@ use super::improve::Dice;
 use super::search::{Query, mix};
 use super::shape::MAX_DIMENSIONS;
 use super::target::{DOWN, INSIDER, SLOTS, Target, UP};
-use super::witness::{Step, Witness};
+use super::witness::{Product, Step, Witness};
 
 /// Most cells of a table with a pool.
 const MOST_CELLS: u32 = 2_048;
@@ -36,8 +36,8 @@ struct Candidate {
     most: [i32; 2],
     /// Whether steps are multiplied by the amount.
     scales: bool,
-    /// Other units that take part.
-    units: Vec<u16>,
+    /// Those who know cells that it changes.
+    units: Vec<u32>,
     /// Cells that it changes and that are not small.
     cells: Vec<u32>,
     /// How many of them are not withheld.
@@ -47,6 +47,16 @@ struct Candidate {
 impl Candidate {
     fn goes(&self, way: usize, amount: i32) -> bool {
         if self.scales { self.most[way] >= amount } else { self.most[way] == amount }
+    }
+
+    /// Whether it serves a slot of a target.
+    fn serves(&self, wanted: &Target, slot: usize) -> bool {
+        match slot {
+            INSIDER => self.goes(UP, 1) || wanted.room > 0 && self.goes(DOWN, 1),
+            UP if wanted.either => self.goes(UP, 1) || wanted.room > 0 && self.goes(DOWN, 1),
+            UP => wanted.up > 0 && self.goes(UP, i32::from(wanted.up)),
+            _ => wanted.down > 0 && self.goes(DOWN, i32::from(wanted.down)),
+        }
     }
 }
 
@@ -69,7 +79,9 @@ pub struct Pool {
     place: Vec<u32>,
     price: u64,
     targets: Vec<Target>,
-    primary: Vec<bool>,
+    /// Whether a cell may move at no price.
+    free: Vec<bool>,
+    marks: Vec<Mark>,
     cost: Vec<u64>,
     models: u64,
 }
@@ -78,9 +90,15 @@ impl Pool {
     /// The pool of a board that has a witness for every target; `None` when the table is too large.
     pub fn new(board: &Board) -> Option<Self> {
         let cells = board.shape.len() as usize;
-        let sizes = (0..board.shape.dimensions()).map(|at| board.shape.total_code(at) as usize);
-        let products: usize = sizes.product();
-        if board.shape.len() > MOST_CELLS || products * board.targets.len() > MOST_CANDIDATES {
+        if board.shape.len() > MOST_CELLS || board.pinned.contains(&true) {
+            return None;
+        }
+        let products: usize = board
+            .targets
+            .iter()
+            .map(|target| movements(board, target.cell).iter().map(Vec::len).product::<usize>())
+            .sum();
+        if products > MOST_CANDIDATES {
             return None;
         }
         let mut pool = Self {
@@ -91,8 +109,9 @@ impl Pool {
             members: Vec::new(),
             place: vec![0; cells],
             price: 0,
-            targets: board.targets.clone(),
-            primary: board.marks.iter().map(|mark| *mark == Mark::Primary).collect(),
+            targets: guarded(board),
+            free: board.marks.iter().map(|mark| matches!(mark, Mark::Primary | Mark::Unprinted)).collect(),
+            marks: board.marks.clone(),
             cost: board.cost.clone(),
             models: 0,
         };
@@ -103,24 +122,37 @@ impl Pool {
 
     fn list_products(&mut self, board: &Board, target: usize) {
         let (shape, cell) = (&board.shape, board.targets[target].cell);
-        let sizes: Vec<u32> = (0..shape.dimensions()).map(|at| shape.total_code(at)).collect();
-        for number in 0..sizes.iter().product() {
-            let (mut rest, mut other): (u32, _) = (number, [0u16; MAX_DIMENSIONS]);
-            for (at, size) in sizes.iter().enumerate() {
-                let code = rest % size;
-                rest /= size;
-                other[at] = (code + u32::from(code >= shape.code(cell, at))) as u16;
+        let movements = movements(board, cell);
+        let mut seen: BTreeSet<Vec<(u32, i32)>> = BTreeSet::new();
+        for number in 0..movements.iter().map(Vec::len).product() {
+            let (mut rest, mut other, mut start) = (number, [0u16; MAX_DIMENSIONS], cell);
+            for (at, list) in movements.iter().enumerate() {
+                let (leaf, code) = list[rest % list.len()];
+                rest /= list.len();
+                other[at] = code;
+                start = shape.with_code(start, at, leaf);
             }
-            let step = Step { cell, amount: 1, other };
+            let product = Product { cell: start, amount: 1, other };
             let (mut most, mut possible) = ([i32::MAX; 2], true);
-            step.corners(shape, |corner, sign| {
+            product.corners(shape, |corner, sign| {
                 let at = corner as usize;
-                possible &= board.marks[at] != Mark::Zero && (corner == cell || corner + 1 != shape.len());
+                if board.marks[at] == Mark::Absent {
+                    return;
+                }
+                possible &= !matches!(board.marks[at], Mark::Zero | Mark::Fixed)
+                    && (corner == cell || corner + 1 != shape.len());
                 let way = usize::from(sign > 0);
-                most[way] = most[way].min(board.y[at] - 1);
+                most[way] = most[way].min(board.room(at));
             });
             if possible && (most[UP] > 0 || most[DOWN] > 0) {
-                self.push(board, target, vec![step], most, true);
+                let step = Step::Product(product);
+                // Where cells are in no table, several products are the same movement.
+                let steps = vec![step];
+                let fresh = board.complete
+                    || seen.insert(Witness { cell, steps: steps.clone() }.changes(shape, &board.marks));
+                if fresh {
+                    self.push(board, target, steps, most, true);
+                }
             }
         }
     }
@@ -129,7 +161,11 @@ impl Pool {
     fn add(&mut self, board: &Board, target: usize, steps: &[Step]) {
         let cell = board.targets[target].cell;
         let witness = Witness { cell, steps: steps.to_vec() };
-        let moved = witness.changes(&board.shape).iter().find(|(at, _)| *at == cell).map_or(0, |(_, by)| *by);
+        let moved = witness
+            .changes(&board.shape, &board.marks)
+            .iter()
+            .find(|(at, _)| *at == cell)
+            .map_or(0, |(_, by)| *by);
         let most = if moved > 0 { [moved, 0] } else { [0, -moved] };
         let same = |at: &u32| {
             let known = &self.list[*at as usize];
@@ -142,9 +178,9 @@ impl Pool {
 
     fn push(&mut self, board: &Board, target: usize, steps: Vec<Step>, most: [i32; 2], scales: bool) {
         let witness = Witness { cell: board.targets[target].cell, steps };
-        let units = witness.units(&board.shape);
-        let changed = witness.changes(&board.shape).into_iter().map(|(cell, _)| cell);
-        let cells: Vec<u32> = changed.filter(|cell| !self.primary[*cell as usize]).collect();
+        let units = board.knowers_of(&witness, target);
+        let changed = witness.changes(&board.shape, &board.marks).into_iter().map(|(cell, _)| cell);
+        let cells: Vec<u32> = changed.filter(|cell| !self.free[*cell as usize]).collect();
         let at = self.list.len() as u32;
         let missing = cells.iter().filter(|cell| !self.withheld[**cell as usize]).count() as u32;
         cells.iter().for_each(|cell| self.of_cell[*cell as usize].push(at));
@@ -198,7 +234,7 @@ impl Pool {
             let mut found = [None; SLOTS];
             for (at, known) in self.ready(target, more) {
                 for way in [UP, DOWN].into_iter().filter(|way| amounts[*way] > 0) {
-                    if found[way].is_none() && known.goes(way, amounts[way]) {
+                    if found[way].is_none() && known.serves(&wanted, way) {
                         found[way] = Some(at);
                     }
                 }
@@ -207,14 +243,12 @@ impl Pool {
             return served.then_some(found);
         }
         // Per way one candidate for each distinct list of units.
-        let mut ways: [Vec<(&[u16], u32)>; SLOTS] = Default::default();
+        let mut ways: [Vec<(&[u32], u32)>; SLOTS] = Default::default();
         for (at, known) in self.ready(target, more) {
             for (way, list) in ways.iter_mut().enumerate() {
-                let goes = match way {
-                    INSIDER => known.goes(UP, 1) || wanted.down > 0 && known.goes(DOWN, 1),
-                    _ => amounts[way] > 0 && known.goes(way, amounts[way]),
-                };
-                if goes && list.iter().all(|(units, _)| *units != known.units.as_slice()) {
+                if known.serves(&wanted, way)
+                    && list.iter().all(|(units, _)| *units != known.units.as_slice())
+                {
                     list.push((&known.units, at));
                 }
             }
@@ -226,11 +260,11 @@ impl Pool {
         let real = |at: u32| (at != u32::MAX).then_some(at);
         for (up, first) in ups {
             for (down, second) in downs {
-                let common = |unit: &&u16| {
+                let common = |unit: &&u32| {
                     (*first == u32::MAX || up.contains(unit)) && (*second == u32::MAX || down.contains(unit))
                 };
                 let all = if *first == u32::MAX { down } else { up };
-                let common: Vec<u16> = all.iter().filter(common).copied().collect();
+                let common: Vec<u32> = all.iter().filter(common).copied().collect();
                 let third = thirds.iter().find(|(units, _)| !units.iter().any(|unit| common.contains(unit)));
                 if common.is_empty() {
                     return Some([real(*first), real(*second), None]);
@@ -377,11 +411,8 @@ impl Pool {
             let seed = dice.roll();
             let fits = |pool: &Self, at: u32| {
                 let known = &pool.list[at as usize];
-                let goes = match way {
-                    INSIDER => known.goes(UP, 1) || pool.targets[target].down > 0 && known.goes(DOWN, 1),
-                    _ => known.goes(way, amount),
-                };
-                goes && !known.units.iter().any(|unit| avoid.contains(unit))
+                known.serves(&pool.targets[target], way)
+                    && !known.units.iter().any(|unit| avoid.contains(unit))
                     && !known.cells.iter().any(|cell| barred.contains(cell))
             };
             if model {
@@ -418,12 +449,12 @@ impl Pool {
     }
 
     /// The first slot that a target has no candidate for: way, amount, units to avoid.
-    fn lacking(&self, target: usize) -> Option<(usize, i32, Vec<u16>)> {
+    fn lacking(&self, target: usize) -> Option<(usize, i32, Vec<u32>)> {
         let wanted = self.targets[target];
         let amounts = [i32::from(wanted.up), i32::from(wanted.down)];
-        let mut common: Option<Vec<u16>> = None;
+        let mut common: Option<Vec<u32>> = None;
         for way in [UP, DOWN].into_iter().filter(|way| amounts[*way] > 0) {
-            let known = self.ready(target, None).find(|(_, known)| known.goes(way, amounts[way]));
+            let known = self.ready(target, None).find(|(_, known)| known.serves(&wanted, way));
             let Some((_, known)) = known else {
                 let avoid = if wanted.insider { common.unwrap_or_default() } else { Vec::new() };
                 return Some((way, amounts[way], avoid));
@@ -441,11 +472,10 @@ impl Pool {
     fn mirror(&self, board: &mut Board, barred: &[u32], seed: u64) {
         board.noise = Some(seed);
         for (at, mark) in board.marks.iter_mut().enumerate() {
-            *mark = match (self.primary[at], board.y[at] == 0, self.withheld[at]) {
-                (true, _, _) => Mark::Primary,
-                (_, true, _) => Mark::Zero,
-                (_, _, true) => Mark::Secondary,
-                _ => Mark::Published,
+            *mark = match (self.marks[at], self.withheld[at]) {
+                (Mark::Published | Mark::Secondary, true) => Mark::Secondary,
+                (Mark::Published | Mark::Secondary, false) => Mark::Published,
+                (decided, _) => decided,
             };
         }
         barred.iter().for_each(|cell| board.marks[*cell as usize] = Mark::Zero);
@@ -502,14 +532,14 @@ impl Pool {
             for (slot, candidate) in choice.into_iter().enumerate() {
                 let Some(known) = candidate.map(|at| &self.list[at as usize]) else { continue };
                 let amount = match slot {
-                    UP => i32::from(wanted.up),
+                    UP if !wanted.either => i32::from(wanted.up),
                     DOWN => -i32::from(wanted.down),
                     _ if known.goes(UP, 1) => 1,
                     _ => -1,
                 };
                 let mut steps = known.steps.clone();
                 if known.scales {
-                    steps.iter_mut().for_each(|step| step.amount *= amount);
+                    steps.iter_mut().for_each(|step| step.times(amount));
                 }
                 board.assign((target * SLOTS + slot) as u32, Witness { cell: wanted.cell, steps });
             }
@@ -528,4 +558,18 @@ impl Pool {
         }
         board.secondary.iter().for_each(|cell| self.withhold(*cell));
     }
+}
+
+/// The targets, each with whether anyone who knows cells is to be kept out.
+fn guarded(board: &Board) -> Vec<Target> {
+    let one = |(at, target): (usize, &Target)| Target { insider: board.guarded(at), ..*target };
+    board.targets.iter().enumerate().map(one).collect()
+}
+
+/// Per dimension the movements that add one to a cell's code.
+fn movements(board: &Board, cell: u32) -> Vec<Vec<(u16, u16)>> {
+    let one = |at: usize| {
+        board.shape.dimension(at).movements(board.shape.code(cell, at) as u16).collect::<Vec<_>>()
+    };
+    (0..board.shape.dimensions()).map(one).collect()
 }

@@ -7,11 +7,12 @@
 
 use super::Mark;
 use super::board::{Board, GRAND, UNIT};
+use super::knowers::Knowers;
 use super::shape::MAX_DIMENSIONS;
-use super::witness::Step;
+use super::witness::{Product, Step};
 
-/// Units whose cells must not change.
-pub type Avoid = Vec<u16>;
+/// Those whose cells must not change.
+pub type Avoid = Vec<u32>;
 
 /// A witness wanted.
 #[derive(Debug, Clone)]
@@ -22,7 +23,7 @@ pub struct Query {
     pub sign: i8,
     /// How far.
     pub amount: i32,
-    /// Units that take no part.
+    /// Units and persons that take no part.
     pub avoid: Avoid,
 }
 
@@ -47,6 +48,8 @@ struct Dive<'q> {
     start: u64,
     /// Dimensions, fewest codes first.
     order: Vec<usize>,
+    /// The finest cell of the product in the making, and the other codes.
+    start_cell: u32,
     other: [u16; MAX_DIMENSIONS],
     corners: Vec<Corner>,
     /// Choices per level, kept to be used again.
@@ -56,12 +59,14 @@ struct Dive<'q> {
     chain: bool,
 }
 
-/// A code chosen in a dimension: what it costs so far, whether a corner waits to be cancelled, the code.
+/// A movement chosen in a dimension: what it costs so far, whether a corner waits to be cancelled, the finest code it starts
+/// from and the other one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Choice {
     cost: u64,
     defect: Option<Corner>,
-    code: u32,
+    leaf: u16,
+    other: u16,
 }
 
 impl Board {
@@ -75,6 +80,7 @@ impl Board {
             start: self.work,
             choices: vec![Vec::new(); order.len()],
             order,
+            start_cell: query.cell,
             other: [0; MAX_DIMENSIONS],
             corners: vec![(query.cell, query.sign)],
             best: limits.price,
@@ -101,22 +107,29 @@ impl Board {
         let dimension = dive.order[level];
         let mut choices = std::mem::take(&mut dive.choices[level]);
         choices.clear();
-        self.choices(dive, dimension, Choice { cost, defect, code: 0 }, &mut choices);
-        choices.sort_unstable_by_key(|choice| (choice.cost, choice.defect.is_some(), choice.code));
-        let corners = dive.corners.len();
+        self.choices(dive, dimension, Choice { cost, defect, leaf: 0, other: 0 }, &mut choices);
+        choices
+            .sort_unstable_by_key(|choice| (choice.cost, choice.defect.is_some(), choice.leaf, choice.other));
+        let (corners, start) = (dive.corners.len(), dive.start_cell);
+        let own = self.shape.code(dive.query.cell, dimension) as u16;
         for choice in &choices {
             if choice.cost >= dive.best || self.exhausted(dive) {
                 break;
             }
-            let (offset, flip) = self.move_to(dive.query.cell, dimension, choice.code);
-            for at in 0..corners {
-                let (cell, sign) = dive.corners[at];
-                dive.corners.push((cell.wrapping_add(offset), sign * flip));
+            let factor = self.shape.dimension(dimension).factor(choice.leaf, choice.other);
+            for (code, sign) in factor.entries().iter().filter(|(code, _)| *code != own) {
+                let offset = self.offset(own, *code, dimension);
+                for at in 0..corners {
+                    let (cell, direction) = dive.corners[at];
+                    dive.corners.push((cell.wrapping_add(offset), direction * sign));
+                }
             }
-            dive.other[dimension] = choice.code as u16;
+            dive.start_cell = start.wrapping_add(self.offset(own, choice.leaf, dimension));
+            dive.other[dimension] = choice.other;
             self.dive(dive, level + 1, choice.cost, choice.defect);
             dive.corners.truncate(corners);
         }
+        dive.start_cell = start;
         dive.choices[level] = choices;
     }
 
@@ -128,49 +141,62 @@ impl Board {
 
     /// Every code of a dimension with which the product stays possible and cheap enough.
     fn choices(&mut self, dive: &Dive<'_>, dimension: usize, so_far: Choice, choices: &mut Vec<Choice>) {
-        let own = self.shape.code(dive.query.cell, dimension);
-        for code in (0..=self.shape.total_code(dimension)).filter(|code| *code != own) {
-            if dimension == 0 && dive.query.avoid.contains(&(code as u16)) {
+        let own = self.shape.code(dive.query.cell, dimension) as u16;
+        let (avoid, mut work) = (&dive.query.avoid, 0);
+        for (leaf, other) in self.shape.dimension(dimension).movements(own) {
+            let avoided = dimension == 0
+                && [leaf, other]
+                    .iter()
+                    .any(|code| *code != own && Knowers::unit_in(&self.shape, u32::from(*code), avoid));
+            if avoided {
                 continue;
             }
-            let (offset, flip) = self.move_to(dive.query.cell, dimension, code);
-            let mut choice = Choice { code, ..so_far };
-            let fits = dive.corners.iter().all(|(cell, sign)| {
-                let corner = (cell.wrapping_add(offset), sign * flip);
-                self.work += 1;
-                let price = self.corner_price(corner, dive.query.amount);
-                match price {
-                    Some(0) => {}
-                    // The corner to be cancelled; the cell in the making itself never is.
-                    _ if dive.chain && choice.defect.is_none() && !self.frozen.contains(&corner.0) => {
-                        choice.defect = Some(corner);
+            let factor = self.shape.dimension(dimension).factor(leaf, other);
+            let mut choice = Choice { leaf, other, ..so_far };
+            let fits = factor.entries().iter().filter(|(code, _)| *code != own).all(|(code, flip)| {
+                let offset = self.shape.dimension_offset(own, *code, dimension);
+                dive.corners.iter().all(|(cell, sign)| {
+                    let corner = (cell.wrapping_add(offset), sign * flip);
+                    work += 1;
+                    match self.corner_price(corner, dive.query) {
+                        Some(0) => {}
+                        // The corner to be cancelled; the cell in the making itself never is.
+                        _ if dive.chain && choice.defect.is_none() && !self.frozen.contains(&corner.0) => {
+                            choice.defect = Some(corner);
+                        }
+                        Some(price) => choice.cost += price,
+                        None => return false,
                     }
-                    Some(price) => choice.cost += price,
-                    None => return false,
-                }
-                choice.cost < dive.best
+                    choice.cost < dive.best
+                })
             });
             if fits {
                 choices.push(choice);
             }
         }
+        self.work += work;
     }
 
-    fn move_to(&self, cell: u32, dimension: usize, code: u32) -> (u32, i8) {
-        let (own, total) = (self.shape.code(cell, dimension), self.shape.total_code(dimension));
-        let flip = if (own == total) == (code == total) { -1 } else { 1 };
-        (code.wrapping_sub(own).wrapping_mul(self.shape.stride(dimension)), flip)
+    fn offset(&self, own: u16, code: u16, dimension: usize) -> u32 {
+        self.shape.dimension_offset(own, code, dimension)
     }
 
     /// What a corner costs; `None` when it cannot move that way.
-    fn corner_price(&self, (cell, sign): Corner, amount: i32) -> Option<u64> {
+    fn corner_price(&self, (cell, sign): Corner, query: &Query) -> Option<u64> {
         let at = cell as usize;
-        if sign < 0 && self.y[at] <= amount || self.frozen.contains(&cell) {
+        let mark = self.marks[at];
+        if mark == Mark::Absent {
+            return Some(0);
+        }
+        if sign < 0 && self.room(at) < query.amount
+            || self.frozen.contains(&cell)
+            || self.knowers.known_to(cell, &query.avoid)
+        {
             return None;
         }
-        match self.marks[at] {
-            Mark::Zero => None,
-            Mark::Primary | Mark::Secondary => Some(0),
+        match mark {
+            Mark::Zero | Mark::Fixed => None,
+            Mark::Primary | Mark::Secondary | Mark::Unprinted | Mark::Absent => Some(0),
             Mark::Published => Some(self.noisy_price(cell)),
         }
     }
@@ -181,11 +207,11 @@ impl Board {
     }
 
     fn leaf(&mut self, dive: &mut Dive<'_>, cost: u64, defect: Option<Corner>) {
-        let step = Step {
-            cell: dive.query.cell,
+        let step = Step::Product(Product {
+            cell: dive.start_cell,
             amount: dive.query.amount * i32::from(dive.query.sign),
             other: dive.other,
-        };
+        });
         let Some((cell, sign)) = defect else {
             dive.best = cost;
             dive.found = Some(vec![step]);
@@ -208,7 +234,7 @@ impl Board {
     /// Carries a step out (`1`) or takes it back (`-1`) on the counts that searches look at.
     pub fn apply(&mut self, step: &Step, times: i32) {
         let y = &mut self.y;
-        step.corners(&self.shape, |cell, amount| y[cell as usize] += times * amount);
+        step.visit(&self.shape, |cell, amount| y[cell as usize] += times * amount);
     }
 }
 

@@ -1,8 +1,10 @@
 //! The form of a table: mixed-radix indices of cells, margins included.
 //!
-//! Each dimension has its codes `0..n` and the total `n`; the last dimension changes fastest. Holds no count.
+//! Each dimension has its finest codes, then groups, then the total; the last dimension changes fastest. Holds no count.
 
-/// Most dimensions: a product witness has two cells per dimension, so 256 corners.
+use super::dimension::Dimension;
+
+/// Most dimensions: a product witness of flat dimensions has two cells per dimension, so 256 corners.
 pub const MAX_DIMENSIONS: usize = 8;
 /// Most cells, margins included: a bound on memory.
 pub const MAX_CELLS: usize = 1 << 25;
@@ -25,6 +27,20 @@ pub enum ShapeError {
     /// A table that is too large, or more codes in a dimension than an index holds.
     #[error("more than {MAX_CELLS} cells, margins included")]
     TooLarge,
+    /// A group whose parts are unknown, none or overlap.
+    #[error("dimension {dimension}, group {group}: expected known codes, none of them twice")]
+    Group {
+        /// Dimension, from 0.
+        dimension: usize,
+        /// Group, from 0.
+        group: usize,
+    },
+    /// A code in too many groups.
+    #[error("dimension {dimension}: a code in more than {} groups", super::dimension::MAX_DEPTH)]
+    Depth {
+        /// Dimension, from 0.
+        dimension: usize,
+    },
     /// Too many or too few counts.
     #[error("{found} counts; expected {expected}")]
     Counts {
@@ -38,47 +54,75 @@ pub enum ShapeError {
     Sum,
 }
 
-/// How many codes each dimension has, and where the cells are.
+/// The codes of each dimension, and where the cells are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shape {
-    sizes: Vec<u32>,
+    dimensions: Vec<Dimension>,
     strides: Vec<u32>,
     len: u32,
+    /// The unit of every code of the first dimension but its total; groups of several units have none.
+    units: Vec<Option<u16>>,
 }
 
 impl Shape {
-    /// The shape with so many codes per dimension (totals not counted); the first dimension is the area.
+    /// The shape with so many finest codes per dimension and no groups; the first dimension is the area, each code a unit.
     ///
     /// # Errors
     /// [`ShapeError`] when there are too many or too few dimensions, codes or cells.
     pub fn new(sizes: &[usize]) -> Result<Self, ShapeError> {
-        if sizes.is_empty() || sizes.len() > MAX_DIMENSIONS {
-            return Err(ShapeError::Dimensions { found: sizes.len() });
+        let dimensions: Result<Vec<_>, _> =
+            sizes.iter().enumerate().map(|(at, size)| Dimension::flat(at, *size)).collect();
+        Self::of(dimensions?)
+    }
+
+    /// The shape with these dimensions; the first is the area, each of its finest codes a unit.
+    ///
+    /// # Errors
+    /// As [`Shape::new`].
+    pub fn of(dimensions: Vec<Dimension>) -> Result<Self, ShapeError> {
+        if dimensions.is_empty() || dimensions.len() > MAX_DIMENSIONS {
+            return Err(ShapeError::Dimensions { found: dimensions.len() });
         }
-        if let Some(dimension) = sizes.iter().position(|size| *size == 0) {
-            return Err(ShapeError::Empty { dimension });
-        }
-        let mut strides = vec![0; sizes.len()];
+        let mut strides = vec![0; dimensions.len()];
         let mut len = 1usize;
-        for (at, size) in sizes.iter().enumerate().rev() {
+        for (at, dimension) in dimensions.iter().enumerate().rev() {
             strides[at] = len as u32;
-            len = size
-                .checked_add(1)
-                .and_then(|codes| len.checked_mul(codes))
-                .filter(|len| *len <= MAX_CELLS && *size < usize::from(u16::MAX))
+            len = len
+                .checked_mul(usize::from(dimension.total()) + 1)
+                .filter(|len| *len <= MAX_CELLS)
                 .ok_or(ShapeError::TooLarge)?;
         }
-        Ok(Self { sizes: sizes.iter().map(|size| *size as u32).collect(), strides, len: len as u32 })
+        let units: Vec<u16> = (0..dimensions[0].leaves()).collect();
+        Ok(Self { dimensions, strides, len: len as u32, units: Vec::new() }.with_units(&units))
+    }
+
+    /// The same with other units: one per finest code of the first dimension, so that the sub-units of a kommun are one.
+    #[must_use]
+    pub fn with_units(mut self, of_leaf: &[u16]) -> Self {
+        let area = &self.dimensions[0];
+        self.units = (0..area.total())
+            .map(|code| {
+                let mut units = area.leaves_of(code).into_iter().map(|leaf| of_leaf[usize::from(leaf)]);
+                let first = units.next()?;
+                units.all(|unit| unit == first).then_some(first)
+            })
+            .collect();
+        self
     }
 
     /// Dimensions.
     pub fn dimensions(&self) -> usize {
-        self.sizes.len()
+        self.dimensions.len()
     }
 
-    /// Codes of a dimension; also the code of its total.
+    /// A dimension.
+    pub fn dimension(&self, at: usize) -> &Dimension {
+        &self.dimensions[at]
+    }
+
+    /// Codes of a dimension, groups included; also the code of its total.
     pub fn total_code(&self, dimension: usize) -> u32 {
-        self.sizes[dimension]
+        u32::from(self.dimensions[dimension].total())
     }
 
     /// Steps between neighbours in a dimension.
@@ -98,55 +142,53 @@ impl Shape {
 
     /// The code of a cell in a dimension; [`Shape::total_code`] for a total.
     pub fn code(&self, cell: u32, dimension: usize) -> u32 {
-        cell / self.strides[dimension] % (self.sizes[dimension] + 1)
+        cell / self.strides[dimension] % (self.total_code(dimension) + 1)
     }
 
     /// Whether a cell is a total in a dimension.
     pub fn is_total(&self, cell: u32, dimension: usize) -> bool {
-        self.code(cell, dimension) == self.sizes[dimension]
+        self.code(cell, dimension) == self.total_code(dimension)
     }
 
-    /// In how many dimensions a cell is a total.
+    /// In how many dimensions a cell is a group or a total.
     pub fn totals(&self, cell: u32) -> usize {
-        (0..self.dimensions()).filter(|at| self.is_total(cell, *at)).count()
+        let margin = |at: &usize| self.code(cell, *at) >= u32::from(self.dimensions[*at].leaves());
+        (0..self.dimensions()).filter(margin).count()
+    }
+
+    /// The unit of a code of the first dimension; none for a total over units.
+    pub fn unit(&self, code: u32) -> Option<u16> {
+        self.units.get(code as usize).copied().flatten()
+    }
+
+    /// The unit of a cell.
+    pub fn unit_of(&self, cell: u32) -> Option<u16> {
+        self.unit(self.code(cell, 0))
     }
 
     /// Finest cells.
     pub fn finest(&self) -> usize {
-        self.sizes.iter().map(|size| *size as usize).product()
+        self.dimensions.iter().map(|dimension| usize::from(dimension.leaves())).product()
     }
 
-    /// The counts of all cells from those of the finest ones.
-    ///
-    /// # Errors
-    /// [`ShapeError`] when there are too many or too few counts, or they add up to too much.
-    pub fn with_margins(&self, finest: &[u32]) -> Result<Vec<i32>, ShapeError> {
-        if finest.len() != self.finest() {
-            let (found, expected) = (finest.len(), self.finest());
-            return Err(ShapeError::Counts { found, expected });
-        }
-        let sum: u64 = finest.iter().map(|count| u64::from(*count)).sum();
-        if sum > i32::MAX as u64 {
-            return Err(ShapeError::Sum);
-        }
-        let mut values = vec![0i32; self.len as usize];
-        let mut counts = finest.iter();
-        for cell in (0..self.len).filter(|cell| self.totals(*cell) == 0) {
-            if let Some(count) = counts.next() {
-                values[cell as usize] = *count as i32;
-            }
-        }
-        for dimension in 0..self.dimensions() {
-            self.add_totals(&mut values, dimension);
-        }
-        Ok(values)
+    /// What is added, wrapping, to a cell's index to get from one code of a dimension to another.
+    pub fn dimension_offset(&self, from: u16, to: u16, dimension: usize) -> u32 {
+        u32::from(to).wrapping_sub(u32::from(from)).wrapping_mul(self.strides[dimension])
     }
 
-    fn add_totals(&self, values: &mut [i32], dimension: usize) {
-        let stride = self.strides[dimension];
-        for cell in (0..self.len).filter(|cell| self.is_total(*cell, dimension)) {
-            values[cell as usize] =
-                (1..=self.sizes[dimension]).map(|back| values[(cell - back * stride) as usize]).sum();
-        }
+    /// The cell with another code in a dimension.
+    pub fn with_code(&self, cell: u32, dimension: usize, code: u16) -> u32 {
+        let own = self.code(cell, dimension) as u16;
+        cell.wrapping_add(self.dimension_offset(own, code, dimension))
+    }
+
+    /// The relations that have a cell as their total: per dimension and relation the parts' cells.
+    pub fn relations_under(&self, cell: u32) -> impl Iterator<Item = impl Iterator<Item = u32> + '_> + '_ {
+        (0..self.dimensions()).flat_map(move |at| {
+            let code = self.code(cell, at);
+            let under =
+                self.dimensions[at].relations().iter().filter(move |known| u32::from(known.total) == code);
+            under.map(move |known| known.parts.iter().map(move |part| self.with_code(cell, at, *part)))
+        })
     }
 }

@@ -10,7 +10,7 @@ fn options(insider: bool) -> Options {
 }
 
 fn protected(sizes: &[usize], finest: &[u32], insider: bool) -> Protected {
-    protect(Shape::new(sizes).unwrap(), finest, &options(insider)).unwrap()
+    protect(System::complete(Shape::new(sizes).unwrap(), finest).unwrap(), &options(insider)).unwrap()
 }
 
 /// What anyone sees, and all tables of finest cells that agree with it, by plain enumeration.
@@ -27,7 +27,7 @@ struct Attacker<'a> {
 impl<'a> Attacker<'a> {
     /// `most`: no finest cell is tried above it, so what is found possible is possible.
     fn new(seen: &'a Protected, most: i32) -> Self {
-        let shape = &seen.shape;
+        let shape = &seen.system.shape;
         let finest: Vec<u32> = (0..shape.len()).filter(|cell| shape.totals(*cell) == 0).collect();
         let contains = |margin: u32, cell: u32| {
             (0..shape.dimensions())
@@ -45,7 +45,7 @@ impl<'a> Attacker<'a> {
 
     /// Whether a table exists with a value in a cell, one unit's cells perhaps being known.
     fn possible(&self, cell: u32, value: i32, insider: Option<u32>) -> bool {
-        self.go(0, &mut vec![0; self.seen.values.len()], (cell, value), insider)
+        self.go(0, &mut vec![0; self.seen.system.values.len()], (cell, value), insider)
     }
 
     fn go(&self, at: usize, sums: &mut Vec<i32>, want: (u32, i32), insider: Option<u32>) -> bool {
@@ -53,8 +53,8 @@ impl<'a> Attacker<'a> {
             return true;
         }
         let cell = self.finest[at];
-        let truth = self.seen.values[cell as usize];
-        let known = insider == Some(self.seen.shape.code(cell, 0));
+        let truth = self.seen.system.values[cell as usize];
+        let known = insider == Some(self.seen.system.shape.code(cell, 0));
         let tries =
             if known || !self.seen.marks[cell as usize].withheld() { truth..=truth } else { 1..=self.most };
         for value in tries {
@@ -62,7 +62,7 @@ impl<'a> Attacker<'a> {
             let fits = self.containing[at].iter().all(|margin| {
                 let (sum, index) = (sums[*margin as usize], *margin as usize);
                 let done = self.last[index] == at;
-                let shown = (!self.seen.marks[index].withheld()).then_some(self.seen.values[index]);
+                let shown = (!self.seen.marks[index].withheld()).then_some(self.seen.system.values[index]);
                 let wanted = (*margin == want.0).then_some(want.1);
                 [shown, wanted].into_iter().flatten().all(|exact| sum <= exact && (!done || sum == exact))
             });
@@ -78,15 +78,16 @@ impl<'a> Attacker<'a> {
 
 /// Values of SAFE-1 that the enumerator cannot reach, and insiders that know a cell.
 fn falls(seen: &Protected, insider: bool, most: i32) -> usize {
-    let (attacker, shape) = (Attacker::new(seen, most), &seen.shape);
+    let (attacker, shape) = (Attacker::new(seen, most), &seen.system.shape);
     let contributors = |cell: u32| {
         let parts = (1..=shape.total_code(0)).map(|back| cell - back * shape.stride(0));
-        parts.filter(|part| seen.values[*part as usize] > 0).count()
+        parts.filter(|part| seen.system.values[*part as usize] > 0).count()
     };
     let mut falls = 0;
-    for cell in (0..shape.len()).filter(|cell| (1..4).contains(&seen.values[*cell as usize])) {
+    for cell in (0..shape.len()).filter(|cell| (1..4).contains(&seen.system.values[*cell as usize])) {
         let least = attacker.containing.iter().zip(&attacker.finest);
-        let least = least.filter(|(list, finest)| list.contains(&cell) && seen.values[**finest as usize] > 0);
+        let least =
+            least.filter(|(list, finest)| list.contains(&cell) && seen.system.values[**finest as usize] > 0);
         let least = least.count() as i32;
         falls += (least..4).filter(|value| !attacker.possible(cell, *value, None)).count();
         let total = shape.is_total(cell, 0);
@@ -118,7 +119,7 @@ fn a_single_small_cell_is_not_left_alone() {
 #[test]
 fn without_protection_the_enumerator_finds_the_cell() {
     let mut seen = protected(&[3, 3], &[2, 8, 9, 7, 9, 8, 6, 5, 9], true);
-    for (mark, value) in seen.marks.iter_mut().zip(&seen.values) {
+    for (mark, value) in seen.marks.iter_mut().zip(&seen.system.values) {
         if *value >= 4 {
             *mark = Mark::Published;
         }
@@ -150,7 +151,8 @@ fn a_small_cell_among_zeros_withholds_its_totals() {
 fn a_margin_that_no_single_part_carries_reaches_its_values() {
     let wide = Options { min_count: MinCount::new(6).unwrap(), insider: true, ..Options::default() };
     let finest = [2, 2, 0, 0, 9, 8, 7, 9, 8, 9, 7, 6];
-    let seen = protect(Shape::new(&[3, 4]).unwrap(), &finest, &wide).unwrap();
+    let system = System::complete(Shape::new(&[3, 4]).unwrap(), &finest).unwrap();
+    let seen = protect(system, &wide).unwrap();
     assert_eq!(check(&seen, &wide), Ok(()));
 }
 
@@ -158,13 +160,13 @@ fn a_margin_that_no_single_part_carries_reaches_its_values() {
 fn a_proof_that_is_tampered_with_is_refused() {
     let finest = [2, 8, 9, 7, 9, 8, 6, 5, 9];
     let mut seen = protected(&[3, 3], &finest, false);
-    seen.witnesses[0].steps[0].amount += 1000;
+    seen.witnesses[0].steps[0].times(1000);
     assert!(check(&seen, &options(false)).is_err());
     let mut seen = protected(&[3, 3], &finest, false);
     seen.witnesses.clear();
     assert_eq!(check(&seen, &options(false)), Err(Unproven::Range(0)));
     let mut seen = protected(&[3, 3], &finest, false);
-    seen.values[15] += 1;
+    seen.system.values[15] += 1;
     assert_eq!(check(&seen, &options(false)), Err(Unproven::Sum(15)));
     let mut seen = protected(&[3, 3], &finest, false);
     seen.marks[0] = Mark::Published;
@@ -177,8 +179,9 @@ fn counts_that_make_no_table_are_refused() {
     assert_eq!(Shape::new(&[2, 0]), Err(ShapeError::Empty { dimension: 1 }));
     assert_eq!(Shape::new(&[60_000, 60_000]), Err(ShapeError::TooLarge));
     let shape = Shape::new(&[2, 2]).unwrap();
-    assert_eq!(shape.with_margins(&[1; 3]), Err(ShapeError::Counts { found: 3, expected: 4 }));
-    assert_eq!(shape.with_margins(&[u32::MAX; 4]), Err(ShapeError::Sum));
+    let refused = |finest: &[u32]| System::complete(shape.clone(), finest).unwrap_err();
+    assert_eq!(refused(&[1; 3]), ShapeError::Counts { found: 3, expected: 4 }.into());
+    assert_eq!(refused(&[u32::MAX; 4]), ShapeError::Sum.into());
 }
 
 #[test]

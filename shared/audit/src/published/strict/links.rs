@@ -4,6 +4,10 @@
 //! only records whose dimensions are all known, so such cells can still differ; they are one cell for this audit if
 //! the two files agree on every count that both show. A filter that lets several codes through is written as a column
 //! of `TOT` only; it is kept apart from a dimension that is not there at all.
+//!
+//! A file that has one code only of a dimension that the other file lacks counts some of the other's records: its cells are
+//! no more than the other's, and where both show a count the rest is a count that anyone can compute. A small rest is a
+//! finding, though no table prints it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,23 +15,82 @@ use tables::codebook::TOT;
 use tables::period::Period;
 use tables::unit::Omrade;
 
-use super::{BORTFALL, CellIndex, Key, Publication, Sheet, relate};
-use crate::published::Kind;
+use super::{BORTFALL, CellIndex, Key, Order, Publication, Sheet, relate};
+use crate::published::{Cell, Figure, Kind, Meaning, Relation};
 
 /// Area, period, measure, dimensions with their codes.
 type Common = (Omrade, Period, &'static str, Vec<(String, String)>);
 
-/// Adds the relations between files.
-pub(super) fn relations(sheets: &[Sheet], publication: &mut Publication) {
+/// Adds the relations between files. Rests in `1..min_count` become cells.
+pub(super) fn relations(sheets: &[Sheet], order: &mut Order, min_count: u64, publication: &mut Publication) {
     let all: Vec<BTreeMap<Common, CellIndex>> = sheets.iter().map(common).collect();
     for (at, one) in all.iter().enumerate() {
         for (other_at, other) in all.iter().enumerate().skip(at + 1) {
             let shared: Vec<(CellIndex, CellIndex)> =
                 one.iter().filter_map(|(key, cell)| Some((*cell, *other.get(key)?))).collect();
             link((&sheets[at], &sheets[other_at]), &shared, publication);
+            rests((&sheets[at], one), (&sheets[other_at], other), (order, min_count), publication);
+            rests((&sheets[other_at], other), (&sheets[at], one), (order, min_count), publication);
         }
     }
 }
+
+/// What is left of one file's counts beside those of another that lets one code more through.
+fn rests(
+    (whole, all): (&Sheet, &BTreeMap<Common, CellIndex>),
+    (part, some): (&Sheet, &BTreeMap<Common, CellIndex>),
+    (order, min_count): (&mut Order, u64),
+    publication: &mut Publication,
+) {
+    let dimensions = part.table.dimensions.iter().zip(&part.codes);
+    let filters: Vec<&String> = dimensions
+        .filter(|(name, codes)| codes.len() == 1 && !whole.table.dimensions.contains(name))
+        .map(|(name, _)| name)
+        .collect();
+    let pairs: Vec<(CellIndex, CellIndex)> = some
+        .iter()
+        .filter_map(|((area, period, measure, codes), cell)| {
+            let rest: Vec<(String, String)> =
+                codes.iter().filter(|(name, _)| !filters.contains(&name)).cloned().collect();
+            let narrower = rest.len() < codes.len();
+            let key = (area.clone(), *period, *measure, rest);
+            Some((*all.get(&key).filter(|_| narrower)?, *cell))
+        })
+        .collect();
+    let shown = |cell: CellIndex| publication.cells[cell].shown();
+    let counts = |(a, b): &(CellIndex, CellIndex)| shown(*a).zip(shown(*b));
+    // Bortfall may leave more on the narrower side: then the two do not count the same records.
+    if pairs.iter().filter_map(counts).any(|(whole, part)| part > whole) {
+        return;
+    }
+    for (total, cell) in pairs {
+        let (own, inside) = (&publication.cells[total], &publication.cells[cell]);
+        let name = format!("{} {} i {} och {}", own.row, own.column, own.table, inside.table);
+        match own.shown().zip(inside.shown()) {
+            None => relate(publication, name, Kind::NoMoreThan, cell, vec![total]),
+            Some((whole, part)) if (1..min_count).contains(&(whole - part)) => {
+                let column = format!("{} utom {}", own.column, inside.column);
+                let rest = Cell {
+                    order: order.of(&own.table, &column, &own.row),
+                    table: own.table.clone(),
+                    row: own.row.clone(),
+                    column,
+                    figure: Figure::Withheld {
+                        mark: UNPRINTED.into(),
+                        meaning: Meaning { lower: 0, upper: None },
+                    },
+                };
+                publication.cells.push(rest);
+                let terms = vec![cell, publication.cells.len() - 1];
+                publication.relations.push(Relation { name, kind: Kind::Sum, total, terms });
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+/// The mark of a count that no table prints.
+const UNPRINTED: &str = "-";
 
 fn link((one, other): (&Sheet, &Sheet), shared: &[(CellIndex, CellIndex)], publication: &mut Publication) {
     let hidden = |cell: CellIndex| publication.cells[cell].withheld().is_some();
