@@ -34,8 +34,8 @@ fn the_reference_tables_withhold_no_more_than_measured() {
     }
 }
 
-const BOUND: (usize, usize) = (46, 62);
-const BOUND_2D: (usize, usize) = (4, 6);
+const BOUND: (usize, usize) = (39, 47);
+const BOUND_2D: (usize, usize) = (3, 5);
 
 #[test]
 fn nothing_small_and_no_more_than_the_truth_is_published_and_margins_add_up() {

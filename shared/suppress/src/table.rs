@@ -18,10 +18,12 @@
 //! [`ProtectError`] when rules forbid that; a published zero stays published; memory is flat (mixed-radix indices). `Debug` and
 //! errors print no count.
 
+mod ask;
 mod board;
 mod construct;
 mod dimension;
 mod improve;
+mod kernel;
 mod knowers;
 mod linear;
 mod pool;

@@ -22,6 +22,7 @@ pub const GRAND: u64 = 1 << 24;
 const PIN: u32 = u32::MAX;
 
 /// Marks and witnesses.
+#[derive(Clone)]
 pub struct Board {
     pub shape: Shape,
     /// Counts; the chain search adds to them and takes it back.
@@ -221,11 +222,11 @@ impl Board {
         Some(witness)
     }
 
-    /// Whoever takes part in every witness of a target but the insider's own: they know the cell.
-    pub fn common(&self, target: usize) -> Vec<u32> {
-        let mut sets = [UP, DOWN]
-            .into_iter()
-            .filter_map(|slot| self.slots[target * SLOTS + slot].as_ref())
+    /// Whoever takes part in every witness of a target but that of one slot: they know the cell.
+    pub fn common(&self, target: usize, but: usize) -> Vec<u32> {
+        let mut sets = (0..SLOTS)
+            .filter(|kind| *kind != but)
+            .filter_map(|kind| self.slots[target * SLOTS + kind].as_ref())
             .map(|witness| self.knowers_of(witness, target));
         let Some(mut common) = sets.next() else {
             return Vec::new();
@@ -243,20 +244,19 @@ impl Board {
             DOWN => wanted.down > 0 && has.is_none(),
             _ if !self.guarded(target) || self.pinned[target] => false,
             _ => {
-                let common = self.common(target);
-                !common.is_empty()
-                    && has.is_none_or(|witness| {
-                        self.knowers_of(witness, target).iter().any(|one| common.contains(one))
-                    })
+                let common = self.common(target, kind);
+                let serves = |witness: &Witness| {
+                    !self.knowers_of(witness, target).iter().any(|one| common.contains(one))
+                };
+                !common.is_empty() && !has.is_some_and(serves)
             }
         }
     }
 
     /// Whether a slot's witness is there for nothing: the others keep insiders out already.
     pub fn idle(&self, slot: u32) -> bool {
-        slot as usize % SLOTS == INSIDER
-            && self.slots[slot as usize].is_some()
-            && self.common(slot as usize / SLOTS).is_empty()
+        let (target, kind) = (slot as usize / SLOTS, slot as usize % SLOTS);
+        kind >= INSIDER && self.slots[slot as usize].is_some() && self.common(target, kind).is_empty()
     }
 
     /// What to search for in a slot, in order of preference of equals.
@@ -275,7 +275,7 @@ impl Board {
             UP => vec![query(1, wanted.up, Vec::new())],
             DOWN => vec![query(-1, wanted.down, Vec::new())],
             _ => {
-                let common = self.common(target);
+                let common = self.common(target, kind);
                 let down = down(common.clone());
                 std::iter::once(query(1, 1, common)).chain(down).collect()
             }

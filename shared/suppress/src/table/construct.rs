@@ -21,8 +21,9 @@ pub fn construct(board: &mut Board) -> Result<(), ProtectError> {
     let mut order: Vec<usize> = (0..board.targets.len()).collect();
     // Margins last: what the finest cells withhold serves most of them.
     order.sort_by_key(|at| (board.shape.totals(board.targets[*at].cell), *at));
-    let slots: Vec<u32> =
-        (0..SLOTS).flat_map(|kind| order.iter().map(move |target| (target * SLOTS + kind) as u32)).collect();
+    let slots: Vec<u32> = (0..=INSIDER)
+        .flat_map(|kind| order.iter().map(move |target| (target * SLOTS + kind) as u32))
+        .collect();
     // Once withheld the grand total would serve everyone: it is out of reach until all else has failed.
     let grand = board.shape.len() as usize - 1;
     let mark = board.marks[grand];
@@ -135,7 +136,7 @@ impl Board {
             if self.slots[way as usize].is_none() {
                 continue;
             }
-            for one in self.common(target) {
+            for one in self.common(target, INSIDER) {
                 let before = self.journal.len();
                 for mut query in self.queries(way) {
                     query.avoid = vec![one];
@@ -160,7 +161,7 @@ impl Board {
         if slot as usize % SLOTS != INSIDER {
             return false;
         }
-        let common = self.common(target);
+        let common = self.common(target, INSIDER);
         for one in &common {
             let mut queries = self.queries(slot);
             queries.iter_mut().for_each(|query| query.avoid = vec![*one]);
@@ -237,10 +238,12 @@ impl Board {
         if let Some(steps) = best {
             self.assign(slot, Witness { cell, steps });
         }
-        let insider = slot - slot % SLOTS as u32 + INSIDER as u32;
-        if self.idle(insider) {
-            self.clear(insider);
+        let first = slot - slot % SLOTS as u32;
+        for guard in (first..first + SLOTS as u32).skip(INSIDER) {
+            if self.idle(guard) {
+                self.clear(guard);
+            }
         }
-        self.fill(insider, limits)
+        self.fill(first + INSIDER as u32, limits)
     }
 }

@@ -8,6 +8,7 @@ use super::witness::{Step, Witness};
 use super::{Mark, Options};
 
 /// The cells of those who know some.
+#[derive(Clone)]
 pub struct Knowers {
     /// Per cell whoever is alone in it; empty when nobody asked for that.
     persons: Vec<u32>,
@@ -25,8 +26,19 @@ impl Knowers {
         Self { persons }
     }
 
-    fn person(&self, cell: u32) -> Option<u32> {
+    /// Whoever is alone in a cell.
+    pub fn person(&self, cell: u32) -> Option<u32> {
         self.persons.get(cell as usize).copied().filter(|person| *person != NONE)
+    }
+
+    /// All of them, sorted.
+    pub fn all(&self, shape: &Shape) -> Vec<u32> {
+        let units = (0..shape.total_code(0)).filter_map(|code| shape.unit(code)).map(u32::from);
+        let mut all: Vec<u32> =
+            units.chain(self.persons.iter().copied().filter(|person| *person != NONE)).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
     }
 
     /// Whether a cell is known to one of some; units are told by [`Self::unit_in`].

@@ -76,7 +76,7 @@ impl Board {
     /// total.
     pub fn linear_fits(&self) -> bool {
         let high = self.effort == Effort::High;
-        self.present <= MOST_CELLS || (high && self.block() * 4 <= MOST_CELLS)
+        (self.present <= MOST_CELLS && !self.complete) || (high && self.block() * 4 <= MOST_CELLS)
     }
 
     /// Cells of an area, about.
@@ -277,7 +277,7 @@ impl Board {
     }
 
     /// Whether steps move the cell as asked, keep every cell ≥ 1 and keep to what may move.
-    fn keeps(&self, query: &Query, amount: i32, steps: &[Step], free: bool) -> bool {
+    pub fn keeps(&self, query: &Query, amount: i32, steps: &[Step], free: bool) -> bool {
         let witness = Witness { cell: query.cell, steps: steps.to_vec() };
         let changes = witness.changes(&self.shape, &self.marks);
         let mut moved = false;

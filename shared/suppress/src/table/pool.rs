@@ -8,18 +8,26 @@
 //! Finds sets; what it found becomes witnesses of the board, which prunes further. Deterministic: work is counted, random
 //! numbers come from a counter (Kirkpatrick, Gelatt & Vecchi 1983).
 
+mod repair;
+
 use std::collections::BTreeSet;
 
 use super::Mark;
+use super::ask::Asker;
 use super::board::{Board, UNIT};
 use super::improve::Dice;
-use super::search::{Query, mix};
 use super::shape::MAX_DIMENSIONS;
 use super::target::{DOWN, INSIDER, SLOTS, Target, UP};
 use super::witness::{Product, Step, Witness};
 
 /// Most cells of a table with a pool.
 const MOST_CELLS: u32 = 2_048;
+/// Pivots that a set stands for.
+const SET: u64 = 15;
+/// Most entries of a tableau that questions are asked of.
+const MOST_TABLEAU: usize = 400_000;
+/// Most units, and persons alone in a cell.
+const MOST_KNOWERS: usize = 128;
 /// Most products listed.
 const MOST_CANDIDATES: usize = 600_000;
 /// Of so many disturbances that cost no more, one may cost a cell more.
@@ -28,6 +36,7 @@ const RAISE: usize = 24;
 const STRAY: u64 = 3;
 
 /// A movement of a small cell.
+#[derive(Clone)]
 struct Candidate {
     target: u32,
     /// Its steps for a change of `+1`; of a found witness the steps themselves.
@@ -36,12 +45,10 @@ struct Candidate {
     most: [i32; 2],
     /// Whether steps are multiplied by the amount.
     scales: bool,
-    /// Those who know cells that it changes.
-    units: Vec<u32>,
+    /// Those who know cells that it changes, a bit each.
+    units: u128,
     /// Cells that it changes and that are not small.
     cells: Vec<u32>,
-    /// How many of them are not withheld.
-    missing: u32,
 }
 
 impl Candidate {
@@ -49,13 +56,17 @@ impl Candidate {
         if self.scales { self.most[way] >= amount } else { self.most[way] == amount }
     }
 
+    fn least_down(&self) -> i32 {
+        if self.scales { 1 } else { self.most[DOWN] }
+    }
+
     /// Whether it serves a slot of a target.
     fn serves(&self, wanted: &Target, slot: usize) -> bool {
         match slot {
-            INSIDER => self.goes(UP, 1) || wanted.room > 0 && self.goes(DOWN, 1),
-            UP if wanted.either => self.goes(UP, 1) || wanted.room > 0 && self.goes(DOWN, 1),
-            UP => wanted.up > 0 && self.goes(UP, i32::from(wanted.up)),
-            _ => wanted.down > 0 && self.goes(DOWN, i32::from(wanted.down)),
+            UP if !wanted.either => wanted.up > 0 && self.goes(UP, i32::from(wanted.up)),
+            DOWN => wanted.down > 0 && self.goes(DOWN, i32::from(wanted.down)),
+            // Any second value: found witnesses go by their own amount.
+            _ => self.most[UP] > 0 || self.most[DOWN] > 0 && i32::from(wanted.room) >= self.least_down(),
         }
     }
 }
@@ -70,8 +81,13 @@ pub struct Share {
 }
 
 /// Candidates and the set of withheld cells.
+#[derive(Clone)]
 pub struct Pool {
     list: Vec<Candidate>,
+    /// Per candidate how many of its cells are not withheld.
+    missing: Vec<u16>,
+    /// All who know some cells, sorted: at most as many as there are bits.
+    knowers: Vec<u32>,
     of_target: Vec<Vec<u32>>,
     of_cell: Vec<Vec<u32>>,
     withheld: Vec<bool>,
@@ -84,6 +100,10 @@ pub struct Pool {
     marks: Vec<Mark>,
     cost: Vec<u64>,
     models: u64,
+    /// Per cell the target that could not do without it last time.
+    needed_by: Vec<u16>,
+    /// Answers whether a movement there is, where the table is small enough.
+    asker: Option<Asker>,
 }
 
 impl Pool {
@@ -101,8 +121,14 @@ impl Pool {
         if products > MOST_CANDIDATES {
             return None;
         }
+        let knowers = board.knowers.all(&board.shape);
+        if knowers.len() > MOST_KNOWERS {
+            return None;
+        }
         let mut pool = Self {
             list: Vec::new(),
+            missing: Vec::new(),
+            knowers,
             of_target: vec![Vec::new(); board.targets.len()],
             of_cell: vec![Vec::new(); cells],
             withheld: vec![false; cells],
@@ -114,6 +140,8 @@ impl Pool {
             marks: board.marks.clone(),
             cost: board.cost.clone(),
             models: 0,
+            needed_by: vec![u16::MAX; cells],
+            asker: Asker::new(board, MOST_TABLEAU),
         };
         (0..board.targets.len()).for_each(|target| pool.list_products(board, target));
         pool.read(board);
@@ -178,15 +206,16 @@ impl Pool {
 
     fn push(&mut self, board: &Board, target: usize, steps: Vec<Step>, most: [i32; 2], scales: bool) {
         let witness = Witness { cell: board.targets[target].cell, steps };
-        let units = board.knowers_of(&witness, target);
+        let units = self.bits(&board.knowers_of(&witness, target));
         let changed = witness.changes(&board.shape, &board.marks).into_iter().map(|(cell, _)| cell);
         let cells: Vec<u32> = changed.filter(|cell| !self.free[*cell as usize]).collect();
         let at = self.list.len() as u32;
-        let missing = cells.iter().filter(|cell| !self.withheld[**cell as usize]).count() as u32;
+        let missing = cells.iter().filter(|cell| !self.withheld[**cell as usize]).count();
         cells.iter().for_each(|cell| self.of_cell[*cell as usize].push(at));
         self.of_target[target].push(at);
         let steps = witness.steps;
-        self.list.push(Candidate { target: target as u32, steps, most, scales, units, cells, missing });
+        self.missing.push(missing as u16);
+        self.list.push(Candidate { target: target as u32, steps, most, scales, units, cells });
     }
 
     fn withhold(&mut self, cell: u32) {
@@ -196,7 +225,7 @@ impl Pool {
         self.members.push(cell);
         self.price += self.cost[at];
         for candidate in &self.of_cell[at] {
-            self.list[*candidate as usize].missing -= 1;
+            self.missing[*candidate as usize] -= 1;
         }
     }
 
@@ -210,105 +239,76 @@ impl Pool {
         }
         self.price -= self.cost[at];
         for candidate in &self.of_cell[at] {
-            self.list[*candidate as usize].missing += 1;
+            self.missing[*candidate as usize] += 1;
         }
     }
 
     /// Candidates of a target that change withheld cells only, one more cell allowed.
     fn ready(&self, target: usize, more: Option<u32>) -> impl Iterator<Item = (u32, &Candidate)> {
-        let listed = self.of_target[target].iter().map(|at| (*at, &self.list[*at as usize]));
-        listed.filter(move |(_, known)| {
-            known.missing == 0 || known.missing == 1 && more.is_some_and(|more| known.cells.contains(&more))
+        let near = self.of_target[target].iter().filter(|at| self.missing[**at as usize] < 2);
+        let listed = near.map(|at| (*at, &self.list[*at as usize]));
+        listed.filter(move |(at, known)| {
+            self.missing[*at as usize] == 0 || more.is_some_and(|more| known.cells.contains(&more))
         })
     }
 
+    /// Whether candidates within what is withheld, and one cell more, are enough for a target.
     fn serves(&self, target: usize, more: Option<u32>) -> bool {
-        self.choice(target, more).is_some()
-    }
-
-    /// Candidates for the slots of a target within what is withheld.
-    fn choice(&self, target: usize, more: Option<u32>) -> Option<[Option<u32>; SLOTS]> {
         let wanted = self.targets[target];
-        let amounts = [i32::from(wanted.up), i32::from(wanted.down)];
-        if !wanted.insider {
-            let mut found = [None; SLOTS];
-            for (at, known) in self.ready(target, more) {
-                for way in [UP, DOWN].into_iter().filter(|way| amounts[*way] > 0) {
-                    if found[way].is_none() && known.serves(&wanted, way) {
-                        found[way] = Some(at);
-                    }
-                }
+        let (mut up, mut down) = (wanted.up == 0, wanted.down == 0);
+        let mut common = if wanted.insider { u128::MAX } else { 0 };
+        for (_, known) in self.ready(target, more) {
+            up = up || known.serves(&wanted, UP);
+            down = down || known.serves(&wanted, DOWN);
+            if common & known.units != common && known.serves(&wanted, INSIDER) {
+                common &= known.units;
             }
-            let served = [UP, DOWN].into_iter().all(|way| amounts[way] == 0 || found[way].is_some());
-            return served.then_some(found);
-        }
-        // Per way one candidate for each distinct list of units.
-        let mut ways: [Vec<(&[u32], u32)>; SLOTS] = Default::default();
-        for (at, known) in self.ready(target, more) {
-            for (way, list) in ways.iter_mut().enumerate() {
-                if known.serves(&wanted, way)
-                    && list.iter().all(|(units, _)| *units != known.units.as_slice())
-                {
-                    list.push((&known.units, at));
-                }
+            if up && down && common == 0 {
+                return true;
             }
         }
-        let none = [(&[][..], u32::MAX)];
-        let [ups, downs, thirds] = &ways;
-        let ups = if amounts[UP] > 0 { ups.as_slice() } else { &none };
-        let downs = if amounts[DOWN] > 0 { downs.as_slice() } else { &none };
-        let real = |at: u32| (at != u32::MAX).then_some(at);
-        for (up, first) in ups {
-            for (down, second) in downs {
-                let common = |unit: &&u32| {
-                    (*first == u32::MAX || up.contains(unit)) && (*second == u32::MAX || down.contains(unit))
-                };
-                let all = if *first == u32::MAX { down } else { up };
-                let common: Vec<u32> = all.iter().filter(common).copied().collect();
-                let third = thirds.iter().find(|(units, _)| !units.iter().any(|unit| common.contains(unit)));
-                if common.is_empty() {
-                    return Some([real(*first), real(*second), None]);
-                }
-                if let Some((_, third)) = third {
-                    return Some([real(*first), real(*second), Some(*third)]);
-                }
-            }
-        }
-        None
+        up && down && common == 0
     }
 
-    /// Cells any one of which would serve a target that is not served.
-    fn cures(&self, target: usize) -> BTreeSet<u32> {
-        let single = self.of_target[target].iter().map(|at| &self.list[*at as usize]);
-        let missing =
-            |known: &Candidate| known.cells.iter().copied().find(|cell| !self.withheld[*cell as usize]);
-        let cells: BTreeSet<u32> = single.filter(|known| known.missing == 1).filter_map(missing).collect();
-        cells.into_iter().filter(|cell| self.serves(target, Some(*cell))).collect()
-    }
-
-    /// Targets that need a cell which has just been published.
-    fn unserved(&self, cell: u32) -> Vec<usize> {
-        let touched = self.of_cell[cell as usize].iter().map(|at| &self.list[*at as usize]);
-        let mut targets: Vec<usize> =
-            touched.filter(|known| known.missing == 1).map(|known| known.target as usize).collect();
-        targets.dedup();
-        targets.retain(|target| !self.serves(*target, None));
-        targets
+    /// Candidates for the slots of a target within what is withheld: those in which few take part.
+    fn choice(&self, target: usize) -> Option<[Option<u32>; SLOTS]> {
+        let wanted = self.targets[target];
+        let (mut found, mut common) = ([None; SLOTS], u128::MAX);
+        for (slot, found) in found.iter_mut().enumerate() {
+            let asked = match slot {
+                UP => wanted.up > 0,
+                DOWN => wanted.down > 0,
+                _ => wanted.insider && common != 0,
+            };
+            if !asked {
+                continue;
+            }
+            let ready = self.ready(target, None).filter(|(_, known)| known.serves(&wanted, slot));
+            let (at, known) = ready.min_by_key(|(at, known)| ((common & known.units).count_ones(), *at))?;
+            common &= known.units;
+            *found = Some(at);
+        }
+        (!wanted.insider || common == 0).then_some(found)
     }
 
     /// First against readers alone, then everything that insiders need is added: a set against readers is nearly one
     /// against insiders too.
-    pub fn search_in_two(&mut self, board: &mut Board, share: Share, dice: &mut Dice) {
+    pub fn search_in_two(
+        &mut self,
+        board: &mut Board,
+        dice: &mut Dice,
+        search: &dyn Fn(&mut Self, &mut Board, &mut Dice),
+    ) {
         let before = (self.price, self.members.clone());
         let all = self.targets.clone();
         self.targets.iter_mut().for_each(|target| target.insider = false);
-        self.search(board, share, dice);
+        search(self, board, dice);
         self.targets = all;
         let mut order: Vec<usize> = (0..self.targets.len()).collect();
         for at in (1..order.len()).rev() {
             order.swap(at, dice.below(at + 1));
         }
-        let whole = order.into_iter().all(|target| self.serve(board, target, &[], true, dice));
+        let whole = order.into_iter().all(|target| self.serve(board, target, &[], (true, true), dice));
         if whole {
             self.prune(board, true, dice);
         }
@@ -329,7 +329,7 @@ impl Pool {
             // Models are spread over the disturbances.
             let due = self.models < most
                 && (most - self.models) * share.sets >= share.models * (share.sets - number);
-            let whole = self.disturb(board, due, dice);
+            let whole = self.disturb(board, (due, false), dice);
             if whole {
                 self.prune(board, due && self.models < most, dice);
             }
@@ -349,6 +349,55 @@ impl Pool {
         self.set(&best.1);
     }
 
+    /// The same where questions can be asked: until so many pivots are done.
+    pub fn search_asking(&mut self, board: &mut Board, pivots: u64, dice: &mut Dice) {
+        let work = |pool: &Self| pool.asker.as_ref().map_or(u64::MAX, Asker::work);
+        let end = work(self).saturating_add(pivots);
+        let mut best = (self.price, self.members.clone());
+        let mut current = best.clone();
+        for sets in 0.. {
+            if work(self) + sets * SET >= end || self.members.is_empty() {
+                break;
+            }
+            let whole = self.disturb(board, (false, true), dice);
+            if whole {
+                self.prune(board, false, dice);
+            }
+            // What is nearly as good may become better by movements that are not listed.
+            if whole && self.price < current.0 + UNIT + UNIT / 2 {
+                self.prune(board, true, dice);
+            }
+            if whole && self.price < current.0 + UNIT / 2 + u64::from(dice.below(RAISE) == 0) * UNIT {
+                current = (self.price, self.members.clone());
+                if current.0 < best.0 {
+                    best = current.clone();
+                }
+            } else {
+                self.set(&current.1);
+            }
+            if current.0 >= best.0 + STRAY * UNIT {
+                current = best.clone();
+                self.set(&best.1);
+            }
+        }
+        self.set(&best.1);
+    }
+
+    /// Entries of the tableau that questions are asked of.
+    pub fn entries(&self) -> u64 {
+        self.asker.as_ref().map_or(0, Asker::entries)
+    }
+
+    /// The price of what is withheld.
+    pub fn price(&self) -> u64 {
+        self.price
+    }
+
+    /// Whether questions can be asked.
+    pub fn asks(&self) -> bool {
+        self.asker.is_some()
+    }
+
     fn set(&mut self, members: &[u32]) {
         let wanted: BTreeSet<u32> = members.iter().copied().collect();
         for cell in self.members.clone() {
@@ -363,154 +412,15 @@ impl Pool {
         }
     }
 
-    /// Publishes a few cells for good and serves whom that leaves unserved in another way; whether all are served.
-    fn disturb(&mut self, board: &mut Board, model: bool, dice: &mut Dice) -> bool {
-        let mut barred = Vec::new();
-        let mut unserved = BTreeSet::new();
-        for _ in 0..1 + dice.below(3) {
-            if self.members.is_empty() {
-                break;
-            }
-            let cell = self.members[dice.below(self.members.len())];
-            self.publish(cell);
-            barred.push(cell);
-            unserved.extend(self.unserved(cell));
-        }
-        let mut order: Vec<usize> = unserved.into_iter().collect();
-        for at in (1..order.len()).rev() {
-            order.swap(at, dice.below(at + 1));
-        }
-        order.into_iter().all(|target| self.serve(board, target, &barred, model, dice))
+    /// Knowers as bits.
+    fn bits(&self, knowers: &[u32]) -> u128 {
+        let bit = |one: &u32| self.knowers.binary_search(one).map_or(0, |at| 1 << at);
+        knowers.iter().map(bit).fold(0, |all: u128, bit| all | bit)
     }
 
-    /// Withholds what serves a target at the least price found, without some cells.
-    fn serve(
-        &mut self,
-        board: &mut Board,
-        target: usize,
-        barred: &[u32],
-        model: bool,
-        dice: &mut Dice,
-    ) -> bool {
-        // A target may lack up to three witnesses; each turn adds one.
-        for _ in 0..=SLOTS {
-            if self.serves(target, None) {
-                return true;
-            }
-            let cures: Vec<u32> =
-                self.cures(target).into_iter().filter(|cell| !barred.contains(cell)).collect();
-            if !cures.is_empty() {
-                // Among equals the one that more candidates of others wait for.
-                let cell = cures[dice.below(cures.len())];
-                self.withhold(cell);
-                return true;
-            }
-            let found = self.lacking(target);
-            let Some((way, amount, avoid)) = found else { return false };
-            let mut best: Option<(u64, u32)> = None;
-            let seed = dice.roll();
-            let fits = |pool: &Self, at: u32| {
-                let known = &pool.list[at as usize];
-                known.serves(&pool.targets[target], way)
-                    && !known.units.iter().any(|unit| avoid.contains(unit))
-                    && !known.cells.iter().any(|cell| barred.contains(cell))
-            };
-            if model {
-                self.models += 1;
-                self.mirror(board, barred, seed);
-                let sign = if way == DOWN { -1 } else { 1 };
-                let query = Query { cell: self.targets[target].cell, sign, amount, avoid: avoid.clone() };
-                if let Some(steps) = board.linear(&query, false, seed) {
-                    self.add(board, target, &steps);
-                }
-            }
-            for at in self.of_target[target].clone() {
-                if fits(self, at) {
-                    let price = self.fresh(at, seed);
-                    if best.is_none_or(|(known, _)| price < known) {
-                        best = Some((price, at));
-                    }
-                }
-            }
-            let Some((_, at)) = best else { return false };
-            for cell in self.list[at as usize].cells.clone() {
-                if !self.withheld[cell as usize] {
-                    self.withhold(cell);
-                }
-            }
-        }
-        self.serves(target, None)
-    }
-
-    /// What a candidate would withhold anew, at disturbed prices.
-    fn fresh(&self, candidate: u32, seed: u64) -> u64 {
-        let cells = self.list[candidate as usize].cells.iter().filter(|cell| !self.withheld[**cell as usize]);
-        cells.map(|cell| self.cost[*cell as usize] + mix(seed ^ u64::from(*cell)) % (UNIT / 3)).sum()
-    }
-
-    /// The first slot that a target has no candidate for: way, amount, units to avoid.
-    fn lacking(&self, target: usize) -> Option<(usize, i32, Vec<u32>)> {
-        let wanted = self.targets[target];
-        let amounts = [i32::from(wanted.up), i32::from(wanted.down)];
-        let mut common: Option<Vec<u32>> = None;
-        for way in [UP, DOWN].into_iter().filter(|way| amounts[*way] > 0) {
-            let known = self.ready(target, None).find(|(_, known)| known.serves(&wanted, way));
-            let Some((_, known)) = known else {
-                let avoid = if wanted.insider { common.unwrap_or_default() } else { Vec::new() };
-                return Some((way, amounts[way], avoid));
-            };
-            match &mut common {
-                None => common = Some(known.units.clone()),
-                Some(common) => common.retain(|unit| known.units.contains(unit)),
-            }
-        }
-        let common = common.unwrap_or_default();
-        (wanted.insider && !common.is_empty()).then_some((INSIDER, 1, common))
-    }
-
-    /// The board's marks as the set has them.
-    fn mirror(&self, board: &mut Board, barred: &[u32], seed: u64) {
-        board.noise = Some(seed);
-        for (at, mark) in board.marks.iter_mut().enumerate() {
-            *mark = match (self.marks[at], self.withheld[at]) {
-                (Mark::Published | Mark::Secondary, true) => Mark::Secondary,
-                (Mark::Published | Mark::Secondary, false) => Mark::Published,
-                (decided, _) => decided,
-            };
-        }
-        barred.iter().for_each(|cell| board.marks[*cell as usize] = Mark::Zero);
-    }
-
-    /// Tries to do without each withheld cell.
-    fn prune(&mut self, board: &mut Board, model: bool, dice: &mut Dice) {
-        let mut cells = self.members.clone();
-        for at in (1..cells.len()).rev() {
-            cells.swap(at, dice.below(at + 1));
-        }
-        for cell in cells {
-            self.publish(cell);
-            let mut unserved = self.unserved(cell);
-            if model && unserved.len() == 1 {
-                unserved.retain(|target| !self.model(board, *target, cell, dice));
-            }
-            if !unserved.is_empty() {
-                self.withhold(cell);
-            }
-        }
-    }
-
-    /// Asks a linear model for what a target lacks within what is withheld; whether it is served now.
-    fn model(&mut self, board: &mut Board, target: usize, without: u32, dice: &mut Dice) -> bool {
-        let Some((way, amount, avoid)) = self.lacking(target) else { return self.serves(target, None) };
-        self.models += 1;
-        let seed = dice.roll();
-        self.mirror(board, &[without], seed);
-        let sign = if way == DOWN { -1 } else { 1 };
-        let query = Query { cell: self.targets[target].cell, sign, amount, avoid };
-        if let Some(steps) = board.linear(&query, true, seed) {
-            self.add(board, target, &steps);
-        }
-        self.serves(target, None)
+    /// Bits as knowers.
+    fn among(&self, bits: u128) -> Vec<u32> {
+        (0..self.knowers.len()).filter(|at| bits >> at & 1 == 1).map(|at| self.knowers[at]).collect()
     }
 
     /// Linear models solved so far.
@@ -522,8 +432,7 @@ impl Pool {
     pub fn write(&self, board: &mut Board, marks: &[Mark]) {
         board.noise = None;
         board.marks.copy_from_slice(marks);
-        let choices: Option<Vec<_>> =
-            (0..self.targets.len()).map(|target| self.choice(target, None)).collect();
+        let choices: Option<Vec<_>> = (0..self.targets.len()).map(|target| self.choice(target)).collect();
         // What served a target is never left out, so there is a choice for each.
         let Some(choices) = choices else { return };
         (0..board.slots.len() as u32).for_each(|slot| board.clear(slot));
@@ -534,7 +443,7 @@ impl Pool {
                 let amount = match slot {
                     UP if !wanted.either => i32::from(wanted.up),
                     DOWN => -i32::from(wanted.down),
-                    _ if known.goes(UP, 1) => 1,
+                    _ if known.most[UP] > 0 => 1,
                     _ => -1,
                 };
                 let mut steps = known.steps.clone();

@@ -1,20 +1,19 @@
 //! What has to be shown of each sensitive cell.
 //!
-//! A sensitive cell needs up to three witnesses: one that carries it up as far as asked for, one that carries it down
-//! (SAFE-1), and, against those who know some cells, one more whenever a single one of them takes part in all of the
-//! others (SAFE-2). Attainable is a value ≥ the number of nonzero parts in any one relation; values below the number of
+//! A sensitive cell needs a witness that carries it up as far as asked for, one that carries it down (SAFE-1), and, against those
+//! who know some cells, more as long as a single one of them takes part in all (SAFE-2). Attainable is a value ≥ the number of nonzero parts in any one relation; values below the number of
 //! nonzero finest parts cannot occur either, zeros being published.
 
 use super::system::{Presence, Rule, System};
 use super::{Options, Range};
 
 /// Witnesses a sensitive cell may have.
-pub const SLOTS: usize = 3;
+pub const SLOTS: usize = 8;
 /// Slot of the witness upwards.
 pub const UP: usize = 0;
 /// Slot of the witness downwards.
 pub const DOWN: usize = 1;
-/// Slot of the witness that is there for insiders only.
+/// First of the slots of witnesses that are there for insiders only; the first choice fills just this one.
 pub const INSIDER: usize = 2;
 
 /// A sensitive cell and how far it must be able to go.
