@@ -25,7 +25,7 @@ const MOST_CELLS: u32 = 2_048;
 /// Pivots that a set stands for.
 const SET: u64 = 15;
 /// Most entries of a tableau that questions are asked of.
-const MOST_TABLEAU: usize = 400_000;
+const MOST_TABLEAU: usize = 150_000;
 /// Most units, and persons alone in a cell.
 const MOST_KNOWERS: usize = 128;
 /// Most products listed.

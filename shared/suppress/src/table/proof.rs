@@ -1,4 +1,4 @@
-//! The exact check of a protection, from values and marks alone, with none of the code that made it.
+//! The exact check of a protection, from values and marks alone, with none of the code that searched for it.
 //!
 //! Checks every witness as integers: it leaves every published cell and every relation alone, every withheld cell
 //! stays ≥ 1, and together the witnesses of a small cell reach every attainable value (SAFE-1) and, for every other
@@ -198,7 +198,8 @@ fn sole(system: &System, cell: u32) -> bool {
     units.len() < 2
 }
 
-/// The zeros that the rule for lines with one category asks to withhold: computed as [`super::target::alone`] says.
+/// The zeros that the rule for lines with one category asks to withhold. The one thing not computed again here: which zero of
+/// such a line it is makes no difference to whether it is safe.
 fn zeros_to_hide(system: &System, dimension: usize) -> Vec<u32> {
     super::target::alone(system, dimension)
 }
