@@ -369,7 +369,11 @@ fn units(names: &[Option<String>]) -> Vec<u16> {
         .iter()
         .map(|name| {
             let name = name.as_deref().unwrap_or_default();
-            let unit = name.split_once('-').map_or(name, |(unit, _)| unit);
+            let digits = |text: &str, count: usize| {
+                text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit())
+            };
+            let sub = name.split_once('-').filter(|(unit, part)| digits(unit, 4) && digits(part, 2));
+            let unit = sub.map_or(name, |(unit, _)| unit);
             let next = known.len() as u16;
             *known.entry(unit).or_insert(next)
         })
@@ -442,6 +446,9 @@ impl Linked {
     fn keep(&mut self, published: &Published) -> Result<(), LinkError> {
         for row in &published.rows {
             let wrong = |what: String| LinkError::Row { file: published.file.clone(), row: row.row, what };
+            if row.tid != self.plan.tid || row.matt != self.plan.matt {
+                return Err(wrong("another period or measure than the tables have".into()));
+            }
             let total = |at: usize| self.system.shape.dimension(at).total();
             let mut cell = (0..self.plan.dimensions.len())
                 .map(|at| u32::from(total(at)) * self.system.shape.stride(at))

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::input::{InputError, check_encoding, is_code};
+use crate::input::{ALL_AREAS, InputError, TOT, check_encoding, is_code};
 
 /// Most rows of such a file.
 const MAX_ROWS: usize = 100_000;
@@ -102,8 +102,13 @@ pub fn groups(file: &str, bytes: &[u8]) -> Result<Groups, InputError> {
     for (row, record) in rows {
         let [dimension, group, part] = [0, 1, 2].map(|at| record[at].clone());
         for (name, text) in [("dimension", &dimension), ("grupp", &group), ("del", &part)] {
-            if !is_code(text) || *text == crate::input::TOT {
-                return Err(field(file, row, name, "a code (letters, digits, _, -, . and :), not TOT"));
+            if !is_code(text) || *text == TOT || *text == ALL_AREAS {
+                return Err(field(
+                    file,
+                    row,
+                    name,
+                    "a code (letters, digits, _, -, . and :), neither TOT nor 00",
+                ));
             }
         }
         let parts = groups.entry((dimension, group)).or_default();
@@ -166,6 +171,10 @@ pub struct PublishedRow {
     pub row: usize,
     /// Code per column.
     pub codes: Vec<String>,
+    /// Its period.
+    pub tid: String,
+    /// Its measure.
+    pub matt: String,
     /// What readers saw; nothing where it was withheld.
     pub value: Option<i32>,
 }
@@ -208,7 +217,8 @@ pub fn published(file: &str, bytes: &[u8]) -> Result<Published, InputError> {
             ),
             _ => return Err(field(file, row, "status", "a count without status, or x without a count")),
         };
-        made.push(PublishedRow { row, codes: record[..width].to_vec(), value });
+        let (tid, matt) = (record[width].clone(), record[width + 1].clone());
+        made.push(PublishedRow { row, codes: record[..width].to_vec(), tid, matt, value });
     }
     Ok(Published { file: file.into(), dimensions: header[..width].to_vec(), rows: made })
 }

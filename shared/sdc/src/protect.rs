@@ -12,7 +12,7 @@ use crate::input::{self, InputError};
 use crate::link::{LinkError, Linked, link};
 use crate::lists;
 use crate::output;
-use crate::watch::{Watch, write_whole};
+use crate::watch::{Watch, write_all_whole};
 
 /// Why there is no protected table.
 #[derive(Debug, thiserror::Error)]
@@ -62,7 +62,7 @@ pub enum Fault {
         known: String,
     },
     /// Files of one name, or a file where a folder was expected.
-    #[error("--out {out}: {expected}")]
+    #[error("{out}: {expected}")]
     Out {
         /// As given.
         out: String,
@@ -111,6 +111,7 @@ pub fn protect_watched(arguments: &ProtectArguments, watch: Watch) -> Result<Str
     let protected = table::protect(system, &options).map_err(|error| {
         let cell = match error {
             ProtectError::Rule { cell } | ProtectError::Unprotectable { first: cell, .. } => cell,
+            ProtectError::Areas => return Fault::Rules { key: "--insider".into(), error },
         };
         Fault::Rules { key: plan.key(&shape, cell), error }
     })?;
@@ -119,12 +120,14 @@ pub fn protect_watched(arguments: &ProtectArguments, watch: Watch) -> Result<Str
     proof::check(&protected, &options)?;
     watch.end();
     let seconds = (protected_in.as_secs_f64(), (started.elapsed() - protected_in).as_secs_f64());
-    if let Some(path) = &arguments.report {
-        put(path, &format!("{:#}\n", output::report(&options, &protected, seconds)))?;
-    }
+    let mut texts: Vec<(&Path, String)> = Vec::new();
     for (number, path) in outputs.iter().enumerate() {
-        put(path, &output::write(&plan, number, &protected))?;
+        texts.push((path, output::write(&plan, number, &protected)));
     }
+    if let Some(path) = &arguments.report {
+        texts.push((path, format!("{:#}\n", output::report(&options, &protected, seconds))));
+    }
+    put(&texts)?;
     let summary = &protected.summary;
     Ok(format!(
         "cells {} small {} secondary {} witnesses {}",
@@ -167,30 +170,37 @@ fn bytes(path: &Path) -> Result<(String, Vec<u8>), Fault> {
     Ok((file, bytes))
 }
 
-/// Where each table goes.
+/// Where each table goes: nowhere where something stands that was read, and no two to one place.
 fn outputs(arguments: &ProtectArguments) -> Result<Vec<PathBuf>, Fault> {
-    let wrong = |expected| Fault::Out { out: arguments.out.display().to_string(), expected };
-    if arguments.inputs.len() == 1 && !arguments.out.is_dir() {
-        return Ok(vec![arguments.out.clone()]);
+    let wrong = |out: &Path, expected| Fault::Out { out: out.display().to_string(), expected };
+    let several = arguments.inputs.len() > 1;
+    if several && !arguments.out.is_dir() {
+        return Err(wrong(&arguments.out, "expected a folder that exists, for several tables"));
     }
-    if !arguments.out.is_dir() {
-        return Err(wrong("expected a folder that exists, for several tables"));
-    }
-    let names = arguments.inputs.iter().map(|input| input.file_name().unwrap_or_default());
-    let paths: Vec<PathBuf> = names.map(|name| arguments.out.join(name)).collect();
-    let distinct: BTreeSet<&PathBuf> = paths.iter().collect();
-    let own = arguments.inputs.iter().filter_map(|input| input.canonicalize().ok());
-    let own: Vec<PathBuf> = own.collect();
-    if paths.iter().any(|path| path.canonicalize().is_ok_and(|path| own.contains(&path))) {
-        return Err(wrong("expected another folder than that of the tables"));
-    }
-    if distinct.len() < paths.len() {
-        return Err(wrong("expected tables with different file names"));
+    let paths: Vec<PathBuf> = if arguments.out.is_dir() {
+        let names = arguments.inputs.iter().map(|input| input.file_name().unwrap_or_default());
+        names.map(|name| arguments.out.join(name)).collect()
+    } else {
+        vec![arguments.out.clone()]
+    };
+    let lists = arguments.hierarchy.iter().chain(&arguments.rules).chain(&arguments.published);
+    let own: Vec<PathBuf> =
+        arguments.inputs.iter().chain(lists).filter_map(|input| input.canonicalize().ok()).collect();
+    let mut distinct = BTreeSet::new();
+    for path in paths.iter().chain(&arguments.report) {
+        if path.canonicalize().is_ok_and(|path| own.contains(&path)) {
+            return Err(wrong(path, "expected another place than that of a file that is read"));
+        }
+        if !distinct.insert(path) {
+            return Err(wrong(path, "expected a place of its own for every table and the report"));
+        }
     }
     Ok(paths)
 }
 
-fn put(path: &Path, text: &str) -> Result<(), Fault> {
-    write_whole(path, text.as_bytes())
-        .map_err(|error| Fault::Write { file: path.display().to_string(), error })
+/// Writes all files beside their places, then renames them.
+fn put(texts: &[(&Path, String)]) -> Result<(), Fault> {
+    let fault = |path: &Path, error| Fault::Write { file: path.display().to_string(), error };
+    let all: Vec<(&Path, &[u8])> = texts.iter().map(|(path, text)| (*path, text.as_bytes())).collect();
+    write_all_whole(&all).map_err(|(at, error)| fault(texts[at].0, error))
 }

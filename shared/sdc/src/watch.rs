@@ -82,12 +82,40 @@ fn follow(limit: Option<u64>, over: &AtomicBool, phase: &Mutex<&'static str>) {
 /// # Errors
 /// As writing and renaming.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut partial = path.as_os_str().to_owned();
-    partial.push(".partial");
-    let mut file = std::fs::File::create(&partial)?;
-    let written = file.write_all(bytes).and_then(|()| file.sync_all());
-    written.and_then(|()| std::fs::rename(&partial, path)).inspect_err(|_| {
-        // The first error says more than that the remains could not be removed.
-        let _ = std::fs::remove_file(&partial);
+    write_all_whole(&[(path, bytes)]).map_err(|(_, error)| error)
+}
+
+/// Writes files beside their places; when all are there renames them. Nothing stays of those not renamed.
+///
+/// # Errors
+/// The number of the file, and why.
+pub fn write_all_whole(files: &[(&Path, &[u8])]) -> Result<(), (usize, std::io::Error)> {
+    let partial = |path: &Path| {
+        let mut partial = path.as_os_str().to_owned();
+        partial.push(".partial");
+        std::path::PathBuf::from(partial)
+    };
+    let written = files.iter().enumerate().try_for_each(|(at, (path, bytes))| {
+        let write = || {
+            if path.is_dir() {
+                return Err(std::io::Error::from(std::io::ErrorKind::IsADirectory));
+            }
+            let mut file = std::fs::File::create(partial(path))?;
+            file.write_all(bytes)?;
+            file.sync_all()
+        };
+        write().map_err(|error| (at, error))
+    });
+    let renamed = written.and_then(|()| {
+        let rename = |(at, (path, _)): (usize, &(&Path, &[u8]))| {
+            std::fs::rename(partial(path), path).map_err(|error| (at, error))
+        };
+        files.iter().enumerate().try_for_each(rename)
+    });
+    renamed.inspect_err(|_| {
+        // The first error says more than that remains could not be removed; renamed files leave none.
+        files.iter().for_each(|(path, _)| {
+            let _ = std::fs::remove_file(partial(path));
+        });
     })
 }

@@ -98,9 +98,9 @@ impl Options {
         (1..self.min_count.get() as i32).contains(&value) || (self.zeros && value == 0)
     }
 
-    /// What a reader knows a withheld cell to be at least.
+    /// What a reader knows a withheld cell to be at least; zeros withheld for [`Options::groups`] may be zero.
     pub fn least_shown(&self) -> i32 {
-        i32::from(!self.zeros && self.groups.is_empty())
+        i32::from(!self.zeros)
     }
 }
 
@@ -188,6 +188,11 @@ pub enum ProtectError {
         /// The cell.
         cell: u32,
     },
+    /// SAFE-2 of areas that are groups of units whose own cells no table has: nobody knows what each unit knows.
+    #[error(
+        "no table has the finest areas, so insiders cannot be kept out: expected tables by unit, or no insiders"
+    )]
+    Areas,
     /// Sensitive cells that cannot be protected with what must be published.
     #[error("{cells} cells cannot be protected: too much must be published")]
     Unprotectable {
@@ -203,6 +208,9 @@ pub enum ProtectError {
 /// # Errors
 /// [`ProtectError`] when rules ask for what cannot be.
 pub fn protect(system: System, options: &Options) -> Result<Protected, ProtectError> {
+    if options.insider && !system.has_units() {
+        return Err(ProtectError::Areas);
+    }
     let mut board = Board::new(system, options)?;
     construct::construct(&mut board)?;
     improve::improve(&mut board, options.effort);

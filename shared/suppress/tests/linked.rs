@@ -449,3 +449,77 @@ fn a_unit_that_takes_part_in_every_witness_is_kept_out_by_another_choice() {
     let seen = protect(system(1, &records, &[0, 1, 2]), &options).unwrap();
     assert_eq!(falls(&seen, &options), 0);
 }
+
+#[test]
+fn what_is_left_beside_a_filter_on_a_group_is_a_cell() {
+    let reasons = Dimension::grouped(2, 3, &[vec![0, 1]]).unwrap();
+    let dimensions = vec![Dimension::flat(0, 2).unwrap(), Dimension::flat(1, 2).unwrap(), reasons];
+    let table = |code: u16, counts: [u32; 4]| Table {
+        codes: vec![vec![0, 1, 2], vec![0, 1, 2], vec![code]],
+        counts: (0..4).map(|at| (vec![at / 2, at % 2, code], counts[usize::from(at)])).collect(),
+    };
+    // All, and those of a group of reasons: in one cell two are left.
+    let tables = [table(4, [50, 60, 70, 80]), table(3, [48, 30, 40, 50])];
+    let system = System::link(dimensions, &[0, 1], &tables).unwrap();
+    let seen = protect(system, &Options::default()).unwrap();
+    let shape = &seen.system.shape;
+    let cell = |reason: u16| {
+        let place = [0, 0, reason].into_iter().enumerate();
+        place.fold(0, |cell, (at, code)| shape.with_code(cell, at, code)) as usize
+    };
+    let total = shape.dimension(2).total();
+    assert!(seen.marks[cell(3)].withheld() || seen.marks[cell(total)].withheld());
+}
+
+#[test]
+fn a_group_of_groups_is_their_sum_although_no_table_has_the_finest_codes() {
+    let groups = [vec![0, 1], vec![2, 3], vec![4, 5], vec![0, 1, 2, 3]];
+    let dimensions = vec![Dimension::flat(0, 2).unwrap(), Dimension::grouped(1, 6, &groups).unwrap()];
+    let counts = [2, 50, 9, 9, 50, 9].into_iter().enumerate();
+    let counts = counts.map(|(at, count)| (vec![at as u16 / 3, 6 + at as u16 % 3], count)).collect();
+    let table = Table { codes: vec![vec![0, 1, 2], vec![6, 7, 8, 9, 10]], counts };
+    let system = System::link(dimensions, &[0, 1], &[table]).unwrap();
+    let known = system.shape.dimension(1).relations();
+    assert!(known.iter().any(|relation| relation.total == 9 && relation.parts == [6, 7]));
+    let options = Options { insider: true, ..Options::default() };
+    let seen = protect(system, &Options::default()).unwrap();
+    assert_eq!(falls(&seen, &Options::default()), 0);
+    assert_eq!(falls(&protect(seen.system, &options).unwrap(), &options), 0);
+}
+
+#[test]
+fn other_withheld_cells_are_at_least_one_although_a_zero_may_be_withheld_for_its_line() {
+    let shape = suppress::table::Shape::new(&[2, 4]).unwrap();
+    let system = System::complete(shape, &[10, 8, 1, 2, 9, 9, 7, 8]).unwrap();
+    let options = Options { groups: vec![1], ..Options::default() };
+    let seen = protect(system, &options).unwrap();
+    assert_eq!(proof::check(&seen, &options), Ok(()));
+    assert_eq!(falls(&seen, &options), 0);
+}
+
+#[test]
+fn nobody_promises_safety_against_units_that_no_table_has() {
+    let areas = Dimension::grouped(0, 4, &[vec![0, 1], vec![2, 3]]).unwrap();
+    let dimensions = vec![areas, Dimension::flat(1, 2).unwrap()];
+    let counts = [1, 5, 7, 9].into_iter().enumerate();
+    let counts = counts.map(|(at, count)| (vec![4 + at as u16 / 2, at as u16 % 2], count)).collect();
+    let table = Table { codes: vec![vec![4, 5, 6], vec![0, 1, 2]], counts };
+    let system = System::link(dimensions, &[0, 1, 2, 3], &[table]).unwrap();
+    let options = Options { insider: true, ..Options::default() };
+    assert_eq!(protect(system.clone(), &options).unwrap_err(), ProtectError::Areas);
+    assert!(protect(system, &Options::default()).is_ok());
+}
+
+#[test]
+fn with_zeros_withheld_no_total_is_known_to_be_one_units_alone() {
+    let shape = suppress::table::Shape::new(&[3, 3]).unwrap();
+    let system = System::complete(shape, &[1, 9, 9, 0, 8, 9, 0, 9, 9]).unwrap();
+    let options = Options { zeros: true, insider: true, ..Options::default() };
+    if let Ok(seen) = protect(system, &options) {
+        assert_eq!(seen.summary.sole, 0);
+        assert_eq!(proof::check(&seen, &options), Ok(()));
+        // The total of the first code, with the third unit's own cells known.
+        let puzzle = Puzzle::new(&seen.system, 0, &|at| seen.marks[at].withheld(), Some(2));
+        assert!((0..8).filter(|value| puzzle.possible(12, *value)).count() > 1);
+    }
+}

@@ -45,6 +45,8 @@ pub struct Board {
     pub knowers: Knowers,
     /// What a reader knows a withheld cell to be at least.
     least_shown: i32,
+    /// Zeros that are withheld all the same.
+    alone: Vec<u32>,
     singleton: bool,
     /// Whether every cell of the grid is there.
     pub complete: bool,
@@ -106,6 +108,7 @@ impl Board {
             frozen: Vec::new(),
             least_shown: options.least_shown(),
             singleton: options.singleton,
+            alone: found.alone,
             complete,
             present,
             secondary: Vec::new(),
@@ -121,7 +124,8 @@ impl Board {
 
     /// How far down a cell can go and still be what everyone knows it to be.
     pub fn room(&self, at: usize) -> i32 {
-        self.y[at] - if self.marks[at] == Mark::Unprinted { 0 } else { self.least_shown }
+        let zero = self.marks[at] == Mark::Unprinted || self.alone.binary_search(&(at as u32)).is_ok();
+        self.y[at] - if zero { 0 } else { self.least_shown }
     }
 
     /// Whether a target needs more than its range: someone knows cells of their own.

@@ -5,8 +5,8 @@
 
 use super::shape::ShapeError;
 
-/// Most groups that one finest code is in.
-pub const MAX_DEPTH: usize = 12;
+/// Most groups that one finest code is in, those of differences included.
+pub const MAX_DEPTH: usize = 24;
 /// Most codes of a dimension, groups included.
 pub const MAX_CODES: usize = u16::MAX as usize - 1;
 

@@ -40,10 +40,10 @@ pub fn check(protected: &Protected, options: &Options) -> Result<(), Unproven> {
     sums(system)?;
     let alone: BTreeSet<u32> = options.groups.iter().flat_map(|at| zeros_to_hide(system, *at)).collect();
     marks(protected, options, &alone)?;
-    let least = least(system, options);
+    let least = least(system, options, &alone);
     let persons = if options.singleton { persons(system) } else { BTreeMap::new() };
     let mut witnesses = protected.witnesses.iter().peekable();
-    let mut reached = Reached { persons: &persons, ..Reached::new(protected, options) };
+    let mut reached = Reached { persons: &persons, alone: &alone, ..Reached::new(protected, options) };
     for cell in 0..shape.len() {
         let at = cell as usize;
         (reached.values, reached.common) = (BTreeSet::new(), None);
@@ -66,7 +66,7 @@ pub fn check(protected: &Protected, options: &Options) -> Result<(), Unproven> {
         if second && reached.values.iter().all(|reached| *reached == value) || !second && !all {
             return Err(Unproven::Range(cell));
         }
-        let insider = options.insider && !sole(system, cell);
+        let insider = options.insider && !sole(system, options, cell);
         if (insider || options.singleton) && reached.common(insider).is_none_or(|known| !known.is_empty()) {
             return Err(Unproven::Insider(cell));
         }
@@ -86,7 +86,9 @@ fn marks(protected: &Protected, options: &Options, alone: &BTreeSet<u32>) -> Res
         let fits = match (system.presence[at], mark) {
             (Presence::Absent, Mark::Absent) | (Presence::Unprinted, Mark::Unprinted) => true,
             (Presence::Printed, Mark::Zero) => *value == 0 && !must,
-            (Presence::Printed, Mark::Primary) => must && *value >= options.least_shown(),
+            (Presence::Printed, Mark::Primary) => {
+                must && (*value >= options.least_shown() || alone.contains(&cell))
+            }
             (Presence::Printed, Mark::Published) => *value > 0 && !must,
             (Presence::Printed, Mark::Secondary) => *value > 0 && !must && rule != Some(&Rule::Show),
             _ => false,
@@ -133,12 +135,12 @@ fn sums(system: &System) -> Result<(), Unproven> {
 }
 
 /// How little each cell can be, by what everyone sees to be nonzero.
-fn least(system: &System, options: &Options) -> Vec<i32> {
+fn least(system: &System, options: &Options, alone: &BTreeSet<u32>) -> Vec<i32> {
     let seen = |at: usize| {
         system.presence[at] == Presence::Printed && system.values[at] > 0 && options.least_shown() > 0
     };
     let mut least: Vec<i32> = (0..system.values.len()).map(|at| i32::from(seen(at))).collect();
-    let zeros = zeros(system, options);
+    let zeros = zeros(system, options, alone);
     loop {
         let mut raised = false;
         lines(system, |total, parts| {
@@ -162,9 +164,10 @@ fn least(system: &System, options: &Options) -> Vec<i32> {
 }
 
 /// Cells known to be zero: published zeros and what they are the totals of.
-fn zeros(system: &System, options: &Options) -> Vec<bool> {
+fn zeros(system: &System, options: &Options, alone: &BTreeSet<u32>) -> Vec<bool> {
     let published = |at: usize| {
-        system.presence[at] == Presence::Printed && system.values[at] == 0 && options.least_shown() > 0
+        let shown = options.least_shown() > 0 && !alone.contains(&(at as u32));
+        system.presence[at] == Presence::Printed && system.values[at] == 0 && shown
     };
     let mut zeros: Vec<bool> = (0..system.values.len()).map(published).collect();
     loop {
@@ -181,7 +184,7 @@ fn zeros(system: &System, options: &Options) -> Vec<bool> {
 }
 
 /// Whether a total over units is one unit's alone.
-fn sole(system: &System, cell: u32) -> bool {
+fn sole(system: &System, options: &Options, cell: u32) -> bool {
     let (shape, mut units) = (&system.shape, BTreeSet::new());
     if shape.unit_of(cell).is_some() {
         return false;
@@ -191,7 +194,7 @@ fn sole(system: &System, cell: u32) -> bool {
         if system.presence[part] == Presence::Absent {
             return false;
         }
-        if system.values[part] > 0 {
+        if system.values[part] > 0 || options.zeros {
             units.insert(shape.unit(u32::from(leaf)));
         }
     }
@@ -245,6 +248,8 @@ struct Reached<'a> {
     protected: &'a Protected,
     options: &'a Options,
     persons: &'a BTreeMap<u32, u32>,
+    /// Zeros that are withheld all the same.
+    alone: &'a BTreeSet<u32>,
     values: BTreeSet<i32>,
     /// Who takes part in every witness so far, sorted.
     common: Option<Vec<Knower>>,
@@ -253,6 +258,7 @@ struct Reached<'a> {
 
 /// Nobody.
 static NO_PERSONS: BTreeMap<u32, u32> = BTreeMap::new();
+static NO_ZEROS: BTreeSet<u32> = BTreeSet::new();
 
 impl<'a> Reached<'a> {
     fn new(protected: &'a Protected, options: &'a Options) -> Self {
@@ -260,6 +266,7 @@ impl<'a> Reached<'a> {
             protected,
             options,
             persons: &NO_PERSONS,
+            alone: &NO_ZEROS,
             values: BTreeSet::new(),
             common: None,
             scratch: Scratch::default(),
@@ -336,7 +343,8 @@ impl<'a> Reached<'a> {
         let (system, shape) = (&protected.system, &protected.system.shape);
         let fits = change.iter().all(|(cell, by)| {
             let at = *cell as usize;
-            let least = if protected.marks[at] == Mark::Unprinted { 0 } else { options.least_shown() };
+            let zero = protected.marks[at] == Mark::Unprinted || self.alone.contains(cell);
+            let least = if zero { 0 } else { options.least_shown() };
             protected.marks[at].moves() && i64::from(system.values[at]) + i64::from(*by) >= i64::from(least)
         });
         let here = |cell: u32| system.presence[cell as usize] != Presence::Absent;

@@ -36,7 +36,10 @@ pub enum ShapeError {
         group: usize,
     },
     /// A code in too many groups.
-    #[error("dimension {dimension}: a code in more than {} groups", super::dimension::MAX_DEPTH)]
+    #[error(
+        "dimension {dimension}: a code in more than {} groups, those of unprinted differences included",
+        super::dimension::MAX_DEPTH
+    )]
     Depth {
         /// Dimension, from 0.
         dimension: usize,

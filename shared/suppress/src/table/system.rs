@@ -143,6 +143,18 @@ impl System {
         Ok(made)
     }
 
+    /// Whether every finest area has a cell.
+    pub fn has_units(&self) -> bool {
+        let mut there = vec![false; usize::from(self.shape.dimension(0).leaves())];
+        for (cell, presence) in self.presence.iter().enumerate() {
+            let area = self.shape.code(cell as u32, 0) as usize;
+            if *presence != Presence::Absent && area < there.len() {
+                there[area] = true;
+            }
+        }
+        !there.contains(&false)
+    }
+
     fn empty(shape: Shape) -> Self {
         let cells = shape.len() as usize;
         Self {
@@ -249,36 +261,41 @@ fn holders(shape: &Shape, at: usize, printed: &[u16], code: u16) -> Vec<u32> {
     printed.iter().filter(holds).map(|other| u32::from(*other) * shape.stride(at)).collect()
 }
 
-/// Adds to a dimension the sums of codes that are missing together, and what a table's own codes add up to.
+/// Adds to a dimension what the codes of some tables together say of each other: a code is the sum of the codes below it, and of
+/// what is left; what is left gets a code of its own.
 fn relate(at: usize, dimension: &mut Dimension, tables: &mut [Table]) -> Result<(), ShapeError> {
     let total = dimension.total();
-    let mut missing: Vec<Vec<u16>> = Vec::new();
+    // A code's finest codes, and those of codes below it.
+    let mut known: Vec<(Vec<u16>, Vec<Vec<u16>>)> = Vec::new();
     for some in 1..1u32 << tables.len() {
-        let mut present: Vec<u16> = (0..tables.len())
+        let mut codes: Vec<u16> = (0..tables.len())
             .filter(|table| some >> table & 1 == 1)
             .flat_map(|table| tables[table].codes[at].iter().copied())
             .collect();
-        present.sort_unstable();
-        present.dedup();
-        for relation in dimension.relations() {
-            let (there, absent): (Vec<u16>, Vec<u16>) =
-                relation.parts.iter().partition(|part| present.binary_search(part).is_ok());
-            let known = missing.contains(&absent);
-            if present.contains(&relation.total) && !there.is_empty() && absent.len() > 1 && !known {
-                missing.push(absent);
+        codes.sort_unstable();
+        codes.dedup();
+        let held: Vec<Vec<u16>> = codes.iter().map(|code| dimension.leaves_of(*code)).collect();
+        for whole in &held {
+            let below: Vec<&Vec<u16>> = held.iter().filter(|one| inside(one, whole)).collect();
+            let finest = below.iter().filter(|one| !below.iter().any(|other| inside(other, one)));
+            let coarsest = below.iter().filter(|one| !below.iter().any(|other| inside(one, other)));
+            for parts in [disjoint(finest.copied()), disjoint(coarsest.copied())] {
+                if !parts.is_empty() && !known.iter().any(|(a, b)| a == whole && *b == parts) {
+                    known.push((whole.clone(), parts));
+                }
             }
         }
     }
-    missing.sort_unstable();
-    for parts in &missing {
-        let leaves: Vec<u16> = {
-            let mut all: Vec<u16> = parts.iter().flat_map(|part| dimension.leaves_of(*part)).collect();
-            all.sort_unstable();
-            all
-        };
-        if dimension.code_of(&leaves).is_none() {
-            dimension.add_group(at, parts)?;
+    for (whole, parts) in &mut known {
+        let rest: Vec<u16> =
+            whole.iter().filter(|leaf| !parts.iter().any(|part| part.contains(leaf))).copied().collect();
+        if rest.is_empty() {
+            continue;
         }
+        if dimension.code_of(&rest).is_none() {
+            dimension.add_group(at, &rest)?;
+        }
+        parts.push(rest);
     }
     let moved = dimension.total();
     for table in tables.iter_mut() {
@@ -290,42 +307,28 @@ fn relate(at: usize, dimension: &mut Dimension, tables: &mut [Table]) -> Result<
             .filter(|(codes, _)| codes[at] == total)
             .for_each(|(codes, _)| codes[at] = moved);
     }
-    let known: Vec<(u16, Vec<u16>)> =
-        dimension.relations().iter().map(|known| (known.total, known.parts.clone())).collect();
-    for (total, parts) in known {
-        // All but the missing ones, and the missing ones together.
-        for absent in &missing {
-            if absent.iter().all(|part| parts.contains(part)) && absent.len() < parts.len() {
-                let leaves: Vec<u16> = absent.iter().flat_map(|part| dimension.leaves_of(*part)).collect();
-                let mut sorted = leaves;
-                sorted.sort_unstable();
-                if let Some(group) = dimension.code_of(&sorted) {
-                    let mut rest: Vec<u16> =
-                        parts.iter().copied().filter(|part| !absent.contains(part)).collect();
-                    rest.push(group);
-                    dimension.add_relation(total, &rest);
-                }
-            }
+    for (whole, parts) in &known {
+        let codes: Option<Vec<u16>> = parts.iter().map(|part| dimension.code_of(part)).collect();
+        // infallible: every one of them was a code, or was made one
+        if let (Some(whole), Some(codes)) = (dimension.code_of(whole), codes) {
+            dimension.add_relation(whole, &codes);
         }
-    }
-    for table in tables.iter() {
-        let parts: Vec<u16> = coarsest_disjoint(dimension, &table.codes[at]);
-        dimension.add_relation(moved, &parts);
     }
     Ok(())
 }
 
-/// The codes of a table's counts: those of its codes that hold no other of them.
-fn coarsest_disjoint(dimension: &Dimension, codes: &[u16]) -> Vec<u16> {
-    let inner: Vec<(u16, Vec<u16>)> = codes
-        .iter()
-        .filter(|code| **code != dimension.total())
-        .map(|code| (*code, dimension.leaves_of(*code)))
-        .collect();
-    let finest = |leaves: &Vec<u16>, code: u16| {
-        inner.iter().all(|(other, held)| {
-            *other == code || held.len() >= leaves.len() || !held.iter().all(|leaf| leaves.contains(leaf))
-        })
-    };
-    inner.iter().filter(|(code, leaves)| finest(leaves, *code)).map(|(code, _)| *code).collect()
+/// Whether some finest codes are some of others, but not all.
+fn inside(some: &[u16], others: &[u16]) -> bool {
+    some.len() < others.len() && some.iter().all(|leaf| others.binary_search(leaf).is_ok())
+}
+
+/// Codes that share no finest code, the first of those that do.
+fn disjoint<'a>(codes: impl Iterator<Item = &'a Vec<u16>>) -> Vec<Vec<u16>> {
+    let mut taken: Vec<Vec<u16>> = Vec::new();
+    for code in codes {
+        if !taken.iter().flatten().any(|leaf| code.binary_search(leaf).is_ok()) {
+            taken.push(code.clone());
+        }
+    }
+    taken
 }

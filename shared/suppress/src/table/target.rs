@@ -60,14 +60,16 @@ pub struct Floors {
 
 impl Floors {
     /// The floors of all cells. `least_shown`: what a withheld printed cell is at least.
-    pub fn new(system: &System, least_shown: i32) -> Self {
+    pub fn new(system: &System, least_shown: i32, alone: &[u32]) -> Self {
         let cells = system.values.len();
         let seen = |at: usize| {
             u16::from(system.presence[at] == Presence::Printed && system.values[at] > 0 && least_shown > 0)
         };
         let first: Vec<u16> = (0..cells).map(seen).collect();
-        let published =
-            |at: usize| system.presence[at] == Presence::Printed && system.values[at] == 0 && least_shown > 0;
+        let published = |at: usize| {
+            let shown = least_shown > 0 && alone.binary_search(&(at as u32)).is_err();
+            system.presence[at] == Presence::Printed && system.values[at] == 0 && shown
+        };
         let zero = (0..cells).map(published).collect();
         let mut floors = Self { promised: first.clone(), least: first, zero };
         // A total comes after its parts; what a total says of its only part, and groups added later, need more rounds.
@@ -121,8 +123,8 @@ impl Floors {
 /// Most rounds of raising floors: each goes up or down all levels once.
 const MOST_ROUNDS: usize = 32;
 
-/// Units that contribute to a total over units; at least two where that cannot be told.
-pub fn contributors(system: &System, cell: u32) -> usize {
+/// Units that contribute to a total over units; at least two where that cannot be told, as where zeros are withheld.
+pub fn contributors(system: &System, options: &Options, cell: u32) -> usize {
     let shape = &system.shape;
     let area = shape.dimension(0);
     let mut units = Vec::new();
@@ -131,7 +133,7 @@ pub fn contributors(system: &System, cell: u32) -> usize {
         if system.presence[part] == Presence::Absent {
             return 2;
         }
-        if system.values[part] > 0 {
+        if system.values[part] > 0 || options.zeros {
             units.push(shape.unit(u32::from(leaf)));
         }
     }
@@ -171,7 +173,7 @@ pub fn targets(system: &System, options: &Options) -> Targets {
     }
     found.alone.sort_unstable();
     found.alone.dedup();
-    let floors = Floors::new(system, options.least_shown());
+    let floors = Floors::new(system, options.least_shown(), &found.alone);
     for cell in 0..system.shape.len() {
         let (at, value) = (cell as usize, system.values[cell as usize]);
         if system.presence[at] == Presence::Absent {
@@ -186,7 +188,7 @@ pub fn targets(system: &System, options: &Options) -> Targets {
         found.small += usize::from(small);
         found.unattainable += usize::from(small && least > promised);
         let over_units = system.shape.unit_of(cell).is_none();
-        let sole = over_units && contributors(system, cell) < 2;
+        let sole = over_units && contributors(system, options, cell) < 2;
         found.sole += usize::from(sole && small);
         let room = (value - least.max(promised)).max(0);
         let (low, high) = match options.range {
