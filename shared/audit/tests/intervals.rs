@@ -69,7 +69,11 @@ fn compare(view: &View, budget: Budget) -> usize {
         Ok(mut engine) => {
             for value in -12..=30i64 {
                 match engine.attainable(0, i128::from(value)).0 {
-                    Reach::Yes => assert!(truth.contains(&value), "{value} is not attainable"),
+                    // A block is answered for by itself: where another one contradicts itself and the budget is too small to see
+                    // it, there is no table at all.
+                    Reach::Yes => {
+                        assert!(truth.is_empty() || truth.contains(&value), "{value} is not attainable")
+                    }
                     Reach::No => assert!(!truth.contains(&value), "{value} is attainable"),
                     Reach::Unknown => continue,
                 }
