@@ -1,7 +1,8 @@
 //! The command `sdc`: disclosure control for tables that stand alone.
 //!
-//! `sdc protect IN.csv` reads a table's finest cells, withholds what must be withheld ([`suppress::table`]) and
-//! writes the table with all of its margins as a strict file. Ends with 0 done, 1 unsafe, 2 usage, 3 out of time, 4 bad
+//! `sdc protect IN.csv…` reads the finest cells of one table or of several linked ones (`link`), with groups of codes and rules
+//! (`lists`), withholds what must be withheld ([`suppress::table`]) and writes the tables with all of their margins as strict
+//! files. `sdc audit` attacks what is published ([`audit::published`]). Ends with 0 done, 1 unsafe, 2 usage, 3 out of time, 4 bad
 //! input, 5 our fault.
 //!
 //! Knows no coordinator and no network. Errors name file, row and column, never what stands in a cell.

@@ -204,7 +204,7 @@ fn dimensions(files: &[Read]) -> Result<Vec<String>, LinkError> {
 struct Axis {
     shape: Dimension,
     names: Vec<Option<String>>,
-    /// Files in which it is a filter, by name of the only code they have.
+    /// Whether a file with one code of it only is a filter.
     filters: bool,
 }
 

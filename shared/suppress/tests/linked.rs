@@ -354,9 +354,11 @@ fn exact_only_and_given_intervals_ask_for_less_and_for_more() {
     };
     assert!(count(Range::Exact) >= 2);
     assert!(count(Range::Values { low: 1, high: 6 }) >= 6);
-    // Nothing can be 60 more without another cell that is 60 less.
+    // Nothing can be 60 more without another cell that is 60 less, or every total of it open: even the grand total.
     let options = Options { range: Range::Values { low: 1, high: 60 }, ..Options::default() };
-    assert!(matches!(protect(plain(), &options), Ok(_) | Err(ProtectError::Unprotectable { .. })));
+    let seen = protect(plain(), &options).unwrap();
+    assert!(seen.summary.grand_total);
+    assert_eq!(proof::check(&seen, &options), Ok(()));
 }
 
 #[test]
@@ -515,11 +517,29 @@ fn with_zeros_withheld_no_total_is_known_to_be_one_units_alone() {
     let shape = suppress::table::Shape::new(&[3, 3]).unwrap();
     let system = System::complete(shape, &[1, 9, 9, 0, 8, 9, 0, 9, 9]).unwrap();
     let options = Options { zeros: true, insider: true, ..Options::default() };
-    if let Ok(seen) = protect(system, &options) {
-        assert_eq!(seen.summary.sole, 0);
-        assert_eq!(proof::check(&seen, &options), Ok(()));
-        // The total of the first code, with the third unit's own cells known.
-        let puzzle = Puzzle::new(&seen.system, 0, &|at| seen.marks[at].withheld(), Some(2));
-        assert!((0..8).filter(|value| puzzle.possible(12, *value)).count() > 1);
+    let seen = protect(system, &options).unwrap();
+    assert_eq!(seen.summary.sole, 0);
+    assert_eq!(proof::check(&seen, &options), Ok(()));
+    // The total of the first code, with the third unit's own cells known.
+    let puzzle = Puzzle::new(&seen.system, 0, &|at| seen.marks[at].withheld(), Some(2));
+    assert!((0..8).filter(|value| puzzle.possible(12, *value)).count() > 1);
+}
+
+#[test]
+fn a_group_of_everything_is_the_total_although_no_table_has_the_finest_codes() {
+    let groups = [vec![0, 1], vec![2, 3], vec![0, 1, 2, 3]];
+    let dimensions = vec![Dimension::flat(0, 2).unwrap(), Dimension::grouped(1, 4, &groups).unwrap()];
+    let counts = [2, 50, 9, 40].into_iter().enumerate();
+    let counts = counts.map(|(at, count)| (vec![at as u16 / 2, 4 + at as u16 % 2], count)).collect();
+    let table = Table { codes: vec![vec![0, 1, 2], vec![4, 5, 6, 7]], counts };
+    let system = System::link(dimensions, &[0, 1], &[table]).unwrap();
+    let seen = protect(system, &Options::default()).unwrap();
+    assert_eq!(proof::check(&seen, &Options::default()), Ok(()));
+    for unit in 0..3 {
+        let mark = |code: u16| seen.marks[seen.system.shape.with_code(unit * 8, 1, code) as usize];
+        assert_eq!(mark(6).withheld(), mark(7).withheld(), "one count under two names");
+        // The two parts and their sum, under either name.
+        let hidden = [4, 5].into_iter().filter(|code| mark(*code).withheld()).count();
+        assert!(hidden != 1 || mark(7).withheld());
     }
 }

@@ -1,7 +1,7 @@
 //! The search for fewer secondary cells: give some up, repair at disturbed prices, prune, keep what is no worse.
 //!
-//! Bounded by corner checks, not by time; random numbers come from a counter, so the same table gives the same
-//! answer.
+//! Bounded by corner checks, linear models and pivots, not by time; random numbers come from a counter. A small table is
+//! searched from two starts in two threads, each the same every time, so the same table gives the same answer.
 
 use super::board::Board;
 use super::construct::prune;
@@ -50,6 +50,13 @@ impl Dice {
     /// The next under a bound.
     pub fn below(&mut self, bound: usize) -> usize {
         (self.roll() % bound.max(1) as u64) as usize
+    }
+
+    /// Puts a list in a random order (Fisher & Yates).
+    pub fn shuffle<T>(&mut self, list: &mut [T]) {
+        for at in (1..list.len()).rev() {
+            list.swap(at, self.below(at + 1));
+        }
     }
 }
 
@@ -163,9 +170,7 @@ fn attempt(board: &mut Board, dice: &mut Dice) -> bool {
     }
     board.marks[first as usize] = Mark::Zero;
     board.noise = Some(dice.roll());
-    for at in (1..targets.len()).rev() {
-        targets.swap(at, dice.below(at + 1));
-    }
+    dice.shuffle(&mut targets);
     let done = repair(board, &targets);
     board.noise = None;
     board.marks[first as usize] = Mark::Published;

@@ -80,6 +80,9 @@ pub struct Share {
     pub models: u64,
 }
 
+/// A price and the withheld cells that cost it.
+type Set = (u64, Vec<u32>);
+
 /// Candidates and the set of withheld cells.
 #[derive(Clone)]
 pub struct Pool {
@@ -305,9 +308,7 @@ impl Pool {
         search(self, board, dice);
         self.targets = all;
         let mut order: Vec<usize> = (0..self.targets.len()).collect();
-        for at in (1..order.len()).rev() {
-            order.swap(at, dice.below(at + 1));
-        }
+        dice.shuffle(&mut order);
         let whole = order.into_iter().all(|target| self.serve(board, target, &[], (true, true), dice));
         if whole {
             self.prune(board, true, dice);
@@ -333,18 +334,7 @@ impl Pool {
             if whole {
                 self.prune(board, due && self.models < most, dice);
             }
-            if whole && self.price < current.0 + UNIT / 2 + u64::from(dice.below(RAISE) == 0) * UNIT {
-                current = (self.price, self.members.clone());
-                if current.0 < best.0 {
-                    best = current.clone();
-                }
-            } else {
-                self.set(&current.1);
-            }
-            if current.0 >= best.0 + STRAY * UNIT {
-                current = best.clone();
-                self.set(&best.1);
-            }
+            self.go_on(whole, &mut current, &mut best, dice);
         }
         self.set(&best.1);
     }
@@ -367,20 +357,26 @@ impl Pool {
             if whole && self.price < current.0 + UNIT + UNIT / 2 {
                 self.prune(board, true, dice);
             }
-            if whole && self.price < current.0 + UNIT / 2 + u64::from(dice.below(RAISE) == 0) * UNIT {
-                current = (self.price, self.members.clone());
-                if current.0 < best.0 {
-                    best = current.clone();
-                }
-            } else {
-                self.set(&current.1);
-            }
-            if current.0 >= best.0 + STRAY * UNIT {
-                current = best.clone();
-                self.set(&best.1);
-            }
+            self.go_on(whole, &mut current, &mut best, dice);
         }
         self.set(&best.1);
+    }
+
+    /// Goes on from the set as it is now if it costs no more (or, rarely, a cell more), else from the one before; from the best one
+    /// when the search has strayed.
+    fn go_on(&mut self, whole: bool, current: &mut Set, best: &mut Set, dice: &mut Dice) {
+        if whole && self.price < current.0 + UNIT / 2 + u64::from(dice.below(RAISE) == 0) * UNIT {
+            *current = (self.price, self.members.clone());
+            if current.0 < best.0 {
+                best.clone_from(current);
+            }
+        } else {
+            self.set(&current.1);
+        }
+        if current.0 >= best.0 + STRAY * UNIT {
+            current.clone_from(best);
+            self.set(&best.1);
+        }
     }
 
     /// Entries of the tableau that questions are asked of.

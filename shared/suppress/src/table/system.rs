@@ -314,6 +314,12 @@ fn relate(at: usize, dimension: &mut Dimension, tables: &mut [Table]) -> Result<
             dimension.add_relation(whole, &codes);
         }
     }
+    // Two codes for the same records are the same cell twice, also where no table has what they are made of.
+    for code in 0..=moved {
+        if let Some(twin) = dimension.code_of(&dimension.leaves_of(code)).filter(|twin| *twin < code) {
+            dimension.add_relation(code, &[twin]);
+        }
+    }
     Ok(())
 }
 

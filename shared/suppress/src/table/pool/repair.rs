@@ -85,9 +85,7 @@ impl Pool {
             unserved.extend(self.unserved(cell));
         }
         let mut order: Vec<usize> = unserved.into_iter().collect();
-        for at in (1..order.len()).rev() {
-            order.swap(at, dice.below(at + 1));
-        }
+        dice.shuffle(&mut order);
         if depth.1 && dice.below(TOGETHER) == 0 {
             self.serve_together(board, &mut order, &barred, dice);
         }
@@ -112,16 +110,9 @@ impl Pool {
                 }
                 !served
             });
-            let may = |cell: &u32| {
-                let at = *cell as usize;
-                !self.free[at]
-                    && !self.withheld[at]
-                    && cell + 1 != board.shape.len()
-                    && !barred.contains(cell)
-            };
             let open: Vec<(usize, u64, u32)> = held
                 .iter()
-                .filter(|(cell, _)| may(cell))
+                .filter(|(cell, _)| self.may_withhold(board, **cell, barred))
                 .map(|(cell, count)| (*count, dice.roll(), *cell))
                 .collect();
             let Some((_, _, cell)) = open.into_iter().max() else { return };
@@ -138,7 +129,7 @@ impl Pool {
         (model, deep): (bool, bool),
         dice: &mut Dice,
     ) -> bool {
-        // A target may lack up to three witnesses; each turn adds one.
+        // A target may lack as many witnesses as there are slots; each turn adds one.
         for _ in 0..=SLOTS {
             if self.serves(target, None) {
                 return true;
@@ -244,9 +235,7 @@ impl Pool {
     /// Tries to do without each withheld cell; `deep`: any movement will do, not only those listed.
     pub(super) fn prune(&mut self, board: &mut Board, deep: bool, dice: &mut Dice) {
         let mut cells = self.members.clone();
-        for at in (1..cells.len()).rev() {
-            cells.swap(at, dice.below(at + 1));
-        }
+        dice.shuffle(&mut cells);
         for cell in cells {
             self.publish(cell);
             let served = if !deep {
@@ -302,17 +291,18 @@ impl Pool {
         self.serves(target, more)
     }
 
+    /// Whether a cell is published and may be withheld: never the grand total.
+    fn may_withhold(&self, board: &Board, cell: u32, barred: &[u32]) -> bool {
+        let at = cell as usize;
+        !self.free[at] && !self.withheld[at] && cell + 1 != board.shape.len() && !barred.contains(&cell)
+    }
+
     /// A cell that serves a target which has no movement, among those that hold it back; else one of those.
     fn held_back(&mut self, board: &Board, target: usize, barred: &[u32], dice: &mut Dice) -> Held {
         let held = self.asker.as_ref().map_or(Vec::new(), Asker::held);
-        let may = |cell: &u32| {
-            let at = *cell as usize;
-            !self.free[at] && !self.withheld[at] && cell + 1 != board.shape.len() && !barred.contains(cell)
-        };
-        let mut cells: Vec<u32> = held.into_iter().filter(may).collect();
-        for at in (1..cells.len()).rev() {
-            cells.swap(at, dice.below(at + 1));
-        }
+        let mut cells: Vec<u32> =
+            held.into_iter().filter(|cell| self.may_withhold(board, *cell, barred)).collect();
+        dice.shuffle(&mut cells);
         let cures = cells.iter().take(MOST_HELD).find(|cell| self.answer(board, target, Some(**cell)));
         match (cures, cells.first()) {
             (Some(cell), _) => Held::Cured(*cell),
