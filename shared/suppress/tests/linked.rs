@@ -533,6 +533,8 @@ fn a_group_of_everything_is_the_total_although_no_table_has_the_finest_codes() {
     let counts = counts.map(|(at, count)| (vec![at as u16 / 2, 4 + at as u16 % 2], count)).collect();
     let table = Table { codes: vec![vec![0, 1, 2], vec![4, 5, 6, 7]], counts };
     let system = System::link(dimensions, &[0, 1], &[table]).unwrap();
+    let known = system.shape.dimension(1).relations();
+    assert!(known.iter().any(|relation| relation.total == 7 && relation.parts == [6]));
     let seen = protect(system, &Options::default()).unwrap();
     assert_eq!(proof::check(&seen, &Options::default()), Ok(()));
     for unit in 0..3 {
