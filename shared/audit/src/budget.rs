@@ -10,12 +10,19 @@ pub struct Budget {
     pub propagation: u64,
     /// Branches of one exact search.
     pub branches: u64,
+    /// Branches of the search that follows when no program settles a question either; 0 for none.
+    pub last_branches: u64,
     /// Branch-and-bound nodes of one integer program.
     pub nodes: u64,
     /// Non-zero coefficients of the largest program that is handed to the solver.
     pub coefficients: usize,
     /// Range questions of the whole audit.
     pub questions: u64,
+    /// Programs of a whole large block, beside the first.
+    pub programs: u64,
+    /// Blocks of more variables are large: they are answered from a table that is known, for a blind search would only
+    /// burn its budget, and of their cells only the values that matter are settled.
+    pub large: usize,
 }
 
 impl Default for Budget {
@@ -23,9 +30,12 @@ impl Default for Budget {
         Self {
             propagation: 20_000_000,
             branches: 400,
+            last_branches: 0,
             nodes: 2_000,
             coefficients: 400_000,
             questions: 50_000,
+            programs: 20,
+            large: 1_000,
         }
     }
 }

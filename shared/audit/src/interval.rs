@@ -8,7 +8,10 @@
 //! Invariant: `Reach::Yes` is only returned after a full integer point of the block has been checked row by row;
 //! `Reach::No` only from exact propagation, an exhausted search, or a program that is infeasible by a margin.
 
-use std::collections::BTreeMap;
+mod large;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
 
 use crate::budget::Budget;
 use crate::program::{Claim, Program};
@@ -18,9 +21,6 @@ use crate::view::{SourceIndex, TargetIndex, View};
 
 /// Over this no counts exist: a target that can reach it has no upper end.
 const ENDLESS: i128 = 1 << 28;
-
-/// Blocks of more variables go to the program at once: a blind search would only burn its budget.
-const SEARCHED: usize = 1_000;
 
 /// Relations that no integer table satisfies: a wrong figure, or a mark that does not mean what it says.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -73,6 +73,23 @@ impl std::fmt::Debug for Interval {
 struct Block {
     variables: Vec<u32>,
     rows: Vec<u32>,
+    /// Whether [`Known`] holds a table of it, once one was looked for.
+    known: Option<Reach>,
+}
+
+/// A verified table of the blocks that have one.
+struct Known {
+    point: Vec<i128>,
+    /// What each row comes to.
+    sums: Vec<i128>,
+}
+
+/// Figures that do not agree with the relations: not what was published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the figures do not satisfy the relations")]
+pub struct NotThis {
+    /// A relation that they break; none when it is a variable's own bound.
+    pub relation: Option<SourceIndex>,
 }
 
 /// Answers range questions about one view.
@@ -84,8 +101,19 @@ pub struct Engine<'a> {
     block_of: Vec<Option<u32>>,
     /// Values of targets seen in verified points.
     seen: Vec<BTreeMap<i128, ()>>,
+    known: Known,
+    cores: HashMap<u32, Rc<large::Core>>,
+    /// Whom each variable belongs to, where [`Engine::owners`] said so.
+    owner_of: Vec<Option<u32>>,
+    /// Per target those who take part in every movement of it.
+    common: Vec<Option<BTreeSet<u32>>>,
+    /// The targets each variable is in.
+    targets_of: Vec<Vec<u32>>,
     budget: Budget,
     questions: u64,
+    programs: u64,
+    /// Surveys in a row that moved few targets.
+    idle: u32,
     abort: &'a dyn Fn() -> bool,
 }
 
@@ -111,7 +139,31 @@ impl<'a> Engine<'a> {
         }
         let (blocks, block_of) = split(&rows, &root);
         let seen = vec![BTreeMap::new(); rows.targets.len()];
-        Ok(Self { rows, root, reasons, blocks, block_of, seen, budget, questions: 0, abort })
+        let mut targets_of = vec![Vec::new(); root.lower.len()];
+        for (target, terms) in rows.targets.iter().enumerate() {
+            terms.iter().for_each(|(at, _)| targets_of[*at as usize].push(target as u32));
+        }
+        let known = Known { point: root.lower.clone(), sums: vec![0; rows.rows.len()] };
+        let (questions, programs) = (0, 0);
+        let common = vec![None; rows.targets.len()];
+        Ok(Self {
+            rows,
+            root,
+            reasons,
+            blocks,
+            block_of,
+            seen,
+            known,
+            cores: HashMap::new(),
+            owner_of: Vec::new(),
+            common,
+            targets_of,
+            budget,
+            questions,
+            programs,
+            idle: 0,
+            abort,
+        })
     }
 
     /// Range questions asked so far.
@@ -206,16 +258,25 @@ impl<'a> Engine<'a> {
         }
         self.questions += 1;
         let question = Row { terms: self.rows.targets[target].clone(), lo, hi, source: None };
-        let block = self.joined(&question);
+        let touched = self.touched(&question);
+        if touched.iter().any(|at| self.blocks[*at as usize].variables.len() > self.budget.large) {
+            return self.answer_large(&touched, &question);
+        }
+        let block = self.joined(touched);
         self.answer(&block, &question)
     }
 
-    /// The blocks a question touches, as one.
-    fn joined(&self, question: &Row) -> Block {
+    /// The blocks a question touches.
+    fn touched(&self, question: &Row) -> Vec<u32> {
         let mut touched: Vec<u32> =
             question.terms.iter().filter_map(|(variable, _)| self.block_of[*variable as usize]).collect();
         touched.sort_unstable();
         touched.dedup();
+        touched
+    }
+
+    /// Blocks as one.
+    fn joined(&self, touched: Vec<u32>) -> Block {
         let mut joined = Block::default();
         for at in touched {
             joined.variables.extend(&self.blocks[at as usize].variables);
@@ -234,9 +295,11 @@ impl<'a> Engine<'a> {
         if block.variables.iter().all(|at| domain.fixed(*at as usize).is_some()) {
             return self.settle(block, question, &domain, Means::Propagation);
         }
-        let branches = if block.variables.len() > SEARCHED { 0 } else { self.budget.branches };
-        match self.search(block, question, domain.clone(), branches) {
-            (Reach::Unknown, _) => self.program(block, question, &domain),
+        match self.search(block, question, domain.clone(), self.budget.branches) {
+            (Reach::Unknown, _) => match self.program(block, question, &domain) {
+                (Reach::Unknown, _) => self.search(block, question, domain, self.budget.last_branches),
+                settled => settled,
+            },
             settled => settled,
         }
     }
@@ -282,13 +345,25 @@ impl<'a> Engine<'a> {
     }
 
     fn program(&mut self, block: &Block, question: &Row, domain: &Domain) -> (Reach, Means) {
+        match self.point(block, question, domain, false) {
+            Ok(point) => match self.settle(block, question, &point, Means::Program) {
+                (Reach::Yes, means) => (Reach::Yes, means),
+                _ => (Reach::Unknown, Means::Program),
+            },
+            Err(reach) => (reach, Means::Program),
+        }
+    }
+
+    /// A point of the block that the program claims, to be verified; or that there is none, or no answer.
+    fn point(&self, block: &Block, question: &Row, domain: &Domain, spread: bool) -> Result<Domain, Reach> {
         let variables: Vec<u32> =
             block.variables.iter().copied().filter(|at| domain.fixed(*at as usize).is_none()).collect();
         let mut rows: Vec<&Row> = block.rows.iter().map(|row| &self.rows.rows[*row as usize]).collect();
         rows.push(question);
-        let program = Program { variables: &variables, rows: &rows, domain };
-        if program.size() > self.budget.coefficients {
-            return (Reach::Unknown, Means::Program);
+        let loose = (variables.len() > self.budget.large).then_some(&self.rows.start);
+        let program = Program { variables: &variables, rows: &rows, domain, loose, spread };
+        if program.coefficients() > self.budget.coefficients {
+            return Err(Reach::Unknown);
         }
         match program.solve(self.budget.nodes) {
             Claim::Point(values) => {
@@ -297,13 +372,10 @@ impl<'a> Engine<'a> {
                     point.lower[*variable as usize] = value;
                     point.upper[*variable as usize] = Some(value);
                 }
-                match self.settle(block, question, &point, Means::Program) {
-                    (Reach::Yes, means) => (Reach::Yes, means),
-                    _ => (Reach::Unknown, Means::Program),
-                }
+                Ok(point)
             }
-            Claim::Nothing => (Reach::No, Means::Program),
-            Claim::Unknown => (Reach::Unknown, Means::Program),
+            Claim::Nothing => Err(Reach::No),
+            Claim::Unknown => Err(Reach::Unknown),
         }
     }
 

@@ -13,6 +13,8 @@ mod consistency;
 mod explain;
 mod findings;
 pub mod interval;
+mod near;
+mod presolve;
 mod program;
 mod propagate;
 pub mod published;

@@ -12,9 +12,11 @@
 pub mod attack;
 mod derive;
 pub mod explain;
+pub mod protection;
 pub mod read;
 pub mod report;
 pub mod strict;
+pub mod truth;
 
 use std::collections::BTreeMap;
 use std::fmt;

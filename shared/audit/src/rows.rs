@@ -45,6 +45,8 @@ pub(crate) struct Rows {
     pub(crate) start: Domain,
     pub(crate) targets: Vec<Vec<(u32, i64)>>,
     pub(crate) rows_of: Vec<Vec<u32>>,
+    /// The lump of each of the view's variables.
+    pub(crate) lump_of: Vec<u32>,
 }
 
 impl Rows {
@@ -76,7 +78,7 @@ impl Rows {
             row.terms.iter().for_each(|(variable, _)| rows_of[*variable as usize].push(at as u32));
         }
         let targets = view.targets.iter().map(fold).collect();
-        Self { rows, start, targets, rows_of }
+        Self { rows, start, targets, rows_of, lump_of }
     }
 }
 

@@ -179,7 +179,8 @@ impl Verifier<'_> {
         let variables: Vec<u32> =
             (0..domain.lower.len() as u32).filter(|at| domain.fixed(*at as usize).is_none()).collect();
         let references: Vec<&Row> = rows.iter().collect();
-        let program = Program { variables: &variables, rows: &references, domain: &domain };
+        let program =
+            Program { variables: &variables, rows: &references, domain: &domain, loose: None, spread: false };
         match program.solve(nodes) {
             Claim::Point(values) => {
                 let mut point = vec![0; domain.lower.len()];

@@ -111,7 +111,7 @@ proptest! {
 
     #[test]
     fn a_tiny_budget_gives_fewer_answers_and_none_that_is_wrong(view in view(), questions in 0u64..4) {
-        compare(&view, Budget { propagation: 20, branches: 3, nodes: 1, coefficients: 4, questions });
+        compare(&view, Budget { propagation: 20, branches: 3, nodes: 1, coefficients: 4, questions, ..Budget::default() });
     }
 }
 

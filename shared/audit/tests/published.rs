@@ -2,7 +2,8 @@
 #![allow(clippy::unwrap_used)] // helpers of tests may panic
 
 use audit::Budget;
-use audit::published::attack::{Attack, Outcome, Verdict, attack};
+use audit::published::attack::{Asked, Attack, Outcome, Verdict, attack};
+use audit::published::report::Narrowed;
 use audit::published::{MarkMeaning, Marks, Publication, PublishedError, read, report};
 use proptest::prelude::*;
 
@@ -18,7 +19,7 @@ const EXPECTED: &str = include_str!("stockholm-2024/audit-expected.csv");
 fn stockholm(marks: &[&str]) -> (Publication, Attack) {
     let given: Vec<MarkMeaning> = marks.iter().map(|text| text.parse().unwrap()).collect();
     let publication = read::read(&TABLES, RELATIONS, &Marks::with(&given)).unwrap();
-    let found = attack(&publication, Budget::default(), &|| false);
+    let found = attack(&publication, Asked::default(), &|| false);
     (publication, found)
 }
 
@@ -49,7 +50,7 @@ fn opened(table: &str, relations: &str) -> Result<Publication, PublishedError> {
 fn audited(cells: &[(&str, &str)], relations: &[(&str, &[&str])]) -> (Publication, Attack) {
     let (table, relations) = small(cells, relations);
     let publication = opened(&table, &relations).unwrap();
-    let found = attack(&publication, Budget::default(), &|| false);
+    let found = attack(&publication, Asked::default(), &|| false);
     (publication, found)
 }
 
@@ -68,7 +69,7 @@ fn the_four_stockholm_tables_give_exactly_what_is_expected() {
 #[test]
 fn the_summary_says_how_each_stockholm_cell_is_computed() {
     let (publication, found) = stockholm(&[]);
-    let text = report::summary(&publication, &found, None);
+    let text = report::summary(&publication, &found, Narrowed::ByMark);
     for part in [
         "6 går att räkna ut",
         "42 − 36 = 6, är Hässelby-Vällingby (*: 1–3) och Skarpnäck (*: 1–3). Skarpnäck är högst 3, alltså är \
@@ -93,7 +94,7 @@ fn marks_that_cannot_mean_what_is_said_are_named_with_their_block() {
     assert!(rows.contains(&"5:7;2022, totalt / Placeringar;Norra Innerstaden;*;;;contradiction".to_owned()));
     assert_eq!(found.contradictions.len(), 2); // 2022: places and persons; 5 = 5 + 1 cannot be
     assert!(found.contradictions.iter().all(|one| one.relations.len() == 1 && one.is_minimal));
-    let text = report::summary(&publication, &found, None);
+    let text = report::summary(&publication, &found, Narrowed::ByMark);
     assert!(text.contains("Enligt märkena ska de vara tillsammans minst 6."), "{text}");
 }
 
@@ -104,7 +105,7 @@ fn a_single_withheld_part_is_computed_and_so_is_a_withheld_total() {
         &[("t", &["a", "b"]), ("u", &["b", "c"])],
     );
     assert_eq!(lines(&publication, &found), ["t;c;a;*;2;2;true", "t;c;u;**;7;7;true"]);
-    let text = report::summary(&publication, &found, None);
+    let text = report::summary(&publication, &found, Narrowed::ByMark);
     assert!(text.contains("resten, 7 − 5 = 2, är a (*: 1–3). Alltså är a 2."), "{text}");
     assert!(
         text.contains("totalen undertryckt, men alla delar visas: tillsammans 7. Alltså är u 7."),
@@ -120,7 +121,7 @@ fn a_cell_is_followed_through_several_relations() {
         &[("t", &["u", "c"]), ("u", &["a", "b"])],
     );
     assert_eq!(lines(&publication, &found), ["t;c;u;**;10;10;true", "t;c;c;*;2;2;true"]);
-    let text = report::summary(&publication, &found, None);
+    let text = report::summary(&publication, &found, Narrowed::ByMark);
     assert!(text.contains("u är 10, alltså är c 2."), "{text}");
 }
 
@@ -132,7 +133,7 @@ fn a_cell_that_only_a_sum_of_relations_gives_is_explained_by_that_sum() {
         &[("t", &["a", "b"]), ("u", &["b", "c"]), ("v", &["a", "c"])],
     );
     assert_eq!(lines(&publication, &found), ["t;c;a;**;7;7;true", "t;c;b;**;8;8;true", "t;c;c;**;8;8;true"]);
-    let text = report::summary(&publication, &found, None);
+    let text = report::summary(&publication, &found, Narrowed::ByMark);
     assert!(text.contains("tar alla andra undertryckta celler ut varandra, och kvar blir 7."), "{text}");
     assert!(text.contains("/2 gånger"), "{text}");
 }
@@ -145,7 +146,7 @@ fn holes_in_an_interval_are_found() {
     let row = found.findings.iter().find(|finding| publication.cells[finding.cell].row == "t").unwrap();
     let expected = Outcome::Interval { lower: 4, upper: Some(6), holes: vec![5] };
     assert!(row.outcome == expected);
-    assert!(report::summary(&publication, &found, None).contains("t (**): 4–6 utom 5"));
+    assert!(report::summary(&publication, &found, Narrowed::ByMark).contains("t (**): 4–6 utom 5"));
     assert_eq!(found.verdict(), Verdict::Nothing);
 }
 
@@ -160,12 +161,12 @@ fn what_the_budget_does_not_reach_is_not_certified_and_never_safe() {
     let (table, relations) = small(&[("a", "*"), ("b", "*"), ("t", "4")], &[("t", &["a", "b"])]);
     let publication = opened(&table, &relations).unwrap();
     let budget = Budget { questions: 0, ..Budget::default() };
-    let found = attack(&publication, budget, &|| false);
+    let found = attack(&publication, Asked { budget, ..Asked::default() }, &|| false);
     assert_eq!(lines(&publication, &found), ["t;c;a;*;1;3;not_certified", "t;c;b;*;1;3;not_certified"]);
     assert_eq!(found.verdict(), Verdict::NotCertified);
-    let stopped = attack(&publication, Budget::default(), &|| true);
+    let stopped = attack(&publication, Asked::default(), &|| true);
     assert_eq!(stopped.verdict(), Verdict::NotCertified);
-    assert_eq!(attack(&publication, Budget::default(), &|| false).verdict(), Verdict::Nothing);
+    assert_eq!(attack(&publication, Asked::default(), &|| false).verdict(), Verdict::Nothing);
 }
 
 #[test]
@@ -194,7 +195,7 @@ fn a_contradiction_of_several_relations_is_named_with_all_of_them() {
     assert_eq!(found.contradictions[0].relations, [0, 1, 2]);
     assert!(found.contradictions[0].is_minimal);
     assert_eq!(found.verdict(), Verdict::NotCertified);
-    let text = report::summary(&publication, &found, None);
+    let text = report::summary(&publication, &found, Narrowed::ByMark);
     assert!(text.contains("Inga heltal passar alla dessa samband"), "{text}");
     assert!(text.contains("Blockets 3 undertryckta celler granskas inte."), "{text}");
 }
@@ -204,7 +205,7 @@ fn shown_figures_that_do_not_add_up_are_a_contradiction_without_cells() {
     let (publication, found) = audited(&[("a", "2"), ("b", "5"), ("t", "8")], &[("t", &["a", "b"])]);
     assert_eq!((found.findings.len(), found.contradictions.len()), (0, 1));
     assert_eq!(found.verdict(), Verdict::NotCertified);
-    let text = report::summary(&publication, &found, None);
+    let text = report::summary(&publication, &found, Narrowed::ByMark);
     assert!(
         text.contains("är delarna tillsammans 7, men totalen 8. De visade siffrorna säger emot"),
         "{text}"
@@ -227,7 +228,7 @@ fn byte_order_mark_line_ends_quotes_and_several_files_of_one_table_are_read() {
                      t;1;t;c;;\"a;1\";c;\nt;1;t;c;;b;c;s\n";
     let tables = [("1", one.as_bytes()), ("2", two.as_bytes())];
     let publication = read::read(&tables, ("r", relations.as_bytes()), &Marks::default()).unwrap();
-    let found = attack(&publication, Budget::default(), &|| false);
+    let found = attack(&publication, Asked::default(), &|| false);
     assert_eq!(lines(&publication, &found), ["t;c;\"a;1\";*;2;2;true"]);
 }
 
@@ -306,7 +307,7 @@ fn a_mark_of_one_value_is_that_value_and_a_count_too_large_is_no_count() {
     let tables = [("t", table.as_bytes())];
     let marks = Marks::with(&[".=0..0".parse().unwrap()]);
     let publication = read::read(&tables, ("r", relations.as_bytes()), &marks).unwrap();
-    let found = attack(&publication, Budget::default(), &|| false);
+    let found = attack(&publication, Asked::default(), &|| false);
     assert_eq!(lines(&publication, &found), ["t;c;b;*;2;2;true"]);
     let (table, relations) = small(&[("a", "*"), ("t", "268435457")], &[("t", &["a"])]);
     assert!(matches!(opened(&table, &relations), Err(PublishedError::NoMeaning { .. })));
@@ -332,7 +333,7 @@ fn the_same_publication_gets_the_same_answer() {
     let texts: Vec<String> = (0..3)
         .map(|_| {
             let (publication, found) = stockholm(&["**=5.."]);
-            report::summary(&publication, &found, None)
+            report::summary(&publication, &found, Narrowed::ByMark)
         })
         .collect();
     assert!(texts.iter().all(|text| *text == texts[0]));
@@ -433,7 +434,7 @@ proptest! {
                 prop_assert!(audited(&rows, &fewer).1.contradictions.is_empty());
             }
         }
-        let text = report::summary(&publication, &found, None);
+        let text = report::summary(&publication, &found, Narrowed::ByMark);
         let computable = found.findings.iter().filter(|finding| finding.outcome.recovered().is_some()).count();
         let expected = format!("{computable} går att räkna ut");
         prop_assert!(text.contains(&expected), "{}", text);

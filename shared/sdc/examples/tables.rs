@@ -111,13 +111,14 @@ impl Random {
 /// Name, dimensions with their sizes, records, seed.
 type Plan = (&'static str, &'static [(&'static str, usize)], f64, u32);
 
-const PLANS: [Plan; 8] = [
+const PLANS: [Plan; 9] = [
     ("tiny", &[("omrade", 10), ("age", 4), ("reason", 6)], 1500.0, 8),
     ("tiny2d", &[("omrade", 21), ("reason", 12)], 2500.0, 9),
     ("small", &[("omrade", 10), ("sex", 2), ("age", 4), ("reason", 6)], 3000.0, 1),
     ("lan21", &[("omrade", 21), ("sex", 2), ("age", 5), ("reason", 7)], 12000.0, 2),
     ("lan21x22", &[("omrade", 21), ("sex", 2), ("age", 5), ("month", 22)], 30000.0, 3),
     ("kom97x3", &[("omrade", 97), ("sex", 2), ("age", 5), ("reason", 7)], 60000.0, 6),
+    ("audit20k", &[("omrade", 97), ("sex", 2), ("age", 5), ("reason", 10)], 90000.0, 8),
     ("kom97x4", &[("omrade", 97), ("sex", 2), ("age", 5), ("group", 22)], 120000.0, 5),
     ("kom97", &[("omrade", 97), ("sex", 2), ("age", 5), ("group", 22), ("reason", 7)], 400000.0, 4),
 ];

@@ -3,7 +3,7 @@
 //! `sdc audit DIR` reads `tabell-*.csv` and `relations.csv` of a folder; `sdc audit --strict FILE…` reads strict
 //! table files. The list of withheld cells goes to `--out` and the summary to standard output; without `--out` the
 //! list goes to standard output and the summary to standard error. Ends with 0 nothing can be computed, 1 something
-//! can, 2 usage, 3 not certified, 4 bad input, 5 our fault.
+//! can (with `--truth` also: a small cell is not protected), 2 usage, 3 not certified, 4 bad input, 5 our fault.
 //!
 //! Reads files and writes texts; all arithmetic is [`audit::published`]. Errors name file, row and column, never
 //! what stands in a cell.
@@ -14,14 +14,19 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use audit::Budget;
-use audit::published::attack::{Attack, Verdict, attack};
+use audit::published::attack::{Asked, Verdict, attack};
+use audit::published::protection::{Protection, protection};
+use audit::published::report::Narrowed;
 use audit::published::strict::{Group, StrictOptions};
+use audit::published::truth::{Placed, Truth, TruthError};
 use audit::published::{
     MAX_BYTES, MAX_FILES, MarkMeaning, Marks, Publication, PublishedError, read, report, strict,
 };
 
 use crate::watch::{Watch, write_whole};
 
+/// A person waits for this audit once: what nothing else settles is searched longer, a second or so each.
+const LAST_BRANCHES: u64 = 25_000;
 /// The relations of a folder.
 const RELATIONS: &str = "relations.csv";
 
@@ -46,6 +51,12 @@ pub struct AuditArguments {
     /// Grupper av koder i filerna: `dimension,grupp,del`, en rad per del
     #[arg(long, requires = "strict", value_name = "FIL")]
     pub hierarchy: Option<PathBuf>,
+    /// De egna talen, finaste cellerna som till `sdc protect`, en fil till varje strikt fil och i samma ordning
+    #[arg(long, num_args = 1.., requires = "strict", value_name = "FIL")]
+    pub truth: Vec<PathBuf>,
+    /// Fråga också vad varje kommun, som har sina egna tal, kan räkna ut om de andras
+    #[arg(long, requires = "truth")]
+    pub insider: bool,
     /// Listan över undertryckta celler
     #[arg(long, value_name = "OUT.csv")]
     pub out: Option<PathBuf>,
@@ -81,9 +92,20 @@ pub enum AuditFault {
     /// A file that is not of the form.
     #[error(transparent)]
     Input(#[from] PublishedError),
-    /// A list of groups that is not of the form.
+    /// A list of groups, or counts, not of the form.
     #[error(transparent)]
     Groups(#[from] crate::input::InputError),
+    /// Counts that are not those of the tables.
+    #[error(transparent)]
+    Truth(#[from] TruthError),
+    /// Not one file of counts for each strict file.
+    #[error("--truth: {found} files; expected {expected}, one for each strict file, in the same order")]
+    Pairs {
+        /// Files of counts.
+        found: usize,
+        /// Strict files.
+        expected: usize,
+    },
     /// The answer cannot be written.
     #[error("cannot write the answer: {0}")]
     Write(#[from] std::io::Error),
@@ -97,6 +119,7 @@ impl AuditFault {
     pub fn code(&self) -> u8 {
         match self {
             Self::Read { .. } | Self::Limit { .. } | Self::Input(_) | Self::Groups(_) => 4,
+            Self::Truth(_) | Self::Pairs { .. } => 4,
             Self::Write(_) | Self::List(_) => 5,
         }
     }
@@ -116,29 +139,43 @@ pub fn run(arguments: &AuditArguments) -> ExitCode {
 }
 
 fn audited(arguments: &AuditArguments) -> Result<Verdict, AuditFault> {
-    let (publication, min_count) = match &arguments.folder {
-        Some(folder) => (from_folder(folder, &arguments.marks)?, None),
-        None => (from_strict(arguments)?, Some(arguments.min_count)),
+    let (publication, listed) = match &arguments.folder {
+        Some(folder) => (from_folder(folder, &arguments.marks)?, Narrowed::ByMark),
+        None if arguments.truth.is_empty() => (from_strict(arguments)?, Narrowed::Below(arguments.min_count)),
+        None => (from_strict(arguments)?, Narrowed::Unlisted),
     };
-    let budget = Budget { questions: arguments.questions, ..Budget::default() };
+    let budget = Budget { questions: arguments.questions, last_branches: LAST_BRANCHES, ..Budget::default() };
+    let truth = truth(arguments, &publication)?;
+    let asked = Asked { budget, min_count: arguments.min_count, truth: truth.as_ref() };
     let watch = Watch::start(None);
     watch.phase("granskar");
     let started = Instant::now();
     let over = || arguments.time_limit.is_some_and(|limit| started.elapsed().as_secs() >= limit);
-    let found = attack(&publication, budget, &over);
+    let found = attack(&publication, asked, &over);
+    let protection = truth.as_ref().map(|truth| {
+        watch.phase("granskar de små cellerna");
+        protection(&publication, &found, truth, arguments.min_count, arguments.insider, budget, &over)
+    });
     watch.end();
-    write(&publication, &found, min_count, arguments.out.as_deref())?;
-    Ok(found.verdict())
+    let list = report::list(&publication, &found)?;
+    let mut summary = report::summary(&publication, &found, listed);
+    if let Some(protection) = &protection {
+        summary.push_str(&report::protection(&publication, protection, arguments.min_count));
+    }
+    write(&list, &summary, arguments.out.as_deref())?;
+    Ok(verdict(found.verdict(), protection.as_ref()))
 }
 
-fn write(
-    publication: &Publication,
-    found: &Attack,
-    min_count: Option<u64>,
-    out: Option<&Path>,
-) -> Result<(), AuditFault> {
-    let list = report::list(publication, found)?;
-    let summary = report::summary(publication, found, min_count);
+/// The small cells count as what can be computed does.
+fn verdict(found: Verdict, protection: Option<&Protection>) -> Verdict {
+    match protection {
+        Some(protection) if !protection.is_unbroken() => Verdict::Computable,
+        Some(protection) if !protection.holds() && found == Verdict::Nothing => Verdict::NotCertified,
+        _ => found,
+    }
+}
+
+fn write(list: &str, summary: &str, out: Option<&Path>) -> Result<(), AuditFault> {
     match out {
         Some(path) => {
             write_whole(path, list.as_bytes())?;
@@ -152,6 +189,10 @@ fn write(
     Ok(())
 }
 
+fn file_name(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
 /// A file's name, for errors and reports, and its bytes.
 type Content = (String, Vec<u8>);
 
@@ -161,8 +202,7 @@ fn load(path: &Path) -> Result<Content, AuditFault> {
     if size > MAX_BYTES as u64 {
         return Err(AuditFault::Limit { path: path.to_owned(), what: "bytes", most: MAX_BYTES });
     }
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    Ok((name, std::fs::read(path).map_err(fault)?))
+    Ok((file_name(path), std::fs::read(path).map_err(fault)?))
 }
 
 fn borrowed(contents: &[Content]) -> Vec<read::File<'_>> {
@@ -207,6 +247,26 @@ fn from_strict(arguments: &AuditArguments) -> Result<Publication, AuditFault> {
         min_count: arguments.min_count,
     };
     Ok(strict::read(&borrowed(&files), &options)?)
+}
+
+/// The withheld counts, where they are given.
+fn truth(arguments: &AuditArguments, publication: &Publication) -> Result<Option<Truth>, AuditFault> {
+    let (found, expected) = (arguments.truth.len(), arguments.strict.len());
+    match found {
+        0 => return Ok(None),
+        _ if found != expected => return Err(AuditFault::Pairs { found, expected }),
+        _ => {}
+    }
+    let mut counts: Vec<Placed> = Vec::new();
+    for (path, published) in arguments.truth.iter().zip(&arguments.strict) {
+        let ((file, bytes), name) = (load(path)?, file_name(published));
+        let table = crate::input::read(&file, &bytes)?;
+        counts.extend(table.cells().map(|(codes, count)| {
+            let column = strict::heading(&table.dimensions[1..], &codes[1..], &table.tid, &table.matt);
+            ((name.clone(), codes[0].clone(), column), count)
+        }));
+    }
+    Ok(Some(Truth::of(publication, counts.into_iter())?))
 }
 
 /// Digits as numbers, so that table 10 comes after table 9; the text itself decides between equals.

@@ -111,6 +111,22 @@ pub struct Table {
     pub shape: Shape,
 }
 
+impl Table {
+    /// Codes and count of every finest cell.
+    pub fn cells(&self) -> impl Iterator<Item = (Vec<String>, u64)> {
+        self.finest.iter().enumerate().map(|(at, count)| {
+            let mut rest = at;
+            let mut codes: Vec<String> = Vec::with_capacity(self.codes.len());
+            for own in self.codes.iter().rev() {
+                codes.push(own[rest % own.len()].clone());
+                rest /= own.len();
+            }
+            codes.reverse();
+            (codes, u64::from(*count))
+        })
+    }
+}
+
 impl fmt::Debug for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Table({:?}, {} finest cells)", self.dimensions, self.finest.len())

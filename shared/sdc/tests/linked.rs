@@ -272,3 +272,53 @@ fn the_audit_finds_a_small_rest_between_a_table_and_its_filter() {
     assert_eq!(audit.status.code(), Some(1), "{}", said(&audit));
     assert!(said(&audit).contains("utom"), "{}", said(&audit));
 }
+
+#[test]
+fn an_audit_with_the_counts_asks_for_every_small_cell_and_every_kommun() {
+    let folder = made();
+    let at = folder.path();
+    let files = "--strict out/ages.csv out/reasons.csv --truth ages.csv reasons.csv --insider --out list.csv";
+    assert!(sdc(at, "protect ages.csv reasons.csv --insider --out out").status.success());
+    let audit = sdc(at, &format!("audit {files}"));
+    let summary = String::from_utf8_lossy(&audit.stdout).into_owned();
+    assert_eq!(audit.status.code(), Some(0), "{summary}{}", said(&audit));
+    assert!(summary.contains("SAFE-1 och SAFE-2 håller."), "{summary}");
+    // SAFE-1, SAFE-2: an oversight of whoever edits the file by hand is found.
+    let text = std::fs::read_to_string(at.join("out/ages.csv")).unwrap();
+    let truth: Vec<Vec<String>> = rows(at, "ages.csv");
+    let mut opened = 0;
+    let lines: Vec<String> = text
+        .lines()
+        .map(|line| {
+            let fields: Vec<&str> = line.split(',').collect();
+            let own = truth.iter().find(|own| own[..3] == fields[..3]);
+            match own.filter(|own| fields[6] == "x" && own[5].parse::<u64>().unwrap() >= 4) {
+                Some(own) => {
+                    opened += 1;
+                    format!("{},{},", fields[..5].join(","), own[5])
+                }
+                None => line.to_owned(),
+            }
+        })
+        .collect();
+    assert!(opened > 0);
+    std::fs::write(at.join("out/ages.csv"), lines.join("\n") + "\n").unwrap();
+    let audit = sdc(at, &format!("audit {files}"));
+    let summary = String::from_utf8_lossy(&audit.stdout).into_owned();
+    assert_eq!(audit.status.code(), Some(1), "{summary}");
+    assert!(summary.contains("HÅLLER INTE"), "{summary}");
+}
+
+#[test]
+fn an_audit_refuses_counts_that_do_not_belong_to_the_tables() {
+    let folder = made();
+    let at = folder.path();
+    assert!(sdc(at, "protect ages.csv reasons.csv --out out").status.success());
+    let refused = sdc(at, "audit --strict out/ages.csv out/reasons.csv --truth ages.csv");
+    assert_eq!(refused.status.code(), Some(4));
+    assert!(said(&refused).contains("1 files; expected 2"), "{}", said(&refused));
+    let refused = sdc(at, "audit --strict out/ages.csv --truth reasons.csv");
+    assert_eq!(refused.status.code(), Some(4));
+    assert!(said(&refused).contains("no count for this withheld cell"), "{}", said(&refused));
+    assert_eq!(sdc(at, "audit --strict out/ages.csv --insider").status.code(), Some(2));
+}

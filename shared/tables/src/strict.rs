@@ -173,6 +173,37 @@ impl StrictRow {
     }
 }
 
+/// Which codes and measures a file may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Vocabulary {
+    /// Those of the product: codes of `a–z`, `0–9` and `_`, and the measures of [`StrictRow::matt`].
+    Own,
+    /// Also codes with capitals, `-`, `.` and `:`, and measures of any name, which are counts.
+    Any,
+}
+
+impl Vocabulary {
+    fn is_code(self, code: &str) -> bool {
+        let others = |b: u8| b.is_ascii_uppercase() || matches!(b, b'-' | b'.' | b':');
+        match self {
+            Self::Own => is_identifier(code),
+            Self::Any => !code.is_empty() && code.bytes().all(|b| is_identifier_byte(b) || others(b)),
+        }
+    }
+
+    fn codes(self) -> &'static str {
+        match self {
+            Self::Own => "a code (a–z, 0–9 and _) or TOT",
+            Self::Any => "a code (letters a–z, digits, _, -, . and :) or TOT",
+        }
+    }
+
+    fn least_value(self, matt: &str) -> Option<i64> {
+        let count = (self == Self::Any && self.is_code(matt)).then_some(0);
+        least_value(matt).or(count)
+    }
+}
+
 /// A table in the strict form.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StrictTable {
@@ -195,7 +226,10 @@ impl StrictTable {
     /// [`StrictError`] when the table breaks a rule of the form; nothing is written that would not be read.
     pub fn to_csv(&self, file: &str) -> Result<String, StrictError> {
         check_header(file, &self.header())?;
-        self.rows.iter().enumerate().try_for_each(|(at, row)| self.check_row(file, at + FIRST_ROW, row))?;
+        self.rows
+            .iter()
+            .enumerate()
+            .try_for_each(|(at, row)| self.check_row(file, at + FIRST_ROW, row, Vocabulary::Own))?;
         self.check_complete(file)?;
         let mut text = self.header().join(",");
         text.push('\n');
@@ -212,6 +246,14 @@ impl StrictTable {
     /// # Errors
     /// [`StrictError`] names file, row and column, and what was expected.
     pub fn from_csv(file: &str, bytes: &[u8]) -> Result<Self, StrictError> {
+        Self::read(file, bytes, Vocabulary::Own)
+    }
+
+    /// As [`StrictTable::from_csv`], of tables that others made.
+    ///
+    /// # Errors
+    /// [`StrictError`] names file, row and column, and what was expected.
+    pub fn read(file: &str, bytes: &[u8], vocabulary: Vocabulary) -> Result<Self, StrictError> {
         let text = check_encoding(file, bytes)?;
         let mut reader =
             csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
@@ -237,7 +279,7 @@ impl StrictTable {
                 column: header[column].clone(),
                 expected,
             })?;
-            table.check_row(file, row, &parsed)?;
+            table.check_row(file, row, &parsed, vocabulary)?;
             table.rows.push(parsed);
         }
         check_header(file, &header)?;
@@ -250,7 +292,13 @@ impl StrictTable {
         std::iter::once("omrade").chain(dimensions).chain(TAIL).map(str::to_string).collect()
     }
 
-    fn check_row(&self, file: &str, row: usize, content: &StrictRow) -> Result<(), StrictError> {
+    fn check_row(
+        &self,
+        file: &str,
+        row: usize,
+        content: &StrictRow,
+        vocabulary: Vocabulary,
+    ) -> Result<(), StrictError> {
         let (found, expected) = (content.codes.len(), self.dimensions.len());
         if found != expected {
             return Err(StrictError::Fields { file: file.into(), row, found, expected });
@@ -258,10 +306,10 @@ impl StrictTable {
         let refuse = |column: &str, expected| {
             Err(StrictError::Field { file: file.into(), row, column: column.into(), expected })
         };
-        if let Some(at) = content.codes.iter().position(|code| code != TOT && !is_identifier(code)) {
-            return refuse(&self.dimensions[at], "a code (a–z, 0–9 and _) or TOT");
+        if let Some(at) = content.codes.iter().position(|code| code != TOT && !vocabulary.is_code(code)) {
+            return refuse(&self.dimensions[at], vocabulary.codes());
         }
-        let Some(least) = least_value(&content.matt) else {
+        let Some(least) = vocabulary.least_value(&content.matt) else {
             return refuse("matt", "a known measure");
         };
         match (content.varde, content.status) {
@@ -429,7 +477,11 @@ fn least_value(matt: &str) -> Option<i64> {
 }
 
 fn is_identifier(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+    !text.is_empty() && text.bytes().all(is_identifier_byte)
+}
+
+fn is_identifier_byte(b: u8) -> bool {
+    b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'
 }
 
 #[cfg(test)]
@@ -495,6 +547,18 @@ mod tests {
             let error = read(&GOOD.replacen(from, to, 1)).unwrap_err().to_string();
             assert!(error.contains(expected), "{to:?}: {error}");
         }
+    }
+
+    #[test]
+    fn tables_of_others_may_use_other_words() {
+        let text = "omrade,alder,tid,matt,varde,status\n2180,A-1.x,2024,antal,5,\n2180,TOT,2024,antal,,x\n";
+        let refused = StrictTable::from_csv("t.csv", text.as_bytes()).unwrap_err().to_string();
+        assert!(refused.contains("row 2, column alder"), "{refused}");
+        let read = |text: &str| StrictTable::read("t.csv", text.as_bytes(), Vocabulary::Any);
+        assert_eq!(read(text).unwrap().rows.len(), 2);
+        let refused = read(&text.replace("A-1.x", "A 1")).unwrap_err().to_string();
+        assert!(refused.contains("digits, _, -, . and :"), "{refused}");
+        assert!(read(&text.replace(",5,", ",-5,")).is_err());
     }
 
     #[test]

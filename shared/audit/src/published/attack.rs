@@ -8,6 +8,7 @@
 //! no interval.
 
 use super::derive::{self, Block, Linear};
+use super::truth::Truth;
 use super::{CellIndex, Publication, RelationIndex};
 use crate::budget::Budget;
 use crate::interval::{Engine, Reach};
@@ -22,6 +23,12 @@ const MOST_WORK: u64 = 2_000_000_000;
 /// Numbers over this are kept from the solver of integer programs, which clamps at 2³⁰.
 const MOST_MAGNITUDE: i128 = 1 << 29;
 
+/// Asked between steps, from more than one thread; `true` stops.
+pub type Abort<'a> = &'a (dyn Fn() -> bool + Sync);
+
+/// Parts of a large block that are answered beside each other, each for itself: as many on every machine (SAME-1).
+pub(super) const LARGE_PARTS: usize = 2;
+
 /// What an attacker gets of one cell.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Outcome {
@@ -32,6 +39,16 @@ pub enum Outcome {
         /// Largest value; `None` when there is no end.
         upper: Option<u64>,
         /// Values between that cannot be. Looked for among the first `MOST_HOLES` values only.
+        holes: Vec<u64>,
+    },
+    /// In a block that is too large for the ends of every cell: which values under the threshold can be is settled,
+    /// and that there is more than one value.
+    Shown {
+        /// No less than this; the least value when under the threshold.
+        lower: u64,
+        /// No more than this, if bounds say anything.
+        upper: Option<u64>,
+        /// Values from `lower` to under the threshold that cannot be.
         holes: Vec<u64>,
     },
     /// Not settled within the budget; the ends are the widest it can be.
@@ -50,6 +67,7 @@ impl std::fmt::Debug for Outcome {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Interval { .. } => "Interval(..)",
+            Self::Shown { .. } => "Shown(..)",
             Self::NotCertified { .. } => "NotCertified(..)",
             Self::Contradiction => "Contradiction",
         })
@@ -127,11 +145,29 @@ impl Attack {
     }
 }
 
+/// What is asked of a publication.
+#[derive(Clone, Copy)]
+pub struct Asked<'a> {
+    /// Work limits.
+    pub budget: Budget,
+    /// Counts under it are small: of large blocks these are settled, not every end.
+    pub min_count: u64,
+    /// The withheld counts, where the one who asks has them: what can be is then shown beside them. Changes no
+    /// answer, only the time.
+    pub truth: Option<&'a Truth>,
+}
+
+impl Default for Asked<'_> {
+    fn default() -> Self {
+        Self { budget: Budget::default(), min_count: 4, truth: None }
+    }
+}
+
 /// Attacks a publication. `abort` may stop the work early; what is left is then not certified.
-pub fn attack(publication: &Publication, budget: Budget, abort: &dyn Fn() -> bool) -> Attack {
+pub fn attack(publication: &Publication, asked: Asked<'_>, abort: Abort<'_>) -> Attack {
     let rows: Vec<Vec<Linear>> =
         publication.relations.iter().map(|relation| derive::rows(publication, relation)).collect();
-    let mut work = Work { publication, rows: &rows, budget, abort };
+    let mut work = Work { publication, rows: &rows, asked, abort };
     let mut findings = Vec::new();
     let mut contradictions: Vec<Contradiction> = work.self_contradictions();
     let mut related = vec![false; publication.cells.len()];
@@ -176,9 +212,9 @@ fn by_its_mark(publication: &Publication, cell: CellIndex) -> Finding {
 struct Work<'a> {
     publication: &'a Publication,
     rows: &'a [Vec<Linear>],
-    /// What is left.
-    budget: Budget,
-    abort: &'a dyn Fn() -> bool,
+    /// With what is left of the budget.
+    asked: Asked<'a>,
+    abort: Abort<'a>,
 }
 
 impl Work<'_> {
@@ -200,27 +236,68 @@ impl Work<'_> {
         let size = block.cells.len().max(1) as u64;
         let large = derive::magnitude(self.rows, &block.relations) > MOST_MAGNITUDE;
         Budget {
-            questions: self.budget.questions.min(MOST_WORK / size / 16),
-            coefficients: if large { 0 } else { self.budget.coefficients },
-            ..self.budget
+            questions: self.asked.budget.questions.min(MOST_WORK / size / 16),
+            coefficients: if large { 0 } else { self.asked.budget.coefficients },
+            ..self.asked.budget
         }
     }
 
     fn block(&mut self, block: &Block) -> Result<Vec<Finding>, Contradiction> {
         let share = self.share(block);
         let view = derive::view(self.publication, self.rows, &block.cells, &block.relations);
-        let mut engine = match Engine::new(&view, share, self.abort) {
-            Ok(engine) => engine,
-            Err(found) => {
-                let relations = found.sources.iter().map(|at| block.relations[*at]).collect();
-                return Err(self.contradiction(block, relations, share));
-            }
+        let parts = if block.cells.len() > share.large { LARGE_PARTS } else { 1 };
+        let part = Budget {
+            questions: share.questions / parts as u64,
+            programs: share.programs / parts as u64,
+            ..share
         };
-        if engine.within(block.cells.len(), None, None).0 == Reach::No {
-            return Err(self.contradiction(block, block.relations.clone(), share));
-        }
+        let answers = std::thread::scope(|scope| {
+            let answer = |at: usize| self.part(block, &view, part, (at, parts));
+            let others: Vec<_> = (1..parts).map(|at| scope.spawn(move || answer(at))).collect();
+            let first = answer(0);
+            let others = others.into_iter().map(|other| match other.join() {
+                Ok(answer) => answer,
+                Err(panic) => std::panic::resume_unwind(panic),
+            });
+            std::iter::once(first).chain(others).collect::<Vec<_>>()
+        });
         let mut findings = Vec::new();
-        for (target, cell) in block.cells.iter().enumerate() {
+        for answer in answers {
+            match answer {
+                Err(relations) => return Err(self.contradiction(block, relations, share)),
+                Ok((found, questions, programs)) => {
+                    let budget = &mut self.asked.budget;
+                    budget.questions = budget.questions.saturating_sub(questions);
+                    budget.programs = budget.programs.saturating_sub(programs);
+                    findings.extend(found);
+                }
+            }
+        }
+        Ok(findings)
+    }
+
+    /// The answers for every `parts`-th cell from `part` on, with the questions and programs they took; or relations
+    /// that contradict each other.
+    fn part(
+        &self,
+        block: &Block,
+        view: &View,
+        budget: Budget,
+        (part, parts): (usize, usize),
+    ) -> Result<(Vec<Finding>, u64, u64), Vec<RelationIndex>> {
+        let mut engine = Engine::new(view, budget, self.abort)
+            .map_err(|found| found.sources.iter().map(|at| block.relations[*at]).collect::<Vec<_>>())?;
+        if let Some(truth) = self.asked.truth {
+            let values: Vec<u64> = block.cells.iter().map(|cell| truth.of_cell(*cell)).collect();
+            // a truth that breaks a relation was refused when it was read: it only saves time here
+            let _ = engine.knows(&values);
+        }
+        if engine.within(block.cells.len(), None, None).0 == Reach::No {
+            return Err(block.relations.clone());
+        }
+        let own = || block.cells.iter().enumerate().skip(part).step_by(parts);
+        let mut findings = Vec::new();
+        for (target, cell) in own() {
             let outcome = self.outcome(&mut engine, target, *cell);
             let computable = outcome.recovered().is_some();
             findings.push(Finding {
@@ -230,28 +307,39 @@ impl Work<'_> {
             });
         }
         // the ends of all cells come before the holes of any: they say what is safe
-        for (target, finding) in findings.iter_mut().enumerate() {
+        for ((target, _), finding) in own().zip(&mut findings) {
             find_holes(&mut engine, target, &mut finding.outcome);
         }
-        self.budget.questions = self.budget.questions.saturating_sub(engine.questions());
-        Ok(findings)
+        Ok((findings, engine.questions(), engine.programs()))
     }
 
     fn outcome(&self, engine: &mut Engine, target: usize, cell: CellIndex) -> Outcome {
+        if engine.is_large(target) {
+            let least = match self.asked.truth {
+                // not small: only whether it can be computed is asked
+                Some(truth) if truth.of_cell(cell) >= self.asked.min_count => 0,
+                _ => self.asked.min_count,
+            };
+            return settled(engine, target, least).unwrap_or_else(|| self.open(engine, target, cell));
+        }
         let whole = |value: i128| u64::try_from(value).ok();
         let interval = |lower, upper| Outcome::Interval { lower, upper, holes: Vec::new() };
         let found = engine.interval(target);
         match (found.lower.and_then(whole), found.upper.map(|upper| upper.map(whole))) {
             (Some(lower), Some(Some(Some(upper)))) => interval(lower, Some(upper)),
             (Some(lower), Some(None)) => interval(lower, None),
-            _ => {
-                let (low, high) = engine.outer(target);
-                let meaning = self.publication.cells[cell].withheld().map(|(_, meaning)| meaning);
-                Outcome::NotCertified {
-                    lower: low.and_then(whole).or(meaning.map(|meaning| meaning.lower)).unwrap_or(0),
-                    upper: high.and_then(whole),
-                }
-            }
+            _ => self.open(engine, target, cell),
+        }
+    }
+
+    /// Not settled: what bounds alone say.
+    fn open(&self, engine: &Engine, target: usize, cell: CellIndex) -> Outcome {
+        let whole = |value: i128| u64::try_from(value).ok();
+        let (low, high) = engine.outer(target);
+        let meaning = self.publication.cells[cell].withheld().map(|(_, meaning)| meaning);
+        Outcome::NotCertified {
+            lower: low.and_then(whole).or(meaning.map(|meaning| meaning.lower)).unwrap_or(0),
+            upper: high.and_then(whole),
         }
     }
 
@@ -277,6 +365,59 @@ impl Work<'_> {
     }
 }
 
+/// Which values under the threshold can be, and whether there is more than one at all; `None` when not settled.
+fn settled(engine: &mut Engine, target: usize, min_count: u64) -> Option<Outcome> {
+    let (low, high) = engine.outer(target);
+    let (low, least) = (low.unwrap_or(0).max(0), i128::from(min_count));
+    let mut values: Vec<i128> = (low..high.map_or(least, |high| least.min(high + 1))).collect();
+    if let Some(known) = engine.known(target) {
+        values.sort_by_key(|value| (value - known).abs()); // a step shown is often shown again, twice as long
+    }
+    let mut possible = Vec::new();
+    if values.iter().any(|value| !engine.has_seen(target, *value)) {
+        engine.survey(target, least);
+    }
+    for value in &values {
+        match engine.attainable(target, *value).0 {
+            Reach::Yes => possible.push(*value),
+            Reach::No => {}
+            Reach::Unknown => return None,
+        }
+    }
+    let above = match values.is_empty() || high.is_none_or(|high| high >= least) {
+        true => engine.within(target, Some(least.max(low)), None).0,
+        false => Reach::No,
+    };
+    if above == Reach::Unknown {
+        return None;
+    }
+    possible.sort_unstable();
+    if possible.is_empty() {
+        let value = engine.known(target)?;
+        let up = engine.within(target, Some(value + 1), None).0;
+        let down = if up == Reach::Yes { Reach::No } else { engine.within(target, None, Some(value - 1)).0 };
+        match (up, down) {
+            (Reach::Yes, _) | (_, Reach::Yes) => {}
+            (Reach::No, Reach::No) => return exact(&[value]),
+            _ => return None,
+        }
+    } else if above == Reach::No {
+        return exact(&possible);
+    }
+    let whole = |value: i128| u64::try_from(value).ok();
+    let lower = possible.first().copied().unwrap_or(low);
+    let holes = (lower..least).filter(|value| !possible.contains(value)).filter_map(whole).collect();
+    Some(Outcome::Shown { lower: whole(lower)?, upper: high.and_then(whole), holes })
+}
+
+/// The interval of all values that can be.
+fn exact(possible: &[i128]) -> Option<Outcome> {
+    let whole = |value: i128| u64::try_from(value).ok();
+    let (lower, upper) = (*possible.first()?, *possible.last()?);
+    let holes = (lower..upper).filter(|value| !possible.contains(value)).filter_map(whole).collect();
+    Some(Outcome::Interval { lower: whole(lower)?, upper: Some(whole(upper)?), holes })
+}
+
 /// The values between the ends that cannot be; what is not settled counts as possible.
 fn find_holes(engine: &mut Engine, target: usize, outcome: &mut Outcome) {
     if let Outcome::Interval { lower, upper, holes } = outcome {
@@ -288,7 +429,7 @@ fn find_holes(engine: &mut Engine, target: usize, outcome: &mut Outcome) {
 }
 
 /// Whether no table satisfies the view; `sum` is the target of all cells.
-fn is_empty(view: &View, sum: usize, budget: Budget, abort: &dyn Fn() -> bool) -> bool {
+fn is_empty(view: &View, sum: usize, budget: Budget, abort: Abort<'_>) -> bool {
     match Engine::new(view, budget, abort) {
         Err(_) => true,
         Ok(mut engine) => engine.within(sum, None, None).0 == Reach::No,

@@ -1,6 +1,8 @@
 //! Writes an attack down: the list of withheld cells, and a summary in Swedish.
 //!
 //! The list is `table;column;row;mark;lower;upper;recovered`: tables, then columns, then rows as they first occur.
+//! For cells of large blocks the ends are those that bounds alone give: the value lies between them, and more of them may
+//! be ruled out above the threshold.
 //! `recovered` is `true` or `false`; `not_certified` where the budget did not settle it (the ends are then the
 //! widest they can be) and `contradiction` where the relations contradict the marks (no ends). An `upper` that has no
 //! end is empty. Withheld cells of no relation are not listed unless the publication says so.
@@ -9,6 +11,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::attack::{Attack, Finding, Outcome, Verdict};
+use super::protection::Protection;
 use super::{Cell, CellIndex, Figure, Publication, explain};
 
 /// Most computable cells that are explained; the others are listed.
@@ -32,6 +35,7 @@ pub fn list(publication: &Publication, attack: &Attack) -> Result<String, csv::E
                 let recovered = if finding.outcome.recovered().is_some() { "true" } else { "false" };
                 (lower.to_string(), end(*upper), recovered)
             }
+            Outcome::Shown { lower, upper, .. } => (lower.to_string(), end(*upper), "false"),
             Outcome::NotCertified { lower, upper } => (lower.to_string(), end(*upper), "not_certified"),
             Outcome::Contradiction => (String::new(), String::new(), "contradiction"),
         };
@@ -41,8 +45,19 @@ pub fn list(publication: &Publication, attack: &Attack) -> Result<String, csv::E
     String::from_utf8(bytes).map_err(|error| std::io::Error::other(error).into())
 }
 
-/// The summary. `min_count` also lists the cells whose values below it are narrowed.
-pub fn summary(publication: &Publication, attack: &Attack, min_count: Option<u64>) -> String {
+/// Which narrowed cells the summary lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Narrowed {
+    /// Those that are narrower than their mark says.
+    ByMark,
+    /// Those with values under a threshold that cannot be.
+    Below(u64),
+    /// None: [`protection`] says it of the small cells.
+    Unlisted,
+}
+
+/// The summary.
+pub fn summary(publication: &Publication, attack: &Attack, listed: Narrowed) -> String {
     let mut text = String::new();
     // infallible: writing to a String
     let _ = writeln!(text, "{}", counts(publication, attack));
@@ -52,12 +67,13 @@ pub fn summary(publication: &Publication, attack: &Attack, min_count: Option<u64
     let open: Vec<String> =
         attack.findings.iter().filter(open).map(|finding| place(publication, finding.cell)).collect();
     section(&mut text, "Kunde inte avgöras inom arbetsgränsen (räknas inte som säkra)", &open);
-    match min_count {
-        Some(min_count) => {
+    match listed {
+        Narrowed::Unlisted => {}
+        Narrowed::Below(min_count) => {
             let title = format!("Värden under {min_count} som går att utesluta");
             section(&mut text, &title, &narrowed_below(publication, attack, min_count));
         }
-        None => section(
+        Narrowed::ByMark => section(
             &mut text,
             "Går inte att räkna ut, men är snävare än märket säger",
             &narrowed(publication, attack),
@@ -80,6 +96,29 @@ pub fn summary(publication: &Publication, attack: &Attack, min_count: Option<u64
     text
 }
 
+/// Whether the small cells are protected, for whoever has the counts.
+pub fn protection(publication: &Publication, found: &Protection, min_count: u64) -> String {
+    let places = |cells: &[CellIndex]| cells.iter().map(|cell| place(publication, *cell)).collect::<Vec<_>>();
+    let mut text = String::new();
+    // infallible: writing to a String
+    let _ = writeln!(text, "\nSmå celler (1 till {}): {} undertryckta.", min_count - 1, found.small);
+    section(&mut text, "Små celler som visas", &places(&found.shown));
+    section(&mut text, "Små celler som vem som helst kan räkna ut", &places(&found.computable));
+    section(&mut text, "Små celler där värden går att utesluta (SAFE-1)", &places(&found.narrowed));
+    let by =
+        |one: &super::protection::ByInsider| format!("{}, av {}", place(publication, one.cell), one.kommun);
+    let by: Vec<String> = found.by_insiders.iter().map(by).collect();
+    section(&mut text, "Små celler som en annan kommun kan räkna ut (SAFE-2)", &by);
+    section(&mut text, "Små celler som inte kunde avgöras", &places(&found.open));
+    let asked = if found.asks_insiders { "SAFE-1 och SAFE-2" } else { "SAFE-1" };
+    text.push_str(&match (found.is_unbroken(), found.holds()) {
+        (_, true) => format!("\nSlutsats för de små cellerna: {asked} håller.\n"),
+        (true, false) => format!("\nSlutsats för de små cellerna: {asked} INTE AVGJORT.\n"),
+        (false, _) => format!("\nSlutsats för de små cellerna: {asked} HÅLLER INTE.\n"),
+    });
+    text
+}
+
 fn counts(publication: &Publication, attack: &Attack) -> String {
     let shown = publication.cells.iter().filter(|cell| cell.shown().is_some()).count();
     let withheld =
@@ -89,9 +128,17 @@ fn counts(publication: &Publication, attack: &Attack) -> String {
     let recovered = attack.findings.iter().filter(|finding| finding.outcome.recovered().is_some()).count();
     let contradicted =
         attack.findings.iter().filter(|finding| finding.outcome == Outcome::Contradiction).count();
+    let large =
+        attack.findings.iter().filter(|finding| matches!(finding.outcome, Outcome::Shown { .. })).count();
+    let large = match large {
+        0 => String::new(),
+        n => format!(
+            "\n{n} av dem ligger i stora block: prövat är vilka värden under minsta antal de kan ha, inte hur stora de kan vara."
+        ),
+    };
     format!(
         "Granskning av {} tabeller: {shown} visade antal, {withheld} undertryckta celler, {} samband.\n\
-         {} undertryckta celler granskade: {recovered} går att räkna ut. {} block säger emot sig självt ({contradicted} celler).",
+         {} undertryckta celler granskade: {recovered} går att räkna ut. {} block säger emot sig självt ({contradicted} celler).{large}",
         tables.len(),
         publication.relations.len(),
         attack.findings.len() - contradicted,
@@ -149,25 +196,17 @@ fn narrowed(publication: &Publication, attack: &Attack) -> Vec<String> {
 /// Cells of which some value from their least to under `min_count` can be had and another cannot. A total's least is
 /// the number of its terms that are not shown as zero.
 fn narrowed_below(publication: &Publication, attack: &Attack, min_count: u64) -> Vec<String> {
-    let mut parts: BTreeMap<CellIndex, u64> = BTreeMap::new();
-    for relation in publication.relations.iter().filter(|relation| relation.kind == super::Kind::Sum) {
-        let nonzero =
-            relation.terms.iter().filter(|term| publication.cells[**term].shown() != Some(0)).count();
-        let most = parts.entry(relation.total).or_default();
-        *most = (*most).max(nonzero as u64);
-    }
+    let least = super::protection::least(publication);
     let line = |finding: &Finding| {
-        let Outcome::Interval { lower, upper, holes } = &finding.outcome else {
-            return None;
+        let own = least[finding.cell].max(1);
+        let excluded = finding.outcome.excluded(own, min_count)?;
+        let (lower, upper, holes) = match &finding.outcome {
+            Outcome::Interval { lower, upper, holes } => (*lower, *upper, holes),
+            Outcome::Shown { lower, holes, .. } => (*lower, None, holes),
+            _ => return None,
         };
-        let least = parts.get(&finding.cell).copied().unwrap_or(1).max(1);
-        let can = |value: &u64| {
-            *lower <= *value && upper.is_none_or(|upper| *value <= upper) && !holes.contains(value)
-        };
-        let all = least..min_count;
-        let some = all.clone().any(|value| can(&value));
-        (some && !all.clone().all(|value| can(&value)) && finding.outcome.recovered().is_none())
-            .then(|| format!("{}: {}", marked(publication, finding.cell), values(*lower, *upper, holes)))
+        (!excluded.is_empty() && finding.outcome.recovered().is_none())
+            .then(|| format!("{}: {}", marked(publication, finding.cell), values(lower, upper, holes)))
     };
     attack.findings.iter().filter_map(line).collect()
 }

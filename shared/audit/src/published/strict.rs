@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use tables::codebook::TOT;
 use tables::period::Period;
-use tables::strict::{Status, StrictRow, StrictTable};
+use tables::strict::{Status, StrictRow, StrictTable, Vocabulary};
 use tables::unit::{Omrade, Unit};
 
 pub use groups::Group;
@@ -31,9 +31,24 @@ use super::{
 
 /// The mark of a withheld cell.
 pub const WITHHELD: &str = "x";
-const EVENTS: &str = "aktualiseringar";
-const PERSONS: &str = "personer";
-const BORTFALL: &str = "bortfall";
+const EVENTS: Measure = Measure::Events;
+const PERSONS: Measure = Measure::Persons;
+const BORTFALL: Measure = Measure::Missing;
+/// The measure that headings leave out.
+const PLAIN: &str = "aktualiseringar";
+
+/// A measure that is a count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Measure {
+    /// `aktualiseringar`
+    Events,
+    /// `personer`: distinct, so no sums.
+    Persons,
+    /// `bortfall`
+    Missing,
+    /// A count of others' making, by its place among them.
+    Other(usize),
+}
 
 /// What strict files do not say of themselves.
 #[derive(Debug, Clone, Default)]
@@ -47,7 +62,7 @@ pub struct StrictOptions {
 }
 
 /// Where a count stands in a file.
-type Key = (Omrade, Vec<String>, Period, &'static str);
+type Key = (Omrade, Vec<String>, Period, Measure);
 
 /// A file, with the places of its counts.
 struct Sheet {
@@ -55,7 +70,7 @@ struct Sheet {
     table: StrictTable,
     index: HashMap<Key, CellIndex>,
     /// Measures of counts that occur.
-    measures: BTreeSet<&'static str>,
+    measures: BTreeSet<Measure>,
     /// Codes of each dimension, without `TOT`.
     codes: Vec<BTreeSet<String>>,
     /// Those of them that are no groups of others.
@@ -75,13 +90,13 @@ pub fn read(files: &[File], options: &StrictOptions) -> Result<Publication, Publ
         return Err(limit(files[0].0, "files", MAX_FILES));
     }
     let mut order = Order::default();
-    let mut sheets = Vec::new();
+    let (mut sheets, mut others) = (Vec::new(), Vec::new());
     for (name, bytes) in files {
         if bytes.len() > MAX_BYTES {
             return Err(limit(name, "bytes", MAX_BYTES));
         }
-        let table = StrictTable::from_csv(name, bytes)?;
-        let mut made = sheet(name, table, &mut order, &mut publication)?;
+        let table = StrictTable::read(name, bytes, Vocabulary::Any)?;
+        let mut made = sheet(name, table, &mut order, &mut others, &mut publication)?;
         let dimensions = made.table.dimensions.iter().zip(&made.codes);
         made.finest = dimensions.map(|(name, codes)| groups::finest(&options.groups, name, codes)).collect();
         sheets.push(made);
@@ -102,15 +117,26 @@ fn limit(file: &str, what: &'static str, most: usize) -> PublishedError {
     PublishedError::Limit { file: file.into(), what, most }
 }
 
-/// The measure, if it is a count.
-fn counted(matt: &str) -> Option<&'static str> {
-    [EVENTS, PERSONS, BORTFALL].into_iter().find(|word| *word == matt)
+/// The measure, if it is a count. `others` are those met so far that are not the product's.
+fn counted(matt: &str, others: &mut Vec<String>) -> Option<Measure> {
+    match matt {
+        PLAIN => Some(EVENTS),
+        "personer" => Some(PERSONS),
+        "bortfall" => Some(BORTFALL),
+        "procent_rad" | "procent_kolumn" => None,
+        _ if matt.starts_with("forandring_") => None,
+        _ => Some(Measure::Other(others.iter().position(|other| other == matt).unwrap_or_else(|| {
+            others.push(matt.to_owned());
+            others.len() - 1
+        }))),
+    }
 }
 
 fn sheet(
     name: &str,
     table: StrictTable,
     order: &mut Order,
+    others: &mut Vec<String>,
     publication: &mut Publication,
 ) -> Result<Sheet, PublishedError> {
     let mut sheet = Sheet {
@@ -122,7 +148,7 @@ fn sheet(
         table,
     };
     for (at, row) in sheet.table.rows.iter().enumerate() {
-        let Some(matt) = counted(&row.matt) else { continue };
+        let Some(matt) = counted(&row.matt, others) else { continue };
         if publication.cells.len() >= MAX_CELLS {
             return Err(limit(name, "cells", MAX_CELLS));
         }
@@ -132,7 +158,10 @@ fn sheet(
             column: "varde",
             expected: "a count of at most 268435456",
         })?;
-        let (area, column) = (row.omrade.to_string(), heading(&sheet.table.dimensions, row));
+        let (area, column) = (
+            row.omrade.to_string(),
+            heading(&sheet.table.dimensions, &row.codes, &row.tid.to_string(), &row.matt),
+        );
         let cell =
             Cell { table: name.to_owned(), order: order.of(name, &column, &area), row: area, column, figure };
         let key = (row.omrade.clone(), row.codes.clone(), row.tid, matt);
@@ -159,16 +188,16 @@ fn figure(row: &StrictRow) -> Option<Figure> {
     }
 }
 
-/// `aktualiseringstyp=anmalan 2024`; totals are left out, other measures than events are named.
-fn heading(dimensions: &[String], row: &StrictRow) -> String {
-    let named = dimensions.iter().zip(&row.codes).filter(|(_, code)| *code != TOT);
+/// The column of a cell: `aktualiseringstyp=anmalan 2024`; totals are left out, other measures than events are named.
+pub fn heading(dimensions: &[String], codes: &[String], tid: &str, matt: &str) -> String {
+    let named = dimensions.iter().zip(codes).filter(|(_, code)| *code != TOT);
     let mut parts: Vec<String> = named.map(|(dimension, code)| format!("{dimension}={code}")).collect();
     if parts.is_empty() {
         parts.push(TOT.into());
     }
-    parts.push(row.tid.to_string());
-    if row.matt != EVENTS {
-        parts.push(row.matt.clone());
+    parts.push(tid.to_owned());
+    if matt != PLAIN {
+        parts.push(matt.to_owned());
     }
     parts.join(" ")
 }

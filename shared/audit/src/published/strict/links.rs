@@ -19,7 +19,7 @@ use super::{BORTFALL, CellIndex, Key, Order, Publication, Sheet, relate};
 use crate::published::{Cell, Figure, Kind, Meaning, Relation};
 
 /// Area, period, measure, dimensions with their codes.
-type Common = (Omrade, Period, &'static str, Vec<(String, String)>);
+type Common = (Omrade, Period, super::Measure, Vec<(String, String)>);
 
 /// Adds the relations between files. Rests in `1..min_count` become cells.
 pub(super) fn relations(sheets: &[Sheet], order: &mut Order, min_count: u64, publication: &mut Publication) {
