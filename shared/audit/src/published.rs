@@ -9,12 +9,14 @@
 //! [`crate::Release`]. Invariants: what is not settled within the budget is *not certified*, never *safe*; cells
 //! of a block that contradicts itself are given no interval. `Debug` and errors show no figure (STAY-1).
 
+pub mod adversary;
 pub mod attack;
 mod derive;
 pub mod explain;
 pub mod protection;
 pub mod read;
 pub mod report;
+pub mod rerun;
 pub mod strict;
 pub mod truth;
 

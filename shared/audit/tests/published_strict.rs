@@ -15,6 +15,13 @@ fn audited(files: &[(&str, &str)], not_sums: &[&str]) -> (Publication, Attack) {
     (publication, found)
 }
 
+fn audited_below(files: &[(&str, &str)], min_count: u64) -> (Publication, Attack) {
+    let files: Vec<(&str, &[u8])> = files.iter().map(|(name, text)| (*name, text.as_bytes())).collect();
+    let publication = read(&files, &StrictOptions { min_count, ..StrictOptions::default() }).unwrap();
+    let found = attack(&publication, Asked::default(), &|| false);
+    (publication, found)
+}
+
 fn lines((publication, found): &(Publication, Attack)) -> Vec<String> {
     report::list(publication, found).unwrap().lines().skip(1).map(str::to_owned).collect()
 }
@@ -258,4 +265,70 @@ fn a_broken_strict_file_is_refused() {
     let error = read(&files, &StrictOptions::default()).unwrap_err().to_string();
     assert!(error.starts_with("T.csv, row 2, column varde"), "{error}");
     assert!(read(&[], &StrictOptions::default()).is_err());
+}
+
+#[test]
+fn two_issues_that_differ_by_one_late_kommun_give_it_away() {
+    let issue = |late: [&str; 2], total: [&str; 2]| {
+        let row = |area: &str, code: &str, content: &str| {
+            (format!("{area},{code},2024,aktualiseringar"), content.to_owned())
+        };
+        let mut rows = Vec::new();
+        for (area, [a, b]) in [("2101", ["x", "9"]), ("2104", ["x", "8"]), ("2121", late), ("21", total)] {
+            rows.push(row(area, "a", a));
+            rows.push(row(area, "b", b));
+        }
+        file("omrade,typ", rows.iter().map(|(key, content)| (key.clone(), content.as_str())))
+    };
+    let first = issue(["..", ".."], ["11", "17"]);
+    let second = issue(["x", "7"], ["14", "24"]);
+    for alone in [&first, &second] {
+        assert_eq!(audited(&[("T.csv", alone)], &[]).1.verdict(), Verdict::Nothing);
+    }
+    let both = audited(&[("v1.csv", &first), ("v2.csv", &second)], &[]);
+    assert!(lines(&both).contains(&"v2.csv;typ=a 2024;2121;x;3;3;true".to_owned()));
+    assert!(report::summary(&both.0, &both.1, Narrowed::Below(4)).contains("två utgåvor av samma tabell"));
+    // a corrected kommun is another unknown: nothing follows of it
+    let corrected = issue(["x", "7"], ["14", "25"])
+        .replace("2104,b,2024,aktualiseringar,8", "2104,b,2024,aktualiseringar,9");
+    let both = audited(&[("v1.csv", &first), ("v2.csv", &corrected)], &[]);
+    assert_eq!(
+        both.1.verdict(),
+        Verdict::Nothing,
+        "{}",
+        report::summary(&both.0, &both.1, Narrowed::Below(4))
+    );
+}
+
+#[test]
+fn a_half_year_and_the_year_that_contains_it_give_the_other_half_away() {
+    let period = |tid: &str, a: &str, b: &str, total: &str| {
+        let rows = [("a", a), ("b", b), ("TOT", total)]
+            .map(|(code, content)| (format!("2180,{code},{tid},aktualiseringar"), content.to_owned()));
+        file("omrade,typ", rows.iter().map(|(key, content)| (key.clone(), content.as_str())))
+    };
+    // the halves hide a against b, and so does the year; the three together do not
+    let year = period("2024", "12", "14", "26");
+    let first = period("2024H1", "10", "5", "15");
+    let second = period("2024H2", "x", "x", "11");
+    let both = audited(&[("halvar2.csv", &second)], &[]);
+    assert_eq!(both.1.verdict(), Verdict::Nothing);
+    let three = audited(&[("ar.csv", &year), ("halvar1.csv", &first), ("halvar2.csv", &second)], &[]);
+    assert!(
+        lines(&three).contains(&"halvar2.csv;typ=a 2024H2;2180;x;2;2;true".to_owned()),
+        "{:?}",
+        lines(&three)
+    );
+    // a half that was never published is a small rest
+    let two = audited_below(&[("ar.csv", &year), ("halvar1.csv", &first)], 4);
+    assert!(
+        lines(&two).iter().any(|line| line.contains("utom 1 kortare perioder") && line.ends_with("2;2;true")),
+        "{:?}",
+        lines(&two)
+    );
+    // other records: said, and not joined
+    let other = period("2024H1", "13", "5", "18");
+    let not = audited(&[("ar.csv", &year), ("halvar1.csv", &other), ("halvar2.csv", &second)], &[]);
+    assert_eq!(not.1.verdict(), Verdict::Nothing);
+    assert!(not.0.notes.iter().any(|note| note.contains("kortare perioder ger inte")));
 }

@@ -60,6 +60,9 @@ pub struct ProtectArguments {
     /// Skydda också mot den som känner en egen enhets alla tal
     #[arg(long)]
     pub insider: bool,
+    /// Nyckelfil som avgör mellan likvärdiga val, så att ingen annan kan göra om valet; skapas om den saknas
+    #[arg(long, value_name = "FIL")]
+    pub key: Option<PathBuf>,
     /// Hur länge det söks efter färre undertryckta celler
     #[arg(long, value_enum, default_value = "fast")]
     pub effort: EffortArgument,
@@ -97,6 +100,7 @@ impl ProtectArguments {
             zeros: self.zeros,
             singleton: self.singleton,
             groups: Vec::new(),
+            secret: None,
         })
     }
 }

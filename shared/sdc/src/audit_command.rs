@@ -14,6 +14,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use audit::Budget;
+use audit::published::adversary::{Adversary, seen_by};
 use audit::published::attack::{Asked, Verdict, attack};
 use audit::published::protection::{Protection, protection};
 use audit::published::report::Narrowed;
@@ -57,6 +58,9 @@ pub struct AuditArguments {
     /// Fråga också vad varje kommun, som har sina egna tal, kan räkna ut om de andras
     #[arg(long, requires = "truth")]
     pub insider: bool,
+    /// Vem som räknar: läsaren, den som kan skilja märkena på små celler från de andras, eller samordnaren
+    #[arg(long, value_enum, default_value = "lasare", requires = "truth")]
+    pub adversary: AdversaryArgument,
     /// Listan över undertryckta celler
     #[arg(long, value_name = "OUT.csv")]
     pub out: Option<PathBuf>,
@@ -66,6 +70,27 @@ pub struct AuditArguments {
     /// Tidsgräns: det som inte hinns med är inte avgjort (slutkod 3)
     #[arg(long, value_name = "SEKUNDER", value_parser = clap::value_parser!(u64).range(1..))]
     pub time_limit: Option<u64>,
+}
+
+/// Who reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum AdversaryArgument {
+    /// ser det som är publicerat
+    Lasare,
+    /// vet också vilka undertryckta celler som är små
+    Marken,
+    /// vet också vilka av enheternas finaste celler som är små, och alla summor över enheter
+    Samordnare,
+}
+
+impl From<AdversaryArgument> for Adversary {
+    fn from(argument: AdversaryArgument) -> Self {
+        match argument {
+            AdversaryArgument::Lasare => Self::Reader,
+            AdversaryArgument::Marken => Self::Marks,
+            AdversaryArgument::Samordnare => Self::Coordinator,
+        }
+    }
 }
 
 /// Why there is no audit.
@@ -146,6 +171,10 @@ fn audited(arguments: &AuditArguments) -> Result<Verdict, AuditFault> {
     };
     let budget = Budget { questions: arguments.questions, last_branches: LAST_BRANCHES, ..Budget::default() };
     let truth = truth(arguments, &publication)?;
+    let publication = match &truth {
+        Some(truth) => seen_by(arguments.adversary.into(), &publication, truth, arguments.min_count),
+        None => publication,
+    };
     let asked = Asked { budget, min_count: arguments.min_count, truth: truth.as_ref() };
     let watch = Watch::start(None);
     watch.phase("granskar");

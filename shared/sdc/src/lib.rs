@@ -15,6 +15,7 @@ mod link;
 mod lists;
 mod output;
 mod protect;
+mod secret;
 mod watch;
 
 use std::ffi::OsString;

@@ -12,6 +12,7 @@ use crate::input::{self, InputError};
 use crate::link::{LinkError, Linked, link};
 use crate::lists;
 use crate::output;
+use crate::secret::{self, KeyError};
 use crate::watch::{Watch, write_all_whole};
 
 /// Why there is no protected table.
@@ -39,6 +40,9 @@ pub enum Fault {
     /// An option outside what is supported.
     #[error(transparent)]
     Option(#[from] tables::count::MinCountError),
+    /// A key file that cannot be used.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// A protection that could not be proved safe; nothing was written.
     #[error("unsafe, nothing written: {0}")]
     Unsafe(#[from] Unproven),
@@ -77,7 +81,7 @@ impl Fault {
         match self {
             Self::Unsafe(_) | Self::Rules { .. } => 1,
             Self::Option(_) | Self::Group { .. } | Self::Out { .. } => 2,
-            Self::Input(_) | Self::Link(_) | Self::Read { .. } => 4,
+            Self::Input(_) | Self::Link(_) | Self::Read { .. } | Self::Key(_) => 4,
             Self::Write { .. } => 5,
         }
     }
@@ -98,6 +102,7 @@ pub fn protect(arguments: &ProtectArguments) -> Result<String, Fault> {
 pub fn protect_watched(arguments: &ProtectArguments, watch: Watch) -> Result<String, Fault> {
     let started = Instant::now();
     let mut options = arguments.options()?;
+    options.secret = arguments.key.as_deref().map(secret::read).transpose()?;
     let linked = read(arguments)?;
     let Linked { system, plan } = linked;
     for dimension in &arguments.groups {

@@ -283,6 +283,11 @@ fn an_audit_with_the_counts_asks_for_every_small_cell_and_every_kommun() {
     let summary = String::from_utf8_lossy(&audit.stdout).into_owned();
     assert_eq!(audit.status.code(), Some(0), "{summary}{}", said(&audit));
     assert!(summary.contains("SAFE-1 och SAFE-2 håller."), "{summary}");
+    // SAFE-3: what others could compute who know more is told, and asked for by name.
+    for (adversary, code) in [("lasare", 0), ("marken", 1), ("samordnare", 0)] {
+        let told = sdc(at, &format!("audit {files} --adversary {adversary}"));
+        assert_eq!(told.status.code(), Some(code), "{adversary}: {}", said(&told));
+    }
     // SAFE-1, SAFE-2: an oversight of whoever edits the file by hand is found.
     let text = std::fs::read_to_string(at.join("out/ages.csv")).unwrap();
     let truth: Vec<Vec<String>> = rows(at, "ages.csv");

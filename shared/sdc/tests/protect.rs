@@ -120,7 +120,37 @@ fn arguments(folder: &Path, input: &str) -> ProtectArguments {
         zeros: false,
         singleton: false,
         groups: Vec::new(),
+        key: None,
     }
+}
+
+#[test]
+fn a_key_file_is_made_kept_and_decides_between_equal_choices() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("in.csv"), data("tiny2d.csv")).unwrap();
+    let key = folder.path().join("nyckel");
+    let mut with = arguments(folder.path(), "in.csv");
+    with.key = Some(key.clone());
+    let written = |arguments: &ProtectArguments| {
+        sdc::protect(arguments).unwrap();
+        std::fs::read_to_string(folder.path().join("out.csv")).unwrap()
+    };
+    let first = written(&with);
+    assert_eq!(std::fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(first, written(&with), "the same counts and key");
+    let mut others = std::collections::BTreeSet::from([first]);
+    for digit in ["1", "2", "3"] {
+        std::fs::write(&key, digit.repeat(64)).unwrap();
+        others.insert(written(&with));
+    }
+    assert!(others.len() > 1, "another key, another of the patterns of as many cells");
+    std::fs::write(&key, "hemligt").unwrap();
+    let refused = sdc::protect(&with).unwrap_err();
+    assert!(
+        refused.to_string().contains("64 hexadecimal digits") && !refused.to_string().contains("hemligt")
+    );
+    assert_eq!(refused.code(), 4);
 }
 
 #[test]

@@ -8,6 +8,8 @@ use std::fmt;
 
 use ring::hmac;
 
+use crate::table::mix;
+
 /// The coordinator's secret for breaking ties; the same for all its collections.
 #[derive(Clone)]
 pub struct PatternKey(hmac::Key);
@@ -31,6 +33,30 @@ impl PatternKey {
     }
 }
 
+/// What a key makes of tables of known values: decides between patterns of as many cells, in place of the counts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct TieSecret(u64);
+
+impl TieSecret {
+    /// Numbers nobody without the key foresees, one for each of a list of things.
+    pub(crate) fn of(self, thing: u64) -> u64 {
+        mix(self.0 ^ mix(thing))
+    }
+}
+
+impl fmt::Debug for TieSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TieSecret(..)")
+    }
+}
+
+impl PatternKey {
+    /// The secret for tables of known values.
+    pub fn tie_secret(&self) -> TieSecret {
+        TieSecret(self.tag(&[b"tables of known values"]))
+    }
+}
+
 impl fmt::Debug for PatternKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("PatternKey(..)")
@@ -51,6 +77,7 @@ mod tests {
 
     #[test]
     fn debug_shows_no_key() {
-        assert_eq!(format!("{:?}", PatternKey::new(&[7; 32])), "PatternKey(..)");
+        let key = PatternKey::new(&[7; 32]);
+        assert_eq!(format!("{key:?} {:?}", key.tie_secret()), "PatternKey(..) TieSecret(..)");
     }
 }

@@ -38,11 +38,14 @@ mod witness;
 
 use std::fmt;
 
+pub(crate) use search::mix;
+
 pub use dimension::{Dimension, Relation};
 pub use shape::{MAX_DIMENSIONS, Shape, ShapeError};
 pub use system::{MAX_TABLES, Presence, Rule, System, SystemError, Table};
 pub use witness::{Product, Step, Witness};
 
+use crate::key::TieSecret;
 use board::Board;
 use tables::count::MinCount;
 
@@ -90,6 +93,9 @@ pub struct Options {
     pub singleton: bool,
     /// Dimensions in which a line must not show that everything falls in one category: then a zero of the line is withheld.
     pub groups: Vec<usize>,
+    /// A secret that decides between patterns of as many cells, in place of the counts: whoever does not have it
+    /// cannot rerun the choice. The same counts and key give the same pattern.
+    pub secret: Option<TieSecret>,
 }
 
 impl Options {

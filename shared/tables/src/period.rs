@@ -35,6 +35,17 @@ impl Period {
         self.first.saturating_add(i32::from(self.months).months()).saturating_sub(1.day())
     }
 
+    /// The ways the period is cut into equal shorter ones, longest first: a year into halves, quarters and months.
+    pub fn parts(self) -> Vec<Vec<Self>> {
+        let lengths = [6u8, 3, 1].into_iter().filter(|months| *months < self.months);
+        let cut = |months: u8| {
+            // infallible: years are limited to 1900–2200
+            let start = |at: u8| self.first.saturating_add(i32::from(at * months).months());
+            (0..self.months / months).map(|at| Self { first: start(at), months }).collect()
+        };
+        lengths.map(cut).collect()
+    }
+
     /// Whether the day lies in the period.
     pub fn contains(self, date: Date) -> bool {
         self.first <= date && date <= self.last()
@@ -109,6 +120,20 @@ impl TryFrom<String> for Period {
 mod tests {
     use super::*;
     use jiff::civil::date;
+
+    #[test]
+    fn a_period_is_cut_into_equal_shorter_ones() {
+        let parts = |text: &str| -> Vec<Vec<String>> {
+            let period: Period = text.parse().unwrap();
+            let names = |cut: Vec<Period>| cut.iter().map(Period::to_string).collect();
+            period.parts().into_iter().map(names).collect()
+        };
+        assert_eq!(parts("2024")[0], ["2024H1", "2024H2"]);
+        assert_eq!(parts("2024")[1], ["2024K1", "2024K2", "2024K3", "2024K4"]);
+        assert_eq!(parts("2024H2")[1][5], "2024M12");
+        assert_eq!(parts("2024K3"), [["2024M07", "2024M08", "2024M09"]]);
+        assert!(parts("2024M07").is_empty());
+    }
 
     #[test]
     fn periods_have_the_days_their_names_say() {

@@ -4,7 +4,7 @@
 //! units, the realm of its counties, as far as the file lists them and they have delivered (`..` adds nothing); the same
 //! cell in two files is one cell; persons are no more than events; a shown percentage bounds its part and its base.
 //! `personer`, and dimensions named as such, do not add up: their totals lie between the largest part and the sum.
-//! Periods are independent of each other.
+//! A year is the sum of the halves, quarters or months that the files have; other periods are independent.
 //!
 //! Two files are linked where their codes coincide and every count both of them show is the same; files that differ
 //! anywhere count different records (bortfall of a dimension) and are not linked. What cannot be used is said in
@@ -13,6 +13,7 @@
 mod groups;
 mod links;
 mod percent;
+mod periods;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -110,6 +111,7 @@ pub fn read(files: &[File], options: &StrictOptions) -> Result<Publication, Publ
         unusable(sheet, options, &mut publication);
     }
     links::relations(&sheets, &mut order, options.min_count, &mut publication);
+    periods::relations(&sheets, &mut order, options.min_count, &mut publication);
     Ok(publication)
 }
 

@@ -10,6 +10,7 @@ use super::system::{Presence, Rule, System};
 use super::target::{DOWN, INSIDER, SLOTS, Target, UP, targets};
 use super::witness::Witness;
 use super::{Effort, Mark, Options, ProtectError, Protected, Summary};
+use crate::key::TieSecret;
 
 /// Price of one cell; sizes are added below it.
 pub const UNIT: u64 = 1 << 24;
@@ -60,6 +61,7 @@ pub struct Board {
     /// What slots held before each change since the last decision.
     pub journal: Vec<(u32, Option<Witness>)>,
     pub effort: Effort,
+    pub secret: Option<TieSecret>,
     /// Varies the windows of linear models.
     pub round: u64,
     /// Targets with more witnesses than slots: none of them is replaced any more.
@@ -78,7 +80,7 @@ impl Board {
         let found = targets(&system, options);
         let marks = marks(&system, options, &found.alone)?;
         let shape = system.shape.clone();
-        let cost = (0..shape.len()).map(|cell| price(&system, cell)).collect();
+        let cost = (0..shape.len()).map(|cell| price(&system, cell, options.secret)).collect();
         let count = |presence| system.presence.iter().filter(|known| **known == presence).count();
         let summary = Summary {
             cells: count(Presence::Printed),
@@ -115,6 +117,7 @@ impl Board {
             place: vec![0; cells],
             journal: Vec::new(),
             effort: options.effort,
+            secret: options.secret,
             round: 0,
             pinned,
             extra: Vec::new(),
@@ -334,12 +337,16 @@ fn marks(system: &System, options: &Options, alone: &[u32]) -> Result<Vec<Mark>,
 }
 
 /// Number first, each cell by its weight, then size; never the grand total.
-fn price(system: &System, cell: u32) -> u64 {
+fn price(system: &System, cell: u32, secret: Option<TieSecret>) -> u64 {
     let (shape, value) = (&system.shape, system.values[cell as usize]);
     let weight = match system.weights.get(&cell) {
         _ if cell + 1 == shape.len() => GRAND,
         Some(weight) => u64::from(*weight),
         None => 1,
     };
-    weight * UNIT + u64::from(value.unsigned_abs()).min(MOST_SIZE)
+    let size = match secret {
+        Some(secret) => secret.of(u64::from(cell)) & MOST_SIZE,
+        None => u64::from(value.unsigned_abs()).min(MOST_SIZE),
+    };
+    weight * UNIT + size
 }

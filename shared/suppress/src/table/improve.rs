@@ -66,7 +66,7 @@ pub fn improve(board: &mut Board, effort: Effort) {
         Effort::Fast => FAST,
         Effort::High => HIGH,
     };
-    let mut dice = Dice(1);
+    let mut dice = Dice(board.secret.map_or(1, |secret| secret.of(!1)));
     if let Some(mut pool) = Pool::new(board) {
         choose(board, &mut pool, effort, &mut dice);
         return;
@@ -131,6 +131,7 @@ fn from_both(board: &Board, pool: &Pool, effort: Effort, insider: bool) -> Pool 
     // A pivot goes over every entry.
     let pivots = pivots * PIVOT_ENTRIES / pool.entries().max(PIVOT_ENTRIES);
     let one = |seed: u64| {
+        let seed = board.secret.map_or(seed, |secret| secret.of(!seed)); // no cell has so large a number
         let (mut board, mut pool, mut dice) = (board.clone(), pool.clone(), Dice(seed));
         let first = if insider { pivots / READERS_PART } else { 0 };
         if insider {

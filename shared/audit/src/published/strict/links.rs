@@ -2,7 +2,8 @@
 //!
 //! Two files name the same cell where area, period, measure and all codes but `TOT` are the same. A table counts
 //! only records whose dimensions are all known, so such cells can still differ; they are one cell for this audit if
-//! the two files agree on every count that both show. A filter that lets several codes through is written as a column
+//! the two files agree on every count that both show. Two files of the same dimensions are issues of one table (a version
+//! with a kommun more, or with a correction): they agree or not area by area. A filter that lets several codes through is written as a column
 //! of `TOT` only; it is kept apart from a dimension that is not there at all.
 //!
 //! A file that has one code only of a dimension that the other file lacks counts some of the other's records: its cells are
@@ -19,7 +20,7 @@ use super::{BORTFALL, CellIndex, Key, Order, Publication, Sheet, relate};
 use crate::published::{Cell, Figure, Kind, Meaning, Relation};
 
 /// Area, period, measure, dimensions with their codes.
-type Common = (Omrade, Period, super::Measure, Vec<(String, String)>);
+pub(super) type Common = (Omrade, Period, super::Measure, Vec<(String, String)>);
 
 /// Adds the relations between files. Rests in `1..min_count` become cells.
 pub(super) fn relations(sheets: &[Sheet], order: &mut Order, min_count: u64, publication: &mut Publication) {
@@ -70,18 +71,8 @@ fn rests(
             None => relate(publication, name, Kind::NoMoreThan, cell, vec![total]),
             Some((whole, part)) if (1..min_count).contains(&(whole - part)) => {
                 let column = format!("{} utom {}", own.column, inside.column);
-                let rest = Cell {
-                    order: order.of(&own.table, &column, &own.row),
-                    table: own.table.clone(),
-                    row: own.row.clone(),
-                    column,
-                    figure: Figure::Withheld {
-                        mark: UNPRINTED.into(),
-                        meaning: Meaning { lower: 0, upper: None },
-                    },
-                };
-                publication.cells.push(rest);
-                let terms = vec![cell, publication.cells.len() - 1];
+                let rest = unprinted(publication, order, total, column);
+                let terms = vec![cell, rest];
                 publication.relations.push(Relation { name, kind: Kind::Sum, total, terms });
             }
             Some(_) => {}
@@ -89,40 +80,112 @@ fn rests(
     }
 }
 
+/// A cell for a count that no table prints, in the table and row of another.
+pub(super) fn unprinted(
+    publication: &mut Publication,
+    order: &mut Order,
+    beside: CellIndex,
+    column: String,
+) -> CellIndex {
+    let own = &publication.cells[beside];
+    let rest = Cell {
+        order: order.of(&own.table, &column, &own.row),
+        table: own.table.clone(),
+        row: own.row.clone(),
+        column,
+        figure: Figure::Withheld { mark: UNPRINTED.into(), meaning: Meaning { lower: 0, upper: None } },
+    };
+    publication.cells.push(rest);
+    publication.cells.len() - 1
+}
+
 /// The mark of a count that no table prints.
 const UNPRINTED: &str = "-";
 
 fn link((one, other): (&Sheet, &Sheet), shared: &[(CellIndex, CellIndex)], publication: &mut Publication) {
-    let hidden = |cell: CellIndex| publication.cells[cell].withheld().is_some();
-    let telling: Vec<&(CellIndex, CellIndex)> =
-        shared.iter().filter(|(a, b)| hidden(*a) || hidden(*b)).collect();
-    if telling.is_empty() {
-        return;
-    }
-    let shown = |cell: CellIndex| publication.cells[cell].shown();
-    let both: Vec<(u64, u64)> = shared.iter().filter_map(|(a, b)| shown(*a).zip(shown(*b))).collect();
+    let dimensions = |sheet: &Sheet| sheet.table.dimensions.iter().cloned().collect::<BTreeSet<String>>();
     let names = (one.name.as_str(), other.name.as_str());
-    if both.iter().any(|(a, b)| a != b) {
-        publication.notes.push(format!(
+    let is_issue = dimensions(one) == dimensions(other);
+    match verdict(shared, publication) {
+        Agreement::Silent => {}
+        Agreement::Full => same(names, shared, publication),
+        Agreement::Zeros if is_issue => same(names, shared, publication),
+        Agreement::Zeros => {
+            let text =
+                "har celler med samma koder, men inga gemensamma visade antal som visar att de är samma";
+            publication.unused.push(format!("{} och {} {text}", names.0, names.1));
+        }
+        Agreement::No if is_issue => issues(names, shared, publication),
+        Agreement::No => publication.notes.push(format!(
             "{} och {} har celler med samma koder men olika antal (bortfall); de kopplas inte ihop",
             names.0, names.1
-        ));
-        return;
-    }
-    let dimensions = |sheet: &Sheet| sheet.table.dimensions.iter().cloned().collect::<BTreeSet<String>>();
-    if both.iter().all(|(a, _)| *a == 0) && dimensions(one) != dimensions(other) {
-        let text = "har celler med samma koder, men inga gemensamma visade antal som visar att de är samma";
-        publication.unused.push(format!("{} och {} {text}", names.0, names.1));
-        return;
-    }
-    for (a, b) in telling {
-        let cell = &publication.cells[*a];
-        let name = format!("{} {} i {} och {}", cell.row, cell.column, names.0, names.1);
-        relate(publication, name, Kind::Same, *a, vec![*b]);
+        )),
     }
 }
 
-fn common(sheet: &Sheet) -> BTreeMap<Common, CellIndex> {
+/// Two issues of one table, of which some areas changed (a correction, a kommun that came late): the areas in which
+/// they agree are the same.
+fn issues(names: (&str, &str), shared: &[(CellIndex, CellIndex)], publication: &mut Publication) {
+    let mut by_area: BTreeMap<String, Vec<(CellIndex, CellIndex)>> = BTreeMap::new();
+    for pair in shared {
+        by_area.entry(publication.cells[pair.0].row.clone()).or_default().push(*pair);
+    }
+    let areas = by_area.len();
+    let mut changed = 0;
+    for pairs in by_area.values() {
+        match verdict(pairs, publication) {
+            Agreement::Full => same(names, pairs, publication),
+            Agreement::No => changed += 1,
+            Agreement::Zeros | Agreement::Silent => {}
+        }
+    }
+    publication.notes.push(format!(
+        "{} och {} läses som två utgåvor av samma tabell: {changed} av {areas} områden har ändrats, de andra räknas som samma tal",
+        names.0, names.1
+    ));
+}
+
+/// What counts under the same codes in two files say of each other.
+enum Agreement {
+    /// None of them is withheld.
+    Silent,
+    /// All that both show are the same, and some are not 0.
+    Full,
+    /// All that both show are 0.
+    Zeros,
+    /// Some differ.
+    No,
+}
+
+fn verdict(shared: &[(CellIndex, CellIndex)], publication: &Publication) -> Agreement {
+    let hidden = |cell: CellIndex| publication.cells[cell].withheld().is_some();
+    if !shared.iter().any(|(a, b)| hidden(*a) || hidden(*b)) {
+        return Agreement::Silent;
+    }
+    let shown = |cell: CellIndex| publication.cells[cell].shown();
+    let both: Vec<(u64, u64)> = shared.iter().filter_map(|(a, b)| shown(*a).zip(shown(*b))).collect();
+    if both.iter().any(|(a, b)| a != b) {
+        Agreement::No
+    } else if both.iter().all(|(a, _)| *a == 0) {
+        Agreement::Zeros
+    } else {
+        Agreement::Full
+    }
+}
+
+/// Cells that are one, where either is withheld.
+fn same(names: (&str, &str), shared: &[(CellIndex, CellIndex)], publication: &mut Publication) {
+    for (a, b) in shared {
+        let hidden = |cell: CellIndex| publication.cells[cell].withheld().is_some();
+        if hidden(*a) || hidden(*b) {
+            let cell = &publication.cells[*a];
+            let name = format!("{} {} i {} och {}", cell.row, cell.column, names.0, names.1);
+            relate(publication, name, Kind::Same, *a, vec![*b]);
+        }
+    }
+}
+
+pub(super) fn common(sheet: &Sheet) -> BTreeMap<Common, CellIndex> {
     let key = |(area, codes, period, measure): &Key| -> Common {
         let named = sheet.table.dimensions.iter().zip(codes).enumerate();
         let mut own: Vec<(String, String)> = named
