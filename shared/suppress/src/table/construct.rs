@@ -35,6 +35,13 @@ pub fn construct(board: &mut Board) -> Result<(), ProtectError> {
         let _ = board.fill(*slot, without(0, WORK)) || board.fill(*slot, without(2, 20 * WORK));
         board.journal.clear();
     }
+    // What was found since may serve those that found nothing; then the last resorts, still without the grand total.
+    for limits in [without(2, 20 * WORK), ANY] {
+        for slot in &slots {
+            let _ = board.fill(*slot, limits);
+            board.journal.clear();
+        }
+    }
     board.marks[grand] = mark;
     let mut left = Vec::new();
     for slot in &slots {
