@@ -7,7 +7,7 @@
 
 use audit::Budget;
 use audit::published::attack::{Asked, Attack, Outcome, attack};
-use audit::published::protection::{Protection, protection};
+use audit::published::protection::{InsidersAsked, Protection, protection};
 use audit::published::strict::{StrictOptions, heading, read};
 use audit::published::truth::{Truth, TruthError};
 use audit::published::{Publication, PublishedError};
@@ -95,7 +95,7 @@ fn case() -> impl Strategy<Value = Case> {
 
 fn found(publication: &Publication, large: usize, truth: Option<&Truth>) -> Attack {
     let budget = Budget { large, branches: 20_000, ..Budget::default() };
-    attack(publication, Asked { budget, min_count: 4, truth }, &|| false)
+    attack(publication, Asked { budget, truth, ..Asked::default() }, &|| false)
 }
 
 /// Which of 1, 2 and 3 the outcome leaves, and the value if it leaves one; `None` when it was not settled.
@@ -113,7 +113,8 @@ fn left(outcome: &Outcome) -> Option<(Vec<u64>, Option<u64>)> {
 fn judged(case: &Case, publication: &Publication, large: usize) -> Protection {
     let truth = case.truth(publication).unwrap();
     let budget = Budget { large, branches: 20_000, ..Budget::default() };
-    protection(publication, &found(publication, large, Some(&truth)), &truth, 4, true, budget, &|| false)
+    let insiders = Some(InsidersAsked { budget, done: None, abort: &|| false });
+    protection(publication, &found(publication, large, Some(&truth)), &truth, 4, insiders)
 }
 
 proptest! {

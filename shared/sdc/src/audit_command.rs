@@ -16,7 +16,7 @@ use std::time::Instant;
 use audit::Budget;
 use audit::published::adversary::{Adversary, seen_by};
 use audit::published::attack::{Asked, Verdict, attack};
-use audit::published::protection::{Protection, protection};
+use audit::published::protection::{InsidersAsked, Protection, protection};
 use audit::published::report::Narrowed;
 use audit::published::strict::{Group, StrictOptions};
 use audit::published::truth::{Placed, Truth, TruthError};
@@ -175,15 +175,23 @@ fn audited(arguments: &AuditArguments) -> Result<Verdict, AuditFault> {
         Some(truth) => seen_by(arguments.adversary.into(), &publication, truth, arguments.min_count),
         None => publication,
     };
-    let asked = Asked { budget, min_count: arguments.min_count, truth: truth.as_ref() };
     let watch = Watch::start(None);
-    watch.phase("granskar");
+    let withheld = publication.cells.iter().filter(|cell| cell.withheld().is_some()).count();
+    let done = watch.counted("granskar", withheld);
+    let asked =
+        Asked { budget, min_count: arguments.min_count, truth: truth.as_ref(), done: Some(done.as_ref()) };
     let started = Instant::now();
     let over = || arguments.time_limit.is_some_and(|limit| started.elapsed().as_secs() >= limit);
     let found = attack(&publication, asked, &over);
     let protection = truth.as_ref().map(|truth| {
-        watch.phase("granskar de små cellerna");
-        protection(&publication, &found, truth, arguments.min_count, arguments.insider, budget, &over)
+        let small = |at: &usize| {
+            publication.cells[*at].withheld().is_some() && truth.of_cell(*at) < arguments.min_count
+        };
+        let small = (0..publication.cells.len()).filter(small).count();
+        let done = watch.counted("granskar de små cellerna", small);
+        let insiders = InsidersAsked { budget, done: Some(done.as_ref()), abort: &over };
+        let insiders = arguments.insider.then_some(insiders);
+        protection(&publication, &found, truth, arguments.min_count, insiders)
     });
     watch.end();
     let list = report::list(&publication, &found)?;

@@ -1,12 +1,12 @@
 //! What a person sees of long work, and the wall clock's only right: to end it.
 //!
-//! A thread beside the work says on standard error, when that is a terminal, how long it has gone on; when the time limit
-//! is over it ends the process. It never changes what the work finds (SAME-1). Nothing half-written stays behind: files
+//! A thread beside the work says on standard error, when that is a terminal, how long it has gone on, with a bar where the
+//! work can be counted; when the time limit is over it ends the process. It never changes what the work finds (SAME-1). Nothing half-written stays behind: files
 //! are written beside their place and renamed, after [`Watch::end`].
 
 use std::io::{IsTerminal, Write};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -15,25 +15,59 @@ pub const OUT_OF_TIME: i32 = 3;
 /// How often the clock is read.
 const TICK: Duration = Duration::from_millis(200);
 
+/// Width of the bar, in characters.
+const BAR: usize = 24;
+
+/// What is being done, and how much of it.
+#[derive(Clone)]
+struct Phase {
+    name: &'static str,
+    /// Pieces done and pieces in all, where they can be counted.
+    pieces: Option<(Arc<AtomicUsize>, usize)>,
+}
+
+impl Phase {
+    fn line(&self, seconds: u64) -> String {
+        let Some((done, all)) = &self.pieces else { return format!("sdc: {}, {seconds} s", self.name) };
+        let (done, all) = (done.load(Ordering::Relaxed).min(*all), (*all).max(1));
+        let full = done * BAR / all;
+        format!(
+            "sdc: {} [{}{}] {done} av {all}, {seconds} s",
+            self.name,
+            "#".repeat(full),
+            "-".repeat(BAR - full)
+        )
+    }
+}
+
 /// A watch over one command.
 pub struct Watch {
     over: Arc<AtomicBool>,
-    phase: Arc<Mutex<&'static str>>,
+    phase: Arc<Mutex<Phase>>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
 
 impl Watch {
     /// Starts watching; `limit` in seconds.
     pub fn start(limit: Option<u64>) -> Self {
-        let (over, phase) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new("läser")));
+        let (over, phase) =
+            (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Phase { name: "läser", pieces: None })));
         let (told, shown) = (over.clone(), phase.clone());
         let thread = std::thread::spawn(move || follow(limit, &told, &shown));
         Self { over, phase, thread: Some(thread) }
     }
 
     /// What is being done now.
-    pub fn phase(&self, phase: &'static str) {
-        *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = phase;
+    pub fn phase(&self, name: &'static str) {
+        *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = Phase { name, pieces: None };
+    }
+
+    /// What is being done now, in pieces; whoever does them counts up.
+    pub fn counted(&self, name: &'static str, all: usize) -> Arc<AtomicUsize> {
+        let done = Arc::new(AtomicUsize::new(0));
+        let pieces = Some((done.clone(), all));
+        *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = Phase { name, pieces };
+        done
     }
 
     /// The work is done: the time limit no longer holds.
@@ -56,7 +90,7 @@ impl Drop for Watch {
     }
 }
 
-fn follow(limit: Option<u64>, over: &AtomicBool, phase: &Mutex<&'static str>) {
+fn follow(limit: Option<u64>, over: &AtomicBool, phase: &Mutex<Phase>) {
     let (start, terminal) = (Instant::now(), std::io::stderr().is_terminal());
     let mut said = 0;
     while !over.load(Ordering::SeqCst) {
@@ -67,8 +101,8 @@ fn follow(limit: Option<u64>, over: &AtomicBool, phase: &Mutex<&'static str>) {
         }
         if terminal && seconds > said {
             said = seconds;
-            let phase = *phase.lock().unwrap_or_else(PoisonError::into_inner);
-            eprint!("\r\u{1b}[Ksdc: {phase}, {seconds} s");
+            let line = phase.lock().unwrap_or_else(PoisonError::into_inner).line(seconds);
+            eprint!("\r\u{1b}[K{line}");
         }
         std::thread::sleep(TICK);
     }
@@ -118,4 +152,21 @@ pub fn write_all_whole(files: &[(&Path, &[u8])]) -> Result<(), (usize, std::io::
             let _ = std::fs::remove_file(partial(path));
         });
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bar_says_how_much_is_done() {
+        let watch = Watch::start(None);
+        let done = watch.counted("granskar", 48);
+        done.store(12, Ordering::Relaxed);
+        let line = watch.phase.lock().unwrap().line(3);
+        assert_eq!(line, "sdc: granskar [######------------------] 12 av 48, 3 s");
+        done.store(60, Ordering::Relaxed);
+        assert!(watch.phase.lock().unwrap().line(3).contains("########] 48 av 48"));
+        watch.end();
+    }
 }

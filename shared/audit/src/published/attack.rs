@@ -7,6 +7,8 @@
 //! Invariant: an end of an [`Outcome::Interval`] is shown by a verified table; a cell of a contradictory block has
 //! no interval.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use super::derive::{self, Block, Linear};
 use super::truth::Truth;
 use super::{CellIndex, Publication, RelationIndex};
@@ -155,11 +157,13 @@ pub struct Asked<'a> {
     /// The withheld counts, where the one who asks has them: what can be is then shown beside them. Changes no
     /// answer, only the time.
     pub truth: Option<&'a Truth>,
+    /// Counted up by one for every cell that is done.
+    pub done: Option<&'a AtomicUsize>,
 }
 
 impl Default for Asked<'_> {
     fn default() -> Self {
-        Self { budget: Budget::default(), min_count: 4, truth: None }
+        Self { budget: Budget::default(), min_count: 4, truth: None, done: None }
     }
 }
 
@@ -299,6 +303,9 @@ impl Work<'_> {
         let mut findings = Vec::new();
         for (target, cell) in own() {
             let outcome = self.outcome(&mut engine, target, *cell);
+            if let Some(done) = self.asked.done {
+                done.fetch_add(1, Ordering::Relaxed);
+            }
             let computable = outcome.recovered().is_some();
             findings.push(Finding {
                 cell: *cell,

@@ -5,6 +5,7 @@
 //! budget does not settle is *open*, never protected. Says nothing of cells that are not small.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tables::unit::Omrade;
 
@@ -87,18 +88,27 @@ pub(super) fn least(publication: &Publication) -> Vec<u64> {
     least
 }
 
-/// Judges the findings for readers, and asks for insiders if `insiders`.
+/// What is asked about insiders.
+#[derive(Clone, Copy)]
+pub struct InsidersAsked<'a> {
+    /// Work limits.
+    pub budget: Budget,
+    /// Counted up by one for every small cell that is done.
+    pub done: Option<&'a AtomicUsize>,
+    /// May stop the work early; what is left is then open.
+    pub abort: Abort<'a>,
+}
+
+/// Judges the findings for readers, and asks for insiders where that is said.
 pub fn protection(
     publication: &Publication,
     attack: &Attack,
     truth: &Truth,
     min_count: u64,
-    insiders: bool,
-    budget: Budget,
-    abort: Abort<'_>,
+    insiders: Option<InsidersAsked<'_>>,
 ) -> Protection {
     let is_small = |cell: CellIndex| (1..min_count).contains(&truth.of_cell(cell));
-    let mut found = Protection { asks_insiders: insiders, ..Protection::default() };
+    let mut found = Protection { asks_insiders: insiders.is_some(), ..Protection::default() };
     for (at, cell) in publication.cells.iter().enumerate() {
         match cell.figure {
             Figure::Shown(count) if (1..min_count).contains(&count) => found.shown.push(at),
@@ -116,10 +126,10 @@ pub fn protection(
             Some(_) => {}
         }
     }
-    if insiders {
+    if let Some(asked) = insiders {
         let rows: Vec<Vec<Linear>> =
             publication.relations.iter().map(|relation| derive::rows(publication, relation)).collect();
-        let work = Insiders { publication, rows: &rows, truth, min_count, budget, abort };
+        let work = Insiders { publication, rows: &rows, truth, min_count, asked };
         for block in derive::blocks(publication, &rows) {
             let (broken, open) = work.block(&block);
             found.by_insiders.extend(broken);
@@ -155,8 +165,7 @@ struct Insiders<'a> {
     rows: &'a [Vec<Linear>],
     truth: &'a Truth,
     min_count: u64,
-    budget: Budget,
-    abort: Abort<'a>,
+    asked: InsidersAsked<'a>,
 }
 
 type Found = (Vec<ByInsider>, Vec<CellIndex>);
@@ -220,7 +229,9 @@ impl Insiders<'_> {
             return (broken, open);
         }
         let values: Vec<u64> = block.cells.iter().map(|cell| self.truth.of_cell(*cell)).collect();
-        let Ok(mut engine) = Engine::new(view, self.budget, self.abort) else { return (broken, open) };
+        let Ok(mut engine) = Engine::new(view, self.asked.budget, self.asked.abort) else {
+            return (broken, open);
+        };
         if engine.knows(&values).is_err() {
             open.extend(own.iter().map(|(_, cell, _)| *cell));
             return (broken, open);
@@ -228,6 +239,9 @@ impl Insiders<'_> {
         engine.owners(owners);
         let everyone: BTreeSet<u32> = owners.iter().flatten().copied().collect();
         for (target, cell, owner) in own {
+            if let Some(done) = self.asked.done {
+                done.fetch_add(1, Ordering::Relaxed);
+            }
             let others = |party: &u32| Some(*party) != owner;
             if engine.takes_part(target).is_none() {
                 engine.moves_without(target, &BTreeSet::new());
@@ -265,7 +279,9 @@ impl Insiders<'_> {
         for at in (0..block.cells.len()).filter(|at| owners[*at] == Some(by)) {
             (view.variables[at].lower, view.variables[at].upper) = (values[at], Some(values[at]));
         }
-        let Ok(mut engine) = Engine::new(&view, self.budget, self.abort) else { return Reach::Unknown };
+        let Ok(mut engine) = Engine::new(&view, self.asked.budget, self.asked.abort) else {
+            return Reach::Unknown;
+        };
         if engine.knows(values).is_err() {
             return Reach::Unknown;
         }
