@@ -34,7 +34,7 @@ fn the_reference_tables_withhold_no_more_than_measured() {
     }
 }
 
-const BOUND: (usize, usize) = (39, 47);
+const BOUND: (usize, usize) = (39, 44);
 const BOUND_2D: (usize, usize) = (3, 5);
 
 #[test]

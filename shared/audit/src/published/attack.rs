@@ -43,7 +43,7 @@ pub enum Outcome {
         /// Values between that cannot be. Looked for among the first `MOST_HOLES` values only.
         holes: Vec<u64>,
     },
-    /// In a block that is too large for the ends of every cell: which values under the threshold can be is settled,
+    /// Where the ends were not found, as in blocks that are too large for them: which values under the threshold can be is settled,
     /// and that there is more than one value.
     Shown {
         /// No less than this; the least value when under the threshold.
@@ -335,6 +335,9 @@ impl Work<'_> {
         match (found.lower.and_then(whole), found.upper.map(|upper| upper.map(whole))) {
             (Some(lower), Some(Some(Some(upper)))) => interval(lower, Some(upper)),
             (Some(lower), Some(None)) => interval(lower, None),
+            // of strict files what matters is settled more easily than the ends
+            _ if self.publication.lists_unrelated => settled(engine, target, self.asked.min_count)
+                .unwrap_or_else(|| self.open(engine, target, cell)),
             _ => self.open(engine, target, cell),
         }
     }

@@ -133,7 +133,7 @@ fn counts(publication: &Publication, attack: &Attack) -> String {
     let large = match large {
         0 => String::new(),
         n => format!(
-            "\n{n} av dem ligger i stora block: prövat är vilka värden under minsta antal de kan ha, inte hur stora de kan vara."
+            "\nför {n} av dem är ändarna inte beräknade (stora block): prövat är vilka värden under minsta antal de kan ha, inte hur stora de kan vara."
         ),
     };
     format!(

@@ -25,7 +25,7 @@ const HIGH_PIVOTS: u64 = 3_000_000;
 /// Entries of a tableau over which there are fewer pivots.
 const PIVOT_ENTRIES: u64 = 90_000;
 /// Of so many parts one is spent against readers alone, before insiders are thought of.
-const READERS_PART: u64 = 8;
+const READERS_PART: u64 = 16;
 /// Where the random numbers start.
 const SEEDS: [u64; 2] = [4, 1];
 /// Corner checks of the short search.

@@ -25,7 +25,7 @@ const FEW: usize = 8;
 /// Most cells left out at once.
 const MOST_OUT: usize = 3;
 /// The same where insiders are kept out.
-const MOST_OUT_GUARDED: usize = 2;
+const MOST_OUT_GUARDED: usize = 1;
 
 /// What holds a target back.
 enum Held {
