@@ -114,7 +114,7 @@ fn judged(case: &Case, publication: &Publication, large: usize) -> Protection {
     let truth = case.truth(publication).unwrap();
     let budget = Budget { large, branches: 20_000, ..Budget::default() };
     let insiders = Some(InsidersAsked { budget, done: None, abort: &|| false });
-    protection(publication, &found(publication, large, Some(&truth)), &truth, 4, insiders)
+    protection((publication, publication), &found(publication, large, Some(&truth)), &truth, 4, insiders)
 }
 
 proptest! {
@@ -194,4 +194,58 @@ fn counts_that_are_not_the_tables_are_refused_by_place() {
     assert!(matches!(none, TruthError::Missing { .. }));
     let refused = format!("{none:?} {refused:?}");
     assert!(!refused.contains('7'), "no figure in an error: STAY-1");
+}
+
+/// Counties `21` and `22` of one kommun each and the realm; categories `a` and `b`, whose cells are all withheld but the
+/// realm's. Whoever is alone in a county is that county.
+#[test]
+fn a_kommun_that_is_its_county_computes_the_other_one() {
+    let counts = [("2101", [2, 20]), ("2281", [8, 15])];
+    let mut text = String::from("omrade,typ,tid,matt,varde,status\n");
+    let mut row = |area: &str, code: &str, figure: String| {
+        text.push_str(&format!("{area},{code},2024,aktualiseringar,{figure}\n"));
+    };
+    for (unit, own) in counts {
+        for area in [unit, &unit[..2]] {
+            row(area, "a", ",x".into());
+            row(area, "b", ",x".into());
+            row(area, "TOT", format!("{},", own[0] + own[1]));
+        }
+    }
+    for (code, count) in [("a", 10), ("b", 35), ("TOT", 45)] {
+        row("00", code, format!("{count},"));
+    }
+    let publication = read(&[("T.csv", text.as_bytes())], &StrictOptions::default()).unwrap();
+    let placed = counts.iter().flat_map(|(unit, own)| {
+        ["a", "b"].into_iter().zip(own).map(|(code, count)| {
+            let column = heading(&["typ".to_owned()], &[code.to_owned()], "2024", "aktualiseringar");
+            (("T.csv".to_owned(), (*unit).to_owned(), column), *count)
+        })
+    });
+    let truth = Truth::of(&publication, placed).unwrap();
+    for large in [0, 1_000] {
+        let budget = Budget { large, ..Budget::default() };
+        let attack = found(&publication, large, Some(&truth));
+        let insiders = Some(InsidersAsked { budget, done: None, abort: &|| false });
+        let judged = protection((&publication, &publication), &attack, &truth, 4, insiders);
+        let by: Vec<&str> = judged.by_insiders.iter().map(|one| one.kommun.as_str()).collect();
+        assert_eq!(by, ["2281"], "SAFE-2");
+    }
+}
+
+#[test]
+fn what_the_budget_does_not_settle_is_open() {
+    // `e` can only be odd: 2 is a hole that costs questions
+    let case = line(5);
+    let publication = case.publication().unwrap();
+    let truth = case.truth(&publication).unwrap();
+    for questions in 0..40 {
+        let budget = Budget { questions, ..Budget::default() };
+        let attack =
+            attack(&publication, Asked { budget, truth: Some(&truth), ..Asked::default() }, &|| false);
+        let judged = protection((&publication, &publication), &attack, &truth, 4, None);
+        let settled = attack.findings.iter().filter(|finding| truth.of_cell(finding.cell) < 4);
+        let sure = settled.clone().all(|finding| left(&finding.outcome).is_some());
+        assert!(sure || !judged.holds(), "{questions} questions");
+    }
 }

@@ -332,3 +332,69 @@ fn a_half_year_and_the_year_that_contains_it_give_the_other_half_away() {
     assert_eq!(not.1.verdict(), Verdict::Nothing);
     assert!(not.0.notes.iter().any(|note| note.contains("kortare perioder ger inte")));
 }
+
+/// Rows `period content` of one kommun, no dimension.
+fn over_periods(rows: &[(&str, &str)]) -> String {
+    file("omrade", rows.iter().map(|(tid, content)| (format!("2180,{tid},aktualiseringar"), *content)))
+}
+
+fn has(found: &(Publication, Attack), end: &str) -> bool {
+    lines(found).iter().any(|line| line.ends_with(end))
+}
+
+#[test]
+fn quarters_and_halves_are_put_together_as_far_as_they_are_there() {
+    let mixed = over_periods(&[("2024", "20"), ("2024H1", "9"), ("2024K3", "8"), ("2024K4", "x")]);
+    assert!(has(&audited(&[("p.csv", &mixed)], &[]), "2024K4;2180;x;3;3;true"));
+    let missing = over_periods(&[("2024", "10"), ("2024K1", "9"), ("2024K2", "x")]);
+    assert!(has(&audited(&[("p.csv", &missing)], &[]), "2024K2;2180;x;1;1;true"));
+    let not_delivered =
+        over_periods(&[("2024", "20"), ("2024K1", "9"), ("2024K2", ".."), ("2024K3", "8"), ("2024K4", "x")]);
+    assert!(has(&audited(&[("q.csv", &not_delivered)], &[]), "2024K4;2180;x;1;3;false"));
+}
+
+#[test]
+fn another_issue_of_a_half_year_takes_no_finding_away() {
+    let row = |a: &str, b: &str, tid: &str| {
+        let rows = [("a", a), ("b", b)]
+            .map(|(code, content)| (format!("2180,{code},{tid},aktualiseringar"), content.to_owned()));
+        file("omrade,typ", rows.iter().map(|(key, content)| (key.clone(), content.as_str())))
+    };
+    let (year, second, first) = (row("20", "20", "2024"), row("11", "18", "2024H2"), row("9", "x", "2024H1"));
+    let two = audited(&[("h1.csv", &first), ("h2.csv", &second), ("y.csv", &year)], &[]);
+    assert!(has(&two, "typ=b 2024H1;2180;x;2;2;true"));
+    let earlier = row("8", "x", "2024H1");
+    let three =
+        audited(&[("h0.csv", &earlier), ("h1.csv", &first), ("h2.csv", &second), ("y.csv", &year)], &[]);
+    assert_ne!(three.1.verdict(), Verdict::Nothing, "{:?}", lines(&three));
+}
+
+#[test]
+fn a_late_kommun_is_given_away_by_kommuner_that_show_nothing() {
+    let issue = |late: [&str; 2], total: [&str; 2]| {
+        let areas = [("2101", ["x", "x"]), ("2180", ["x", "x"]), ("2121", late), ("21", total)];
+        let rows: Vec<(String, String)> = areas
+            .iter()
+            .flat_map(|(area, [a, b])| {
+                [
+                    (format!("{area},a,2024,aktualiseringar"), (*a).to_owned()),
+                    (format!("{area},b,2024,aktualiseringar"), (*b).to_owned()),
+                ]
+            })
+            .collect();
+        file("omrade,typ", rows.iter().map(|(key, content)| (key.clone(), content.as_str())))
+    };
+    let both = audited(
+        &[("w1.csv", &issue(["..", ".."], ["20", "30"])), ("w2.csv", &issue(["x", "x"], ["22", "42"]))],
+        &[],
+    );
+    assert!(has(&both, "typ=a 2024;2121;x;2;2;true"), "{:?}", lines(&both));
+}
+
+#[test]
+fn a_county_without_a_row_of_its_own_still_counts_in_the_realm() {
+    let rows = [("00", "20"), ("21", "x"), ("2101", "x"), ("2180", "x"), ("0980", "8")];
+    let text =
+        file("omrade", rows.iter().map(|(area, content)| (format!("{area},2024,aktualiseringar"), *content)));
+    assert!(has(&audited(&[("g.csv", &text)], &[]), ";21;x;12;12;true"));
+}

@@ -123,6 +123,12 @@ pub enum AuditFault {
     /// Counts that are not those of the tables.
     #[error(transparent)]
     Truth(#[from] TruthError),
+    /// Two strict files of one name, whose counts could not be told apart.
+    #[error("--truth: two strict files are called {name}; expected each name once")]
+    Names {
+        /// The name.
+        name: String,
+    },
     /// Not one file of counts for each strict file.
     #[error("--truth: {found} files; expected {expected}, one for each strict file, in the same order")]
     Pairs {
@@ -144,7 +150,7 @@ impl AuditFault {
     pub fn code(&self) -> u8 {
         match self {
             Self::Read { .. } | Self::Limit { .. } | Self::Input(_) | Self::Groups(_) => 4,
-            Self::Truth(_) | Self::Pairs { .. } => 4,
+            Self::Truth(_) | Self::Pairs { .. } | Self::Names { .. } => 4,
             Self::Write(_) | Self::List(_) => 5,
         }
     }
@@ -171,9 +177,10 @@ fn audited(arguments: &AuditArguments) -> Result<Verdict, AuditFault> {
     };
     let budget = Budget { questions: arguments.questions, last_branches: LAST_BRANCHES, ..Budget::default() };
     let truth = truth(arguments, &publication)?;
+    let printed = publication;
     let publication = match &truth {
-        Some(truth) => seen_by(arguments.adversary.into(), &publication, truth, arguments.min_count),
-        None => publication,
+        Some(truth) => seen_by(arguments.adversary.into(), &printed, truth, arguments.min_count),
+        None => printed.clone(),
     };
     let watch = Watch::start(None);
     let withheld = publication.cells.iter().filter(|cell| cell.withheld().is_some()).count();
@@ -191,7 +198,7 @@ fn audited(arguments: &AuditArguments) -> Result<Verdict, AuditFault> {
         let done = watch.counted("granskar de små cellerna", small);
         let insiders = InsidersAsked { budget, done: Some(done.as_ref()), abort: &over };
         let insiders = arguments.insider.then_some(insiders);
-        protection(&publication, &found, truth, arguments.min_count, insiders)
+        protection((&publication, &printed), &found, truth, arguments.min_count, insiders)
     });
     watch.end();
     let list = report::list(&publication, &found)?;
@@ -293,6 +300,10 @@ fn truth(arguments: &AuditArguments, publication: &Publication) -> Result<Option
         0 => return Ok(None),
         _ if found != expected => return Err(AuditFault::Pairs { found, expected }),
         _ => {}
+    }
+    let mut names = std::collections::BTreeSet::new();
+    if let Some(path) = arguments.strict.iter().find(|path| !names.insert(file_name(path))) {
+        return Err(AuditFault::Names { name: file_name(path) });
     }
     let mut counts: Vec<Placed> = Vec::new();
     for (path, published) in arguments.truth.iter().zip(&arguments.strict) {

@@ -225,9 +225,12 @@ impl Engine<'_> {
         let mut found = false;
         for (turn, size) in YES.into_iter().enumerate() {
             for (lo, hi) in ends {
+                if found || (self.abort)() {
+                    break;
+                }
                 let question = Row { terms: self.rows.targets[target].clone(), lo, hi, source: None };
                 let touched = self.touched(&question);
-                found = found || self.moved(&touched, &question, size, turn as u64, &stands, &owners);
+                found = self.moved(&touched, &question, size, turn as u64, &stands, &owners);
             }
         }
         self.owner_of = owners;
@@ -275,7 +278,9 @@ impl Engine<'_> {
         };
         let outer = self.near(still);
         let movement = core.whole(&movement);
-        if !outer.holds(&movement) || !outer.answers(question, &movement) {
+        // a margin that was replaced by its parts moves with them: it may be one that stands still
+        let keeps_still = !movement.iter().any(|(at, _)| still(*at));
+        if !keeps_still || !outer.holds(&movement) || !outer.answers(question, &movement) {
             return false;
         }
         let scaled = |times: i128| movement.iter().map(|(at, change)| (*at, change * times)).collect();

@@ -40,7 +40,7 @@ pub enum Outcome {
         lower: u64,
         /// Largest value; `None` when there is no end.
         upper: Option<u64>,
-        /// Values between that cannot be. Looked for among the first `MOST_HOLES` values only.
+        /// Values between that cannot be. Looked for under the threshold and among the first `MOST_HOLES` values.
         holes: Vec<u64>,
     },
     /// Where the ends were not found, as in blocks that are too large for them: which values under the threshold can be is settled,
@@ -300,13 +300,14 @@ impl Work<'_> {
             return Err(block.relations.clone());
         }
         let own = || block.cells.iter().enumerate().skip(part).step_by(parts);
-        let mut findings = Vec::new();
+        let (mut findings, mut ask) = (Vec::new(), Vec::new());
         for (target, cell) in own() {
-            let outcome = self.outcome(&mut engine, target, *cell);
+            let (outcome, has_holes) = self.outcome(&mut engine, target, *cell);
             if let Some(done) = self.asked.done {
                 done.fetch_add(1, Ordering::Relaxed);
             }
             let computable = outcome.recovered().is_some();
+            ask.push(has_holes);
             findings.push(Finding {
                 cell: *cell,
                 outcome,
@@ -314,31 +315,39 @@ impl Work<'_> {
             });
         }
         // the ends of all cells come before the holes of any: they say what is safe
-        for ((target, _), finding) in own().zip(&mut findings) {
-            find_holes(&mut engine, target, &mut finding.outcome);
+        for (((target, _), finding), ask) in own().zip(&mut findings).zip(ask) {
+            if ask {
+                find_holes(&mut engine, target, &mut finding.outcome, self.asked.min_count);
+            }
         }
         Ok((findings, engine.questions(), engine.programs()))
     }
 
-    fn outcome(&self, engine: &mut Engine, target: usize, cell: CellIndex) -> Outcome {
+    /// What can be said of a cell, and whether holes are still to be asked for.
+    fn outcome(&self, engine: &mut Engine, target: usize, cell: CellIndex) -> (Outcome, bool) {
         if engine.is_large(target) {
             let least = match self.asked.truth {
                 // not small: only whether it can be computed is asked
                 Some(truth) if truth.of_cell(cell) >= self.asked.min_count => 0,
                 _ => self.asked.min_count,
             };
-            return settled(engine, target, least).unwrap_or_else(|| self.open(engine, target, cell));
+            return (
+                settled(engine, target, least).unwrap_or_else(|| self.open(engine, target, cell)),
+                false,
+            );
         }
         let whole = |value: i128| u64::try_from(value).ok();
-        let interval = |lower, upper| Outcome::Interval { lower, upper, holes: Vec::new() };
+        let interval = |lower, upper| (Outcome::Interval { lower, upper, holes: Vec::new() }, true);
         let found = engine.interval(target);
         match (found.lower.and_then(whole), found.upper.map(|upper| upper.map(whole))) {
             (Some(lower), Some(Some(Some(upper)))) => interval(lower, Some(upper)),
             (Some(lower), Some(None)) => interval(lower, None),
             // of strict files what matters is settled more easily than the ends
-            _ if self.publication.lists_unrelated => settled(engine, target, self.asked.min_count)
-                .unwrap_or_else(|| self.open(engine, target, cell)),
-            _ => self.open(engine, target, cell),
+            _ if self.publication.lists_unrelated => {
+                let found = settled(engine, target, self.asked.min_count);
+                (found.unwrap_or_else(|| self.open(engine, target, cell)), false)
+            }
+            _ => (self.open(engine, target, cell), false),
         }
     }
 
@@ -428,13 +437,22 @@ fn exact(possible: &[i128]) -> Option<Outcome> {
     Some(Outcome::Interval { lower: whole(lower)?, upper: Some(whole(upper)?), holes })
 }
 
-/// The values between the ends that cannot be; what is not settled counts as possible.
-fn find_holes(engine: &mut Engine, target: usize, outcome: &mut Outcome) {
-    if let Outcome::Interval { lower, upper, holes } = outcome {
-        let last = lower.saturating_add(MOST_HOLES);
-        let end = upper.map_or(last, |upper| upper.min(last));
-        let excluded = |value: &u64| engine.attainable(target, i128::from(*value)).0 == Reach::No;
-        *holes = (lower.saturating_add(1)..end).filter(excluded).collect();
+/// The values between the ends that cannot be: all under the threshold, and a few more. A value under the threshold that
+/// is not settled leaves the cell not certified; one over it counts as possible.
+fn find_holes(engine: &mut Engine, target: usize, outcome: &mut Outcome, min_count: u64) {
+    let Outcome::Interval { lower, upper, holes } = outcome else { return };
+    let last = lower.saturating_add(MOST_HOLES).max(min_count);
+    let end = upper.map_or(last, |upper| upper.min(last));
+    for value in lower.saturating_add(1)..end {
+        match engine.attainable(target, i128::from(value)).0 {
+            Reach::Yes => {}
+            Reach::No => holes.push(value),
+            Reach::Unknown if value < min_count => {
+                *outcome = Outcome::NotCertified { lower: *lower, upper: *upper };
+                return;
+            }
+            Reach::Unknown => {}
+        }
     }
 }
 

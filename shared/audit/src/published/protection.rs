@@ -11,6 +11,7 @@ use tables::unit::Omrade;
 
 use super::attack::{Abort, Attack, LARGE_PARTS, Outcome};
 use super::derive::{self, Block, Linear};
+use super::strict;
 use super::truth::Truth;
 use super::{CellIndex, Figure, Kind, Publication};
 use crate::budget::Budget;
@@ -46,12 +47,14 @@ pub struct Protection {
     pub by_insiders: Vec<ByInsider>,
     /// Small cells that were not settled.
     pub open: Vec<CellIndex>,
+    /// Whether something shown could not be used.
+    pub has_unused: bool,
 }
 
 impl Protection {
     /// Whether every small cell is shown to be protected.
     pub fn holds(&self) -> bool {
-        self.is_unbroken() && self.open.is_empty()
+        self.is_unbroken() && self.open.is_empty() && !self.has_unused
     }
 
     /// Whether no small cell is shown to be unprotected.
@@ -70,15 +73,35 @@ pub(super) fn least(publication: &Publication) -> Vec<u64> {
         _ => 0,
     };
     let mut least: Vec<u64> = publication.cells.iter().map(own).collect();
-    let sums: Vec<&super::Relation> =
-        publication.relations.iter().filter(|relation| relation.kind == Kind::Sum).collect();
     // parts before totals settles in as many rounds as there are levels; a contradiction grows without end
     for _ in 0..MOST_LEVELS {
         let mut changed = false;
-        for relation in &sums {
-            let sum: u64 = relation.terms.iter().map(|term| least[*term]).sum();
-            if least[relation.total] < sum {
-                (least[relation.total], changed) = (sum, true);
+        let mut raise = |cell: CellIndex, value: u64, least: &mut Vec<u64>| {
+            changed = changed || least[cell] < value;
+            least[cell] = least[cell].max(value);
+        };
+        for relation in &publication.relations {
+            let total = relation.total;
+            match relation.kind {
+                Kind::Sum => {
+                    raise(total, relation.terms.iter().map(|term| least[*term]).sum(), &mut least);
+                    // the only part that is not shown makes up the rest
+                    let mut open =
+                        relation.terms.iter().filter(|term| publication.cells[**term].shown().is_none());
+                    if let (Some(part), None) = (open.next(), open.next()) {
+                        let shown: u64 =
+                            relation.terms.iter().filter_map(|term| publication.cells[*term].shown()).sum();
+                        raise(*part, least[total].saturating_sub(shown), &mut least);
+                    }
+                }
+                Kind::Same => {
+                    for term in &relation.terms {
+                        let both = least[*term].max(least[total]);
+                        raise(*term, both, &mut least);
+                        raise(total, both, &mut least);
+                    }
+                }
+                _ => {}
             }
         }
         if !changed {
@@ -99,19 +122,29 @@ pub struct InsidersAsked<'a> {
     pub abort: Abort<'a>,
 }
 
-/// Judges the findings for readers, and asks for insiders where that is said.
+/// Judges the findings for readers, and asks for insiders where that is said. `publication` is what the adversary sees,
+/// beside it what was printed.
 pub fn protection(
-    publication: &Publication,
+    (publication, as_published): (&Publication, &Publication),
     attack: &Attack,
     truth: &Truth,
     min_count: u64,
     insiders: Option<InsidersAsked<'_>>,
 ) -> Protection {
     let is_small = |cell: CellIndex| (1..min_count).contains(&truth.of_cell(cell));
-    let mut found = Protection { asks_insiders: insiders.is_some(), ..Protection::default() };
+    let mut found = Protection {
+        asks_insiders: insiders.is_some(),
+        has_unused: !publication.unused.is_empty(),
+        ..Protection::default()
+    };
     for (at, cell) in publication.cells.iter().enumerate() {
         match cell.figure {
-            Figure::Shown(count) if (1..min_count).contains(&count) => found.shown.push(at),
+            Figure::Shown(count) if (1..min_count).contains(&count) => {
+                let opened = as_published.cells.get(at).is_some_and(|cell| cell.shown().is_none());
+                if !opened && !strict::is_missing(&cell.column) {
+                    found.shown.push(at);
+                }
+            }
             Figure::Withheld { .. } if is_small(at) => found.small += 1,
             _ => {}
         }
@@ -241,6 +274,10 @@ impl Insiders<'_> {
         for (target, cell, owner) in own {
             if let Some(done) = self.asked.done {
                 done.fetch_add(1, Ordering::Relaxed);
+            }
+            if (self.asked.abort)() {
+                open.push(cell);
+                continue;
             }
             let others = |party: &u32| Some(*party) != owner;
             if engine.takes_part(target).is_none() {

@@ -103,7 +103,7 @@ pub fn protection(publication: &Publication, found: &Protection, min_count: u64)
     // infallible: writing to a String
     let _ = writeln!(text, "\nSmå celler (1 till {}): {} undertryckta.", min_count - 1, found.small);
     section(&mut text, "Små celler som visas", &places(&found.shown));
-    section(&mut text, "Små celler som vem som helst kan räkna ut", &places(&found.computable));
+    section(&mut text, "Små celler som går att räkna ut", &places(&found.computable));
     section(&mut text, "Små celler där värden går att utesluta (SAFE-1)", &places(&found.narrowed));
     let by =
         |one: &super::protection::ByInsider| format!("{}, av {}", place(publication, one.cell), one.kommun);

@@ -190,6 +190,11 @@ fn figure(row: &StrictRow) -> Option<Figure> {
     }
 }
 
+/// Whether a column is of records that a dimension is missing of: no count of persons in a category, so never small.
+pub(super) fn is_missing(column: &str) -> bool {
+    column.ends_with(" bortfall")
+}
+
 /// The column of a cell: `aktualiseringstyp=anmalan 2024`; totals are left out, other measures than events are named.
 pub fn heading(dimensions: &[String], codes: &[String], tid: &str, matt: &str) -> String {
     let named = dimensions.iter().zip(codes).filter(|(_, code)| *code != TOT);
@@ -287,14 +292,14 @@ fn area_parts(sheet: &Sheet) -> BTreeMap<Omrade, Vec<Omrade>> {
         .collect();
     let whole = |unit: &Unit| Unit::whole(unit.kommun());
     let mut parts: BTreeMap<Omrade, Vec<Omrade>> = BTreeMap::new();
-    let has_county = areas.iter().any(|area| matches!(area, Omrade::County(_)));
+    let has_row = |unit: &Unit| areas.contains(&Omrade::County(unit.county()));
     for unit in units {
         let (part, top) = (Omrade::Unit(unit.clone()), Omrade::Unit(whole(unit)));
         if part != top && areas.contains(&top) {
             parts.entry(top).or_default().push(part);
         } else {
             parts.entry(Omrade::County(unit.county())).or_default().push(part.clone());
-            if !has_county {
+            if !has_row(unit) {
                 parts.entry(Omrade::Riket).or_default().push(part);
             }
         }

@@ -98,6 +98,7 @@ impl Truth {
                         relation.terms.iter().for_each(|term| self.0[*term] = Some(total));
                         false
                     }
+                    (Kind::Sum, Some(total), None) => self.last(&relation.terms, total),
                     (_, Some(_), Some(_)) => false,
                     _ => true,
                 }
@@ -105,6 +106,19 @@ impl Truth {
             if left.len() == before {
                 return;
             }
+        }
+    }
+
+    /// Gives the only part without a count what is left of the total; whether the relation still has something to say.
+    fn last(&mut self, terms: &[CellIndex], total: u64) -> bool {
+        let known: u64 = terms.iter().filter_map(|term| self.0[*term]).sum();
+        let mut missing = terms.iter().filter(|term| self.0[**term].is_none());
+        match (missing.next(), missing.next(), total.checked_sub(known)) {
+            (Some(term), None, Some(rest)) => {
+                self.0[*term] = Some(rest);
+                false
+            }
+            _ => true,
         }
     }
 

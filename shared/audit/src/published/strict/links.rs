@@ -133,10 +133,15 @@ fn issues(names: (&str, &str), shared: &[(CellIndex, CellIndex)], publication: &
     let areas = by_area.len();
     let mut changed = 0;
     for pairs in by_area.values() {
+        let differs = |(a, b): &(CellIndex, CellIndex)| {
+            let shown = |cell: CellIndex| publication.cells[cell].shown();
+            shown(*a).zip(shown(*b)).is_some_and(|(a, b)| a != b)
+        };
+        changed += usize::from(pairs.iter().any(differs));
         match verdict(pairs, publication) {
-            Agreement::Full => same(names, pairs, publication),
-            Agreement::No => changed += 1,
-            Agreement::Zeros | Agreement::Silent => {}
+            // what is withheld in both issues is taken to be the same too, as an attacker would
+            Agreement::Full | Agreement::Zeros => same(names, pairs, publication),
+            Agreement::No | Agreement::Silent => {}
         }
     }
     publication.notes.push(format!(

@@ -1,16 +1,19 @@
 //! Periods within periods: a year is the sum of its halves, quarters and months, in one file or over several.
 //!
-//! Events of a period are those of its parts; persons are counted in each, so only bounds follow. A file whose years are not
-//! the sums of the halves, where all are shown, counts other records, and that is said. Where parts are missing
-//! the rest is a count that no table prints: a small one is a finding.
+//! Events of a period are those of its parts; persons are counted in each, so only bounds follow. Of the parts that are there
+//! the longest are taken; what is missing is a rest that no table prints, and a small one is a finding. Where the
+//! shown counts of an area in some files do not add up, they count other records there: those are not joined, and that is said.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use tables::period::Period;
 
 use super::links::{self, Common};
-use super::{CellIndex, Order, PERSONS, Publication, Sheet, relate};
+use super::{CellIndex, Figure, Order, PERSONS, Publication, Sheet, relate};
 use crate::published::{Kind, Relation};
 
 /// A period's cell, the cells of its parts, and whether those are all.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Cut {
     total: CellIndex,
     parts: Vec<CellIndex>,
@@ -18,87 +21,115 @@ struct Cut {
     is_distinct: bool,
 }
 
-/// Adds the relations between periods. Rests in `1..min_count` become cells.
+/// Adds the relations between periods. Rests become cells where they can tell something.
 pub(super) fn relations(sheets: &[Sheet], order: &mut Order, min_count: u64, publication: &mut Publication) {
-    let mut parts: BTreeMap<Common, CellIndex> = BTreeMap::new();
-    for sheet in sheets {
-        links::common(sheet).into_iter().for_each(|(key, cell)| {
-            parts.entry(key).or_insert(cell); // the same cell of another file is linked to it
-        });
+    let all: Vec<BTreeMap<Common, CellIndex>> = sheets.iter().map(links::common).collect();
+    // A period may stand in several files that were not joined: the first and the last of them are both tried.
+    let (mut first, mut last) = (BTreeMap::new(), BTreeMap::new());
+    for (key, cell) in all.iter().flatten() {
+        first.entry(key.clone()).or_insert(*cell);
+        last.insert(key.clone(), *cell);
     }
-    for sheet in sheets {
-        add((sheet, &links::common(sheet)), &parts, (order, min_count), publication);
+    let mut cuts = BTreeSet::new();
+    for totals in &all {
+        for parts in all.iter().chain([&first, &last]) {
+            cuts.extend(found(totals, parts, publication));
+        }
+    }
+    let broken: BTreeSet<Source> =
+        cuts.iter().filter(|cut| is_broken(cut, publication)).map(|cut| source(cut, publication)).collect();
+    for (area, files) in &broken {
+        let files: Vec<&str> = files.iter().map(String::as_str).collect();
+        publication.notes.push(format!(
+            "kortare perioder ger inte samma antal som de längre för {area} i {}; de kopplas inte ihop där",
+            files.join(", ")
+        ));
+    }
+    for cut in cuts {
+        if !broken.contains(&source(&cut, publication)) {
+            add(cut, order, min_count, publication);
+        }
     }
 }
 
-fn cuts(
+/// An area, and the files that a period and its parts stand in.
+type Source = (String, BTreeSet<String>);
+
+fn source(cut: &Cut, publication: &Publication) -> Source {
+    let files = cut.parts.iter().chain([&cut.total]).map(|cell| publication.cells[*cell].table.clone());
+    (publication.cells[cut.total].row.clone(), files.collect())
+}
+
+fn found(
     totals: &BTreeMap<Common, CellIndex>,
     parts: &BTreeMap<Common, CellIndex>,
     publication: &Publication,
 ) -> Vec<Cut> {
-    let counts = |cell: &CellIndex| publication.cells[*cell].figure != super::Figure::NoCount;
-    let mut found = Vec::new();
+    let counts = |cell: &CellIndex| publication.cells[*cell].figure != Figure::NoCount;
+    let mut cuts = Vec::new();
     for ((area, period, measure, codes), total) in totals.iter().filter(|(_, cell)| counts(cell)) {
-        for cut in period.parts() {
-            let cells: Vec<CellIndex> = cut
-                .iter()
-                .filter_map(|part| parts.get(&(area.clone(), *part, *measure, codes.clone())).copied())
-                .collect();
-            if cells.is_empty() || !cells.iter().all(counts) {
-                continue;
-            }
-            let is_whole = cells.len() == cut.len();
-            found.push(Cut { total: *total, parts: cells, is_whole, is_distinct: *measure == PERSONS });
-            if is_whole {
-                break; // shorter parts are parts of these
+        let cell = |part: Period| {
+            let key = (area.clone(), part, *measure, codes.clone());
+            parts.get(&key).copied().filter(counts)
+        };
+        for way in period.parts() {
+            let (mut cells, mut is_whole) = (Vec::new(), true);
+            way.into_iter().for_each(|part| is_whole &= cover(part, &cell, &mut cells));
+            if !cells.is_empty() {
+                cuts.push(Cut { total: *total, parts: cells, is_whole, is_distinct: *measure == PERSONS });
             }
         }
     }
-    found
+    cuts
 }
 
-fn add(
-    (whole, totals): (&Sheet, &BTreeMap<Common, CellIndex>),
-    parts: &BTreeMap<Common, CellIndex>,
-    (order, min_count): (&mut Order, u64),
-    publication: &mut Publication,
-) {
-    let cuts = cuts(totals, parts, publication);
-    let shown = |cell: &CellIndex| publication.cells[*cell].shown();
-    let broken = |cut: &Cut| {
-        let sum = cut.parts.iter().map(shown).sum::<Option<u64>>();
-        let differs = |(total, sum): (u64, u64)| if cut.is_whole { total != sum } else { total < sum };
-        !cut.is_distinct && shown(&cut.total).zip(sum).is_some_and(differs)
-    };
-    if cuts.iter().any(broken) {
-        publication.notes.push(format!(
-            "kortare perioder ger inte samma antal som de längre i {}; de kopplas inte ihop",
-            whole.name
-        ));
-        return;
+/// The longest cells that lie in a period, beside each other; whether they fill it.
+fn cover(period: Period, cell: &dyn Fn(Period) -> Option<CellIndex>, cells: &mut Vec<CellIndex>) -> bool {
+    if let Some(own) = cell(period) {
+        cells.push(own);
+        return true;
     }
-    for Cut { total, parts, is_whole, is_distinct } in cuts {
-        let own = &publication.cells[total];
-        let name = format!("{} {} {} över perioder", own.table, own.row, own.column);
-        let shown = |cell: &CellIndex| publication.cells[*cell].shown();
-        let values = shown(&total).zip(parts.iter().map(shown).sum::<Option<u64>>());
-        match values {
-            _ if is_whole && is_distinct => relate(publication, name, Kind::NotASum, total, parts),
-            Some((total_count, sum)) if !is_whole && !is_distinct => {
-                if (1..min_count).contains(&(total_count - sum)) {
-                    let column = format!("{} utom {} kortare perioder", own.column, parts.len());
-                    let rest = links::unprinted(publication, order, total, column);
-                    let terms = parts.into_iter().chain([rest]).collect();
-                    publication.relations.push(Relation { name, kind: Kind::Sum, total, terms });
-                }
-            }
-            Some(_) => {}
-            None if is_whole => relate(publication, name, Kind::Sum, total, parts),
-            None => {
-                for cell in parts {
-                    relate(publication, name.clone(), Kind::NoMoreThan, cell, vec![total]);
-                }
-            }
+    let mut best: (Vec<CellIndex>, bool) = (Vec::new(), false);
+    for way in period.parts() {
+        let (mut inner, mut is_whole) = (Vec::new(), true);
+        way.into_iter().for_each(|part| is_whole &= cover(part, cell, &mut inner));
+        if is_whole || best.0.is_empty() {
+            best = (inner, is_whole);
+        }
+        if is_whole {
+            break;
+        }
+    }
+    cells.extend(best.0);
+    best.1
+}
+
+fn sums(cut: &Cut, publication: &Publication) -> Option<(u64, u64)> {
+    let shown = |cell: &CellIndex| publication.cells[*cell].shown();
+    shown(&cut.total).zip(cut.parts.iter().map(shown).sum::<Option<u64>>())
+}
+
+fn is_broken(cut: &Cut, publication: &Publication) -> bool {
+    let differs = |(total, sum): (u64, u64)| if cut.is_whole { total != sum } else { total < sum };
+    !cut.is_distinct && sums(cut, publication).is_some_and(differs)
+}
+
+fn add(cut: Cut, order: &mut Order, min_count: u64, publication: &mut Publication) {
+    let sums = sums(&cut, publication);
+    let own = &publication.cells[cut.total];
+    let name = format!("{} {} {} över perioder", own.table, own.row, own.column);
+    let Cut { total, parts, is_whole, is_distinct } = cut;
+    match sums {
+        _ if is_distinct && is_whole => relate(publication, name, Kind::NotASum, total, parts),
+        _ if is_distinct => {}
+        Some(_) if is_whole => {}
+        None if is_whole => relate(publication, name, Kind::Sum, total, parts),
+        Some((count, sum)) if !(1..min_count).contains(&(count - sum)) => {}
+        _ => {
+            let column = format!("{} utom {} kortare perioder", own.column, parts.len());
+            let rest = links::unprinted(publication, order, total, column);
+            let terms = parts.into_iter().chain([rest]).collect();
+            publication.relations.push(Relation { name, kind: Kind::Sum, total, terms });
         }
     }
 }
