@@ -22,6 +22,9 @@ use crate::view::{SourceIndex, TargetIndex, View};
 /// Over this no counts exist: a target that can reach it has no upper end.
 const ENDLESS: i128 = 1 << 28;
 
+/// Propagations that one search may cost in all.
+const SEARCH_SHARE: u64 = 4;
+
 /// Relations that no integer table satisfies: a wrong figure, or a mark that does not mean what it says.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the relations contradict each other")]
@@ -313,6 +316,8 @@ impl<'a> Engine<'a> {
     fn search(&mut self, block: &Block, question: &Row, start: Domain, branches: u64) -> (Reach, Means) {
         let mut left = branches;
         let mut stack = vec![start];
+        // Bounds that creep without end would cost a whole propagation in every branch.
+        let mut steps = self.budget.propagation.saturating_mul(SEARCH_SHARE);
         while let Some(domain) = stack.pop() {
             let width = |at: u32| domain.width(at as usize).unwrap_or(i128::MAX);
             let open = block
@@ -327,7 +332,7 @@ impl<'a> Engine<'a> {
                     _ => continue,
                 }
             };
-            if left < 2 || (self.abort)() {
+            if left < 2 || steps == 0 || (self.abort)() {
                 return (Reach::Unknown, Means::Search);
             }
             for half in halves(&domain, pick as usize) {
@@ -336,9 +341,12 @@ impl<'a> Engine<'a> {
                 let mut seeds = self.rows.rows_of[pick as usize].clone();
                 seeds.push(self.rows.rows.len() as u32);
                 let mut work = self.propagator(question);
+                work.steps = work.steps.min(steps);
+                let before = work.steps;
                 if work.run(&mut half, seeds, None).is_ok() {
                     stack.push(half);
                 }
+                steps -= before - work.steps;
             }
         }
         (Reach::No, Means::Search)
