@@ -123,7 +123,7 @@ fn tables_that_differ_anywhere_are_not_linked_and_that_is_said() {
     );
     let both = audited(&[("T1.csv", &one_text), ("T2.csv", &other)], &[]);
     assert_eq!(both.1.verdict(), Verdict::Nothing);
-    assert!(report::summary(&both.0, &both.1, Narrowed::Below(4)).contains("de kopplas inte ihop"));
+    assert!(report::summary(&both.0, &both.1, Narrowed::Below(4)).contains("där kopplas de inte ihop"));
 }
 
 #[test]
@@ -397,4 +397,55 @@ fn a_county_without_a_row_of_its_own_still_counts_in_the_realm() {
     let text =
         file("omrade", rows.iter().map(|(area, content)| (format!("{area},2024,aktualiseringar"), *content)));
     assert!(has(&audited(&[("g.csv", &text)], &[]), ";21;x;12;12;true"));
+}
+
+#[test]
+fn a_kommun_with_bortfall_does_not_hide_what_two_tables_say_of_another() {
+    let row = |codes: &str, content: &str| (format!("{codes},2024,aktualiseringar"), content.to_owned());
+    let table = |head: &str, rows: Vec<(String, String)>| {
+        file(head, rows.iter().map(|(key, content)| (key.clone(), content.as_str())))
+    };
+    let typ = table(
+        "omrade,typ",
+        vec![
+            row("2101,a", "x"),
+            row("2101,b", "9"),
+            row("2101,TOT", "x"),
+            row("2121,a", "5"),
+            row("2121,b", "7"),
+            row("2121,TOT", "12"),
+        ],
+    );
+    let kon = table(
+        "omrade,kon",
+        vec![
+            row("2101,k", "5"),
+            row("2101,m", "6"),
+            row("2101,TOT", "11"),
+            row("2121,k", "5"),
+            row("2121,m", "5"),
+            row("2121,TOT", "10"),
+        ],
+    );
+    // 2101 shares nothing shown: nobody knows that its tables count the same records
+    let unsure = audited(&[("typ.csv", &typ), ("kon.csv", &kon)], &[]);
+    assert_eq!((unsure.1.verdict(), unsure.0.unused.len()), (Verdict::NotCertified, 1));
+    let wider = |kon: &str, extra: &[(&str, &str)]| {
+        let mut text = kon.to_owned();
+        for (key, content) in extra {
+            text.push_str(&format!("{key},2025,aktualiseringar,{content},\n"));
+        }
+        text
+    };
+    let extra = [("2101,TOT", "30"), ("2121,TOT", "31")];
+    let typ = wider(
+        &typ,
+        &[&extra[..], &[("2101,a", "10"), ("2101,b", "20"), ("2121,a", "11"), ("2121,b", "20")]].concat(),
+    );
+    let kon = wider(
+        &kon,
+        &[&extra[..], &[("2101,k", "10"), ("2101,m", "20"), ("2121,k", "11"), ("2121,m", "20")]].concat(),
+    );
+    let both = audited(&[("typ.csv", &typ), ("kon.csv", &kon)], &[]);
+    assert!(has(&both, "typ=a 2024;2101;x;2;2;true"), "{:?}", lines(&both));
 }

@@ -2,8 +2,8 @@
 //!
 //! Two files name the same cell where area, period, measure and all codes but `TOT` are the same. A table counts
 //! only records whose dimensions are all known, so such cells can still differ; they are one cell for this audit if
-//! the two files agree on every count that both show. Two files of the same dimensions are issues of one table (a version
-//! with a kommun more, or with a correction): they agree or not area by area. A filter that lets several codes through is written as a column
+//! the two files agree on every count that both show, or, where they do not, in the areas in which they do. Two files of the same
+//! dimensions are issues of one table (a version with a kommun more, or with a correction). A filter that lets several codes through is written as a column
 //! of `TOT` only; it is kept apart from a dimension that is not there at all.
 //!
 //! A file that has one code only of a dimension that the other file lacks counts some of the other's records: its cells are
@@ -111,27 +111,25 @@ fn link((one, other): (&Sheet, &Sheet), shared: &[(CellIndex, CellIndex)], publi
         Agreement::Full => same(names, shared, publication),
         Agreement::Zeros if is_issue => same(names, shared, publication),
         Agreement::Zeros => {
-            let text =
-                "har celler med samma koder, men inga gemensamma visade antal som visar att de är samma";
-            publication.unused.push(format!("{} och {} {text}", names.0, names.1));
+            publication.unused.push(format!("{} och {} {NOTHING_SHARED}", names.0, names.1));
         }
-        Agreement::No if is_issue => issues(names, shared, publication),
-        Agreement::No => publication.notes.push(format!(
-            "{} och {} har celler med samma koder men olika antal (bortfall); de kopplas inte ihop",
-            names.0, names.1
-        )),
+        Agreement::No => by_area(names, is_issue, shared, publication),
     }
 }
 
-/// Two issues of one table, of which some areas changed (a correction, a kommun that came late): the areas in which
-/// they agree are the same.
-fn issues(names: (&str, &str), shared: &[(CellIndex, CellIndex)], publication: &mut Publication) {
+/// Two issues of one table of which some areas changed (a correction, a kommun that came late), or two tables of which
+/// some areas lack records (bortfall): the areas in which they agree are the same.
+fn by_area(
+    names: (&str, &str),
+    is_issue: bool,
+    shared: &[(CellIndex, CellIndex)],
+    publication: &mut Publication,
+) {
     let mut by_area: BTreeMap<String, Vec<(CellIndex, CellIndex)>> = BTreeMap::new();
     for pair in shared {
         by_area.entry(publication.cells[pair.0].row.clone()).or_default().push(*pair);
     }
-    let areas = by_area.len();
-    let mut changed = 0;
+    let (areas, mut changed, mut silent) = (by_area.len(), 0, 0);
     for pairs in by_area.values() {
         let differs = |(a, b): &(CellIndex, CellIndex)| {
             let shown = |cell: CellIndex| publication.cells[cell].shown();
@@ -139,16 +137,29 @@ fn issues(names: (&str, &str), shared: &[(CellIndex, CellIndex)], publication: &
         };
         changed += usize::from(pairs.iter().any(differs));
         match verdict(pairs, publication) {
+            Agreement::Full => same(names, pairs, publication),
             // what is withheld in both issues is taken to be the same too, as an attacker would
-            Agreement::Full | Agreement::Zeros => same(names, pairs, publication),
+            Agreement::Zeros if is_issue => same(names, pairs, publication),
+            Agreement::Zeros => silent += 1,
             Agreement::No | Agreement::Silent => {}
         }
     }
-    publication.notes.push(format!(
-        "{} och {} läses som två utgåvor av samma tabell: {changed} av {areas} områden har ändrats, de andra räknas som samma tal",
-        names.0, names.1
-    ));
+    let (one, other) = names;
+    if silent > 0 {
+        publication.unused.push(format!("{one} och {other} {NOTHING_SHARED} ({silent} områden)"));
+    }
+    publication.notes.push(match is_issue {
+        true => format!(
+            "{one} och {other} läses som två utgåvor av samma tabell: {changed} av {areas} områden har ändrats, de andra räknas som samma tal"
+        ),
+        false => format!(
+            "{one} och {other} har celler med samma koder men olika antal (bortfall) i {changed} av {areas} områden; där kopplas de inte ihop"
+        ),
+    });
 }
+
+const NOTHING_SHARED: &str =
+    "har celler med samma koder, men inga gemensamma visade antal som visar att de är samma";
 
 /// What counts under the same codes in two files say of each other.
 enum Agreement {
