@@ -237,15 +237,7 @@ impl Near<'_> {
     }
 
     pub(crate) fn answers(&self, question: &Row, movement: &[(u32, i128)]) -> bool {
-        let change: i128 = question
-            .terms
-            .iter()
-            .filter_map(|(at, factor)| {
-                let found = movement.binary_search_by_key(at, |(at, _)| *at).ok()?;
-                Some(movement[found].1 * i128::from(*factor))
-            })
-            .sum();
-        let sum = self.value(&question.terms) + change;
+        let sum = self.value(&question.terms) + change(&question.terms, movement);
         question.lo.is_none_or(|lo| lo <= sum) && question.hi.is_none_or(|hi| sum <= hi)
     }
 
@@ -263,15 +255,7 @@ impl Near<'_> {
             movement.iter().flat_map(|(at, _)| self.rows_of[*at as usize].iter().copied()).collect();
         touched.into_iter().all(|at| {
             let row = &self.rows[at as usize];
-            let change: i128 = row
-                .terms
-                .iter()
-                .filter_map(|(at, factor)| {
-                    let found = movement.binary_search_by_key(at, |(at, _)| *at).ok()?;
-                    Some(movement[found].1 * i128::from(*factor))
-                })
-                .sum();
-            let sum = self.sums[at as usize] + change;
+            let sum = self.sums[at as usize] + change(&row.terms, movement);
             row.lo.is_none_or(|lo| lo <= sum) && row.hi.is_none_or(|hi| sum <= hi)
         })
     }
@@ -313,6 +297,12 @@ impl Near<'_> {
         let hi = row.hi.zip(least).map(|(hi, least)| hi - least);
         (lo.is_some() || hi.is_some()).then_some(Row { terms, lo, hi, source: None })
     }
+}
+
+/// What a movement, ascending by variable, adds to an expression.
+pub(crate) fn change(terms: &[(u32, i64)], movement: &[(u32, i128)]) -> i128 {
+    let by = |at: &u32| movement.binary_search_by_key(at, |(at, _)| *at).map_or(0, |found| movement[found].1);
+    terms.iter().map(|(at, factor)| by(at) * i128::from(*factor)).sum()
 }
 
 /// How far a variable may move.

@@ -235,19 +235,62 @@ fn a_kommun_that_is_its_county_computes_the_other_one() {
     }
 }
 
+/// Three groups of two categories each are shown, so that the last category can only be odd: 2 is a hole.
 #[test]
-fn what_the_budget_does_not_settle_is_open() {
-    // `e` can only be odd: 2 is a hole that costs questions
-    let case = line(5);
-    let publication = case.publication().unwrap();
-    let truth = case.truth(&publication).unwrap();
-    for questions in 0..40 {
-        let budget = Budget { questions, ..Budget::default() };
-        let attack =
-            attack(&publication, Asked { budget, truth: Some(&truth), ..Asked::default() }, &|| false);
-        let judged = protection((&publication, &publication), &attack, &truth, 4, None);
-        let settled = attack.findings.iter().filter(|finding| truth.of_cell(finding.cell) < 4);
-        let sure = settled.clone().all(|finding| left(&finding.outcome).is_some());
-        assert!(sure || !judged.holds(), "{questions} questions");
+fn a_hole_that_the_budget_does_not_reach_is_open_and_never_safe() {
+    use audit::published::strict::Group;
+    let group = |name: &str, parts: &[&str]| Group {
+        dimension: "typ".into(),
+        name: name.into(),
+        parts: parts.iter().map(|part| (*part).to_owned()).collect(),
+    };
+    let groups = vec![group("G1", &["a", "c"]), group("G2", &["b", "c"]), group("G3", &["a", "b", "e"])];
+    let counts = [("a", 5), ("b", 5), ("c", 6), ("d", 7), ("e", 1)];
+    let mut text = String::from("omrade,typ,tid,matt,varde,status\n");
+    for (code, _) in counts {
+        text.push_str(&format!("2180,{code},2024,aktualiseringar,,x\n"));
     }
+    for (code, count) in [("G1", 11), ("G2", 11), ("G3", 11), ("TOT", 24)] {
+        text.push_str(&format!("2180,{code},2024,aktualiseringar,{count},\n"));
+    }
+    let options = StrictOptions { groups, ..StrictOptions::default() };
+    let publication = read(&[("T.csv", text.as_bytes())], &options).unwrap();
+    let placed = counts.map(|(code, count)| {
+        let column = heading(&["typ".to_owned()], &[code.to_owned()], "2024", "aktualiseringar");
+        (("T.csv".to_owned(), "2180".to_owned(), column), count)
+    });
+    let truth = Truth::of(&publication, placed.into_iter()).unwrap();
+    let judged = |questions: u64| {
+        let budget = Budget { questions, ..Budget::default() };
+        let found =
+            attack(&publication, Asked { budget, truth: Some(&truth), ..Asked::default() }, &|| false);
+        protection((&publication, &publication), &found, &truth, 4, None)
+    };
+    assert_eq!(judged(10_000).narrowed.len(), 1, "SAFE-1");
+    let open = (0..60).filter(|questions| !judged(*questions).open.is_empty()).count();
+    assert!(open > 0 && (0..60).all(|questions| !judged(questions).holds()));
+}
+
+/// `2101` has no women; its men are 2 and withheld. The county's parts that are shown rule 1 out.
+#[test]
+fn what_shown_counts_rule_out_is_narrowed_and_not_excused() {
+    let rows = [("2101", ["0", "x", "x"]), ("2104", ["x", "x", "5"]), ("21", ["x", "6", "x"])];
+    let mut text = String::from("omrade,kon,tid,matt,varde,status\n");
+    for (area, figures) in rows {
+        for (code, figure) in ["k", "m", "TOT"].into_iter().zip(figures) {
+            let figure = if figure == "x" { ",x".to_owned() } else { format!("{figure},") };
+            text.push_str(&format!("{area},{code},2024,aktualiseringar,{figure}\n"));
+        }
+    }
+    let publication = read(&[("T.csv", text.as_bytes())], &StrictOptions::default()).unwrap();
+    let placed = [("2101", "k", 0), ("2101", "m", 2), ("2104", "k", 1), ("2104", "m", 4)];
+    let placed = placed.map(|(area, code, count)| {
+        let column = heading(&["kon".to_owned()], &[code.to_owned()], "2024", "aktualiseringar");
+        (("T.csv".to_owned(), area.to_owned(), column), count)
+    });
+    let truth = Truth::of(&publication, placed.into_iter()).unwrap();
+    let attack = found(&publication, 1_000, Some(&truth));
+    let judged = protection((&publication, &publication), &attack, &truth, 4, None);
+    let areas: Vec<&str> = judged.narrowed.iter().map(|cell| publication.cells[*cell].row.as_str()).collect();
+    assert_eq!(areas, ["2101", "2101"], "SAFE-1: men, and the kommun's total");
 }

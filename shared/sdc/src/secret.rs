@@ -39,9 +39,14 @@ pub fn read(path: &Path) -> Result<TieSecret, KeyError> {
     if !path.try_exists().map_err(fault)? {
         let mut bytes = [0u8; 32];
         getrandom::fill(&mut bytes).map_err(|_| KeyError::Randomness)?;
+        // beside its place, then renamed: a key is there whole or not at all
+        let mut partial = path.as_os_str().to_owned();
+        partial.push(".partial");
         let mut options = std::fs::OpenOptions::new();
-        let mut file = options.write(true).create_new(true).mode(0o600).open(path).map_err(fault)?;
+        let mut file =
+            options.write(true).create(true).truncate(true).mode(0o600).open(&partial).map_err(fault)?;
         file.write_all(hex::encode(bytes).as_bytes()).and_then(|()| file.sync_all()).map_err(fault)?;
+        std::fs::rename(&partial, path).map_err(fault)?;
     }
     let text = std::fs::read_to_string(path).map_err(fault)?;
     let bytes: Option<[u8; 32]> = hex::decode(text.trim()).ok().and_then(|bytes| bytes.try_into().ok());

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
 use super::{Block, Engine, Means, NotThis, Reach};
-use crate::near::{Movement, Near};
+use crate::near::{Movement, Near, change};
 use crate::presolve::{Ends, Range, Smaller};
 use crate::rows::{Domain, Row};
 use crate::view::TargetIndex;
@@ -350,8 +350,6 @@ impl Engine<'_> {
     fn remember(&mut self, movement: &[(u32, i128)], owners: &[Option<u32>]) {
         let parties: BTreeSet<u32> =
             movement.iter().filter_map(|(at, _)| owners.get(*at as usize).copied().flatten()).collect();
-        let changed =
-            |at: u32| movement.binary_search_by_key(&at, |(at, _)| *at).ok().map(|at| movement[at].1);
         let mut targets: Vec<u32> =
             movement.iter().flat_map(|(at, _)| self.targets_of[*at as usize].iter().copied()).collect();
         targets.sort_unstable();
@@ -361,8 +359,7 @@ impl Engine<'_> {
             if terms.len() > MOST_TERMS {
                 continue; // the sum of a block: nobody asks for its values
             }
-            let moved: i128 =
-                terms.iter().map(|(at, factor)| changed(*at).unwrap_or(0) * i128::from(*factor)).sum();
+            let moved = change(terms, movement);
             let now = value(&self.known.point, terms) + moved;
             self.seen[target as usize].insert(now, ());
             if moved != 0 && !owners.is_empty() {

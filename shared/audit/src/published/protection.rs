@@ -85,13 +85,12 @@ pub(super) fn least(publication: &Publication) -> Vec<u64> {
             match relation.kind {
                 Kind::Sum => {
                     raise(total, relation.terms.iter().map(|term| least[*term]).sum(), &mut least);
-                    // the only part that is not shown makes up the rest
-                    let mut open =
-                        relation.terms.iter().filter(|term| publication.cells[**term].shown().is_none());
-                    if let (Some(part), None) = (open.next(), open.next()) {
-                        let shown: u64 =
-                            relation.terms.iter().filter_map(|term| publication.cells[*term].shown()).sum();
-                        raise(*part, least[total].saturating_sub(shown), &mut least);
+                    // A part beside zeros is its total. Beside other shown counts it is not let off: what those
+                    // rule out is for the suppressor to prevent (SAFE-1).
+                    let mut nonzero =
+                        relation.terms.iter().filter(|term| publication.cells[**term].shown() != Some(0));
+                    if let (Some(part), None) = (nonzero.next(), nonzero.next()) {
+                        raise(*part, least[total], &mut least);
                     }
                 }
                 Kind::Same => {
@@ -262,12 +261,12 @@ impl Insiders<'_> {
             return (broken, open);
         }
         let values: Vec<u64> = block.cells.iter().map(|cell| self.truth.of_cell(*cell)).collect();
+        let unsettled = || own.iter().map(|(_, cell, _)| *cell).collect();
         let Ok(mut engine) = Engine::new(view, self.asked.budget, self.asked.abort) else {
-            return (broken, open);
+            return (broken, unsettled());
         };
         if engine.knows(&values).is_err() {
-            open.extend(own.iter().map(|(_, cell, _)| *cell));
-            return (broken, open);
+            return (broken, unsettled());
         }
         engine.owners(owners);
         let everyone: BTreeSet<u32> = owners.iter().flatten().copied().collect();

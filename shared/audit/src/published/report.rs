@@ -193,8 +193,7 @@ fn narrowed(publication: &Publication, attack: &Attack) -> Vec<String> {
     attack.findings.iter().filter_map(line).collect()
 }
 
-/// Cells of which some value from their least to under `min_count` can be had and another cannot. A total's least is
-/// the number of its terms that are not shown as zero.
+/// Cells of which some value from their least to under `min_count` can be had and another cannot.
 fn narrowed_below(publication: &Publication, attack: &Attack, min_count: u64) -> Vec<String> {
     let least = super::protection::least(publication);
     let line = |finding: &Finding| {
