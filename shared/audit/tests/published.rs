@@ -69,7 +69,7 @@ fn the_four_stockholm_tables_give_exactly_what_is_expected() {
 #[test]
 fn the_summary_says_how_each_stockholm_cell_is_computed() {
     let (publication, found) = stockholm(&[]);
-    let text = report::summary(&publication, &found, Narrowed::ByMark);
+    let text = report::summary(&publication, &found, Narrowed::ByMark, &|| false);
     for part in [
         "6 går att räkna ut",
         "42 − 36 = 6, är Hässelby-Vällingby (*: 1–3) och Skarpnäck (*: 1–3). Skarpnäck är högst 3, alltså är \
@@ -94,7 +94,7 @@ fn marks_that_cannot_mean_what_is_said_are_named_with_their_block() {
     assert!(rows.contains(&"5:7;2022, totalt / Placeringar;Norra Innerstaden;*;;;contradiction".to_owned()));
     assert_eq!(found.contradictions.len(), 2); // 2022: places and persons; 5 = 5 + 1 cannot be
     assert!(found.contradictions.iter().all(|one| one.relations.len() == 1 && one.is_minimal));
-    let text = report::summary(&publication, &found, Narrowed::ByMark);
+    let text = report::summary(&publication, &found, Narrowed::ByMark, &|| false);
     assert!(text.contains("Enligt märkena ska de vara tillsammans minst 6."), "{text}");
 }
 
@@ -105,10 +105,10 @@ fn a_single_withheld_part_is_computed_and_so_is_a_withheld_total() {
         &[("t", &["a", "b"]), ("u", &["b", "c"])],
     );
     assert_eq!(lines(&publication, &found), ["t;c;a;*;2;2;true", "t;c;u;**;7;7;true"]);
-    let text = report::summary(&publication, &found, Narrowed::ByMark);
+    let text = report::summary(&publication, &found, Narrowed::ByMark, &|| false);
     assert!(text.contains("resten, 7 − 5 = 2, är a (*: 1–3). Alltså är a 2."), "{text}");
     assert!(
-        text.contains("totalen undertryckt, men alla delar visas: tillsammans 7. Alltså är u 7."),
+        text.contains("totalen undertryckt, men alla delar är kända: tillsammans 7. Alltså är u 7."),
         "{text}"
     );
 }
@@ -121,7 +121,7 @@ fn a_cell_is_followed_through_several_relations() {
         &[("t", &["u", "c"]), ("u", &["a", "b"])],
     );
     assert_eq!(lines(&publication, &found), ["t;c;u;**;10;10;true", "t;c;c;*;2;2;true"]);
-    let text = report::summary(&publication, &found, Narrowed::ByMark);
+    let text = report::summary(&publication, &found, Narrowed::ByMark, &|| false);
     assert!(text.contains("u är 10, alltså är c 2."), "{text}");
 }
 
@@ -133,7 +133,7 @@ fn a_cell_that_only_a_sum_of_relations_gives_is_explained_by_that_sum() {
         &[("t", &["a", "b"]), ("u", &["b", "c"]), ("v", &["a", "c"])],
     );
     assert_eq!(lines(&publication, &found), ["t;c;a;**;7;7;true", "t;c;b;**;8;8;true", "t;c;c;**;8;8;true"]);
-    let text = report::summary(&publication, &found, Narrowed::ByMark);
+    let text = report::summary(&publication, &found, Narrowed::ByMark, &|| false);
     assert!(text.contains("tar alla andra undertryckta celler ut varandra, och kvar blir 7."), "{text}");
     assert!(text.contains("/2 gånger"), "{text}");
 }
@@ -146,7 +146,9 @@ fn holes_in_an_interval_are_found() {
     let row = found.findings.iter().find(|finding| publication.cells[finding.cell].row == "t").unwrap();
     let expected = Outcome::Interval { lower: 4, upper: Some(6), holes: vec![5] };
     assert!(row.outcome == expected);
-    assert!(report::summary(&publication, &found, Narrowed::ByMark).contains("t (**): 4–6 utom 5"));
+    assert!(
+        report::summary(&publication, &found, Narrowed::ByMark, &|| false).contains("t (**): 4–6 utom 5")
+    );
     assert_eq!(found.verdict(), Verdict::Nothing);
 }
 
@@ -195,7 +197,7 @@ fn a_contradiction_of_several_relations_is_named_with_all_of_them() {
     assert_eq!(found.contradictions[0].relations, [0, 1, 2]);
     assert!(found.contradictions[0].is_minimal);
     assert_eq!(found.verdict(), Verdict::NotCertified);
-    let text = report::summary(&publication, &found, Narrowed::ByMark);
+    let text = report::summary(&publication, &found, Narrowed::ByMark, &|| false);
     assert!(text.contains("Inga heltal passar alla dessa samband"), "{text}");
     assert!(text.contains("Blockets 3 undertryckta celler granskas inte."), "{text}");
 }
@@ -205,7 +207,7 @@ fn shown_figures_that_do_not_add_up_are_a_contradiction_without_cells() {
     let (publication, found) = audited(&[("a", "2"), ("b", "5"), ("t", "8")], &[("t", &["a", "b"])]);
     assert_eq!((found.findings.len(), found.contradictions.len()), (0, 1));
     assert_eq!(found.verdict(), Verdict::NotCertified);
-    let text = report::summary(&publication, &found, Narrowed::ByMark);
+    let text = report::summary(&publication, &found, Narrowed::ByMark, &|| false);
     assert!(
         text.contains("är delarna tillsammans 7, men totalen 8. De visade siffrorna säger emot"),
         "{text}"
@@ -333,7 +335,7 @@ fn the_same_publication_gets_the_same_answer() {
     let texts: Vec<String> = (0..3)
         .map(|_| {
             let (publication, found) = stockholm(&["**=5.."]);
-            report::summary(&publication, &found, Narrowed::ByMark)
+            report::summary(&publication, &found, Narrowed::ByMark, &|| false)
         })
         .collect();
     assert!(texts.iter().all(|text| *text == texts[0]));
@@ -434,7 +436,7 @@ proptest! {
                 prop_assert!(audited(&rows, &fewer).1.contradictions.is_empty());
             }
         }
-        let text = report::summary(&publication, &found, Narrowed::ByMark);
+        let text = report::summary(&publication, &found, Narrowed::ByMark, &|| false);
         let computable = found.findings.iter().filter(|finding| finding.outcome.recovered().is_some()).count();
         let expected = format!("{computable} går att räkna ut");
         prop_assert!(text.contains(&expected), "{}", text);

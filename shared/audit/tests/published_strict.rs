@@ -49,7 +49,7 @@ fn one_and_one_alone_in_a_line_are_computed_from_the_margin() {
     let text = one(&[("2180", "a", "x"), ("2180", "b", "x"), ("2180", "c", "0"), ("2180", "TOT", "2")]);
     let found = audited(&[("T.csv", &text)], &[]);
     assert_eq!(lines(&found), ["T.csv;typ=a 2024;2180;x;1;1;true", "T.csv;typ=b 2024;2180;x;1;1;true"]);
-    let text = report::summary(&found.0, &found.1, Narrowed::Below(4));
+    let text = report::summary(&found.0, &found.1, Narrowed::Below(4), &|| false);
     assert!(text.contains("T.csv 2180 TOT 2024 över typ"), "{text}");
 }
 
@@ -123,7 +123,9 @@ fn tables_that_differ_anywhere_are_not_linked_and_that_is_said() {
     );
     let both = audited(&[("T1.csv", &one_text), ("T2.csv", &other)], &[]);
     assert_eq!(both.1.verdict(), Verdict::Nothing);
-    assert!(report::summary(&both.0, &both.1, Narrowed::Below(4)).contains("där kopplas de inte ihop"));
+    assert!(
+        report::summary(&both.0, &both.1, Narrowed::Below(4), &|| false).contains("där kopplas de inte ihop")
+    );
 }
 
 #[test]
@@ -141,7 +143,7 @@ fn a_filter_column_of_several_codes_is_no_dimension_left_out() {
     let filtered = of("omrade,typ,kon", "TOT,");
     let both = audited(&[("T1.csv", &one_text), ("T2.csv", &filtered)], &[]);
     assert_eq!(both.1.contradictions, []);
-    assert!(!report::summary(&both.0, &both.1, Narrowed::Below(4)).contains("kopplas inte ihop"));
+    assert!(!report::summary(&both.0, &both.1, Narrowed::Below(4), &|| false).contains("kopplas inte ihop"));
     let unfiltered = of("omrade,kon", "");
     let both = audited(&[("T1.csv", &one_text), ("T2.csv", &unfiltered)], &[]);
     assert!(both.0.notes.is_empty() && both.1.contradictions.is_empty()); // nothing of T2 is withheld or tells of T1
@@ -211,7 +213,7 @@ fn percentages(shares: [&str; 3]) -> String {
 fn a_shown_percentage_pins_its_numerator() {
     let found = audited(&[("T.csv", &percentages(["10", "x", "100"]))], &[]);
     assert_eq!(lines(&found)[0], "T.csv;typ=a 2024;2180;x;2;2;true");
-    let text = report::summary(&found.0, &found.1, Narrowed::Below(4));
+    let text = report::summary(&found.0, &found.1, Narrowed::Below(4), &|| false);
     assert!(text.contains("är typ=a 2024 10 procent, avrundat, av TOT 2024"), "{text}");
     let safe = audited(&[("T.csv", &percentages(["x", "x", "100"]))], &[]);
     assert_eq!(safe.1.verdict(), Verdict::Nothing);
@@ -251,10 +253,10 @@ fn values_under_min_count_that_can_be_excluded_are_listed() {
     // 4 in two cells: each 1 to 3, all of 1..4; 3 in two cells: 3 is excluded
     let text = one(&[("2180", "a", "x"), ("2180", "b", "x"), ("2180", "TOT", "4")]);
     let found = audited(&[("T.csv", &text)], &[]);
-    assert!(!report::summary(&found.0, &found.1, Narrowed::Below(4)).contains("går att utesluta"));
+    assert!(!report::summary(&found.0, &found.1, Narrowed::Below(4), &|| false).contains("går att utesluta"));
     let text = one(&[("2180", "a", "x"), ("2180", "b", "x"), ("2180", "TOT", "3")]);
     let found = audited(&[("T.csv", &text)], &[]);
-    let text = report::summary(&found.0, &found.1, Narrowed::Below(4));
+    let text = report::summary(&found.0, &found.1, Narrowed::Below(4), &|| false);
     assert!(text.contains("Värden under 4 som går att utesluta") && text.contains("(x): 1–2"), "{text}");
     assert_eq!(found.1.verdict(), Verdict::Nothing);
 }
@@ -287,7 +289,10 @@ fn two_issues_that_differ_by_one_late_kommun_give_it_away() {
     }
     let both = audited(&[("v1.csv", &first), ("v2.csv", &second)], &[]);
     assert!(lines(&both).contains(&"v2.csv;typ=a 2024;2121;x;3;3;true".to_owned()));
-    assert!(report::summary(&both.0, &both.1, Narrowed::Below(4)).contains("två utgåvor av samma tabell"));
+    assert!(
+        report::summary(&both.0, &both.1, Narrowed::Below(4), &|| false)
+            .contains("två utgåvor av samma tabell")
+    );
     // a corrected kommun is another unknown: nothing follows of it
     let corrected = issue(["x", "7"], ["14", "25"])
         .replace("2104,b,2024,aktualiseringar,8", "2104,b,2024,aktualiseringar,9");
@@ -296,7 +301,7 @@ fn two_issues_that_differ_by_one_late_kommun_give_it_away() {
         both.1.verdict(),
         Verdict::Nothing,
         "{}",
-        report::summary(&both.0, &both.1, Narrowed::Below(4))
+        report::summary(&both.0, &both.1, Narrowed::Below(4), &|| false)
     );
 }
 

@@ -200,12 +200,14 @@ fn audited(arguments: &AuditArguments) -> Result<Verdict, AuditFault> {
         let insiders = arguments.insider.then_some(insiders);
         protection((&publication, &printed), &found, truth, arguments.min_count, insiders)
     });
-    watch.end();
+    watch.phase("förklarar");
     let list = report::list(&publication, &found)?;
-    let mut summary = report::summary(&publication, &found, listed);
-    if let Some(protection) = &protection {
-        summary.push_str(&report::protection(&publication, protection, arguments.min_count));
+    let mut summary = report::summary(&publication, &found, listed, &over);
+    if let (Some(protection), Some(truth)) = (&protection, &truth) {
+        let found = (&found, protection);
+        summary.push_str(&report::protection(&publication, found, truth, arguments.min_count, &over));
     }
+    watch.end();
     write(&list, &summary, arguments.out.as_deref())?;
     Ok(verdict(found.verdict(), protection.as_ref()))
 }

@@ -5,7 +5,7 @@
 //! are written beside their place and renamed, after [`Watch::end`].
 
 use std::io::{IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -119,39 +119,64 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     write_all_whole(&[(path, bytes)]).map_err(|(_, error)| error)
 }
 
+/// Where the bytes of a file go.
+enum Place {
+    /// A file, or nothing yet: written beside and renamed; a link goes on pointing where it points.
+    File { partial: PathBuf, path: PathBuf },
+    /// A device or a pipe: written straight into. Renaming would put a file in its place, for every program that
+    /// uses it (`/dev/null`, when root runs this).
+    Stream(PathBuf),
+}
+
+impl Place {
+    fn of(path: &Path) -> std::io::Result<Self> {
+        let path = match std::fs::metadata(path) {
+            Ok(at) if at.is_dir() => return Err(std::io::ErrorKind::IsADirectory.into()),
+            Ok(at) if !at.is_file() => return Ok(Self::Stream(path.to_owned())),
+            Ok(_) => path.canonicalize()?,
+            Err(_) => path.to_owned(), // what is wrong with it, writing tells
+        };
+        let mut partial = path.as_os_str().to_owned();
+        partial.push(".partial");
+        Ok(Self::File { partial: partial.into(), path })
+    }
+
+    fn write(&self, bytes: &[u8]) -> std::io::Result<()> {
+        let Self::File { partial, .. } = self else { return Ok(()) };
+        let mut file = std::fs::File::create(partial)?;
+        file.write_all(bytes)?;
+        file.sync_all()
+    }
+
+    fn finish(&self, bytes: &[u8]) -> std::io::Result<()> {
+        match self {
+            Self::File { partial, path } => std::fs::rename(partial, path),
+            Self::Stream(path) => std::fs::OpenOptions::new().write(true).open(path)?.write_all(bytes),
+        }
+    }
+
+    fn clear(&self) {
+        if let Self::File { partial, .. } = self {
+            // The first error says more than that remains could not be removed; renamed files leave none.
+            let _ = std::fs::remove_file(partial);
+        }
+    }
+}
+
 /// Writes files beside their places; when all are there renames them. Nothing stays of those not renamed.
 ///
 /// # Errors
 /// The number of the file, and why.
 pub fn write_all_whole(files: &[(&Path, &[u8])]) -> Result<(), (usize, std::io::Error)> {
-    let partial = |path: &Path| {
-        let mut partial = path.as_os_str().to_owned();
-        partial.push(".partial");
-        std::path::PathBuf::from(partial)
-    };
-    let written = files.iter().enumerate().try_for_each(|(at, (path, bytes))| {
-        let write = || {
-            if path.is_dir() {
-                return Err(std::io::Error::from(std::io::ErrorKind::IsADirectory));
-            }
-            let mut file = std::fs::File::create(partial(path))?;
-            file.write_all(bytes)?;
-            file.sync_all()
-        };
-        write().map_err(|error| (at, error))
+    let number = |at: usize| move |error| (at, error);
+    let places = files.iter().enumerate().map(|(at, (path, _))| Place::of(path).map_err(number(at)));
+    let places: Vec<Place> = places.collect::<Result<_, _>>()?;
+    let all = || places.iter().zip(files).enumerate();
+    let written = all().try_for_each(|(at, (place, (_, bytes)))| place.write(bytes).map_err(number(at)));
+    let finished = written.and_then(|()| {
+        all().try_for_each(|(at, (place, (_, bytes)))| place.finish(bytes).map_err(number(at)))
     });
-    let renamed = written.and_then(|()| {
-        let rename = |(at, (path, _)): (usize, &(&Path, &[u8]))| {
-            std::fs::rename(partial(path), path).map_err(|error| (at, error))
-        };
-        files.iter().enumerate().try_for_each(rename)
-    });
-    renamed.inspect_err(|_| {
-        // The first error says more than that remains could not be removed; renamed files leave none.
-        files.iter().for_each(|(path, _)| {
-            let _ = std::fs::remove_file(partial(path));
-        });
-    })
+    finished.inspect_err(|_| places.iter().for_each(Place::clear))
 }
 
 #[cfg(test)]
@@ -168,5 +193,20 @@ mod tests {
         done.store(60, Ordering::Relaxed);
         assert!(watch.phase.lock().unwrap().line(3).contains("########] 48 av 48"));
         watch.end();
+    }
+
+    #[test]
+    fn a_device_is_written_into_and_stays_a_device_and_a_link_stays_a_link() {
+        use std::os::unix::fs::FileTypeExt;
+        let dir = tempfile::tempdir().unwrap();
+        let null = Path::new("/dev/null");
+        let (link, file) = (dir.path().join("link"), dir.path().join("file"));
+        std::fs::write(&file, b"before").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        write_all_whole(&[(null, b"lost"), (&link, b"kept")]).unwrap();
+        assert!(std::fs::metadata(null).unwrap().file_type().is_char_device());
+        assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(std::fs::read(&file).unwrap(), b"kept");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2, "nothing beside them stays");
     }
 }

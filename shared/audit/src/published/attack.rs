@@ -93,8 +93,6 @@ pub struct Finding {
     pub cell: CellIndex,
     /// What an attacker gets.
     pub outcome: Outcome,
-    /// For a computable cell: the relations of its block, for [`super::explain`].
-    pub(super) relations: Vec<RelationIndex>,
 }
 
 /// Relations that no table satisfies.
@@ -180,11 +178,9 @@ pub fn attack(publication: &Publication, asked: Asked<'_>, abort: Abort<'_>) -> 
         match work.block(&block) {
             Ok(outcomes) => findings.extend(outcomes),
             Err(contradiction) => {
-                findings.extend(block.cells.iter().map(|cell| Finding {
-                    cell: *cell,
-                    outcome: Outcome::Contradiction,
-                    relations: Vec::new(),
-                }));
+                findings.extend(
+                    block.cells.iter().map(|cell| Finding { cell: *cell, outcome: Outcome::Contradiction }),
+                );
                 contradictions.push(contradiction);
             }
         }
@@ -209,7 +205,6 @@ fn by_its_mark(publication: &Publication, cell: CellIndex) -> Finding {
             upper: meaning.and_then(|meaning| meaning.upper),
             holes: Vec::new(),
         },
-        relations: Vec::new(),
     }
 }
 
@@ -306,13 +301,8 @@ impl Work<'_> {
             if let Some(done) = self.asked.done {
                 done.fetch_add(1, Ordering::Relaxed);
             }
-            let computable = outcome.recovered().is_some();
             ask.push(has_holes);
-            findings.push(Finding {
-                cell: *cell,
-                outcome,
-                relations: if computable { block.relations.clone() } else { Vec::new() },
-            });
+            findings.push(Finding { cell: *cell, outcome });
         }
         // the ends of all cells come before the holes of any: they say what is safe
         for (((target, _), finding), ask) in own().zip(&mut findings).zip(ask) {

@@ -1,364 +1,268 @@
-//! Says in Swedish how a cell is computed, and why relations contradict each other.
+//! Says in Swedish how a cell is given away, and why relations contradict each other.
 //!
-//! First the steps a person would take with a pencil: each relation bounds its cells by what the others can at least
-//! and at most be, kept as facts with the facts they rest on, and only those the answer needs are told. Where that
-//! does not do, the fewest relations that pin the cell, with the sum in which all other withheld cells cancel, if
-//! there is one.
+//! A [`Claim`] names a cell and the values it cannot have: all but one, for whoever can compute it; some, where it is
+//! narrowed. First the steps a person would take with a pencil ([`pencil`]), over relations nearer the cell before
+//! those further off. Where that does not do, the fewest relations that rule the values out, with the sum in which all
+//! other withheld cells cancel, if there is one.
 //!
-//! Tells what anybody can compute from what is printed; it looks at nothing else.
+//! Tells what the one it speaks of can compute from what it sees (a reader what is printed, a kommun its own counts
+//! too); it looks at nothing else. What nearby relations do not show is said to be so, never guessed.
 
-use std::collections::{BTreeSet, HashMap};
+mod pencil;
+mod words;
 
-use super::attack::{Contradiction, Finding};
+use super::attack::{Abort, Contradiction, Outcome};
 use super::derive::{self, Linear};
-use super::{CellIndex, Kind, Publication, RelationIndex};
+use super::{CellIndex, Figure, Publication, RelationIndex};
 use crate::budget::Budget;
 use crate::explain::combination;
 use crate::interval::{Engine, Reach};
+use words::{range, relation};
 
-/// Most facts that are kept for one cell.
-const MOST_FACTS: usize = 4_000;
-/// Most names of one list.
-const MOST_NAMES: usize = 6;
 /// Most tests that make a set of relations smaller.
 const MOST_TESTS: usize = 200;
+/// Most withheld cells of relations that are tried together.
+const MOST_CELLS: usize = 400;
+/// What one such test may cost: an explanation is a courtesy, the finding stands without it.
+const BUDGET: Budget = Budget {
+    propagation: 1_000_000,
+    branches: 200,
+    last_branches: 0,
+    nodes: 500,
+    coefficients: 100_000,
+    questions: 1_000,
+    programs: 0,
+    large: usize::MAX,
+};
 
-/// Least or largest value.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum End {
-    Least,
-    Most,
+/// Values of a cell that cannot be.
+pub struct Claim {
+    /// The cell.
+    pub(super) cell: CellIndex,
+    /// From and to, both included; an end that is not there has no end. Never empty.
+    cannot: Vec<(Option<i128>, Option<i128>)>,
+    /// The only value that is left.
+    value: Option<u64>,
 }
 
-/// `cell` is at least or at most `value`, by one row and earlier facts.
-struct Fact {
-    cell: CellIndex,
-    end: End,
-    value: i128,
-    relation: RelationIndex,
-    /// The other cells of the row: which end of them, its value, and the fact it rests on (else the mark).
-    others: Vec<(CellIndex, End, i128, Option<usize>)>,
+impl Claim {
+    /// The cell has one value.
+    pub(super) fn computed(cell: CellIndex, value: u64) -> Self {
+        let own = i128::from(value);
+        Self { cell, cannot: vec![(None, Some(own - 1)), (Some(own + 1), None)], value: Some(value) }
+    }
+
+    /// What an outcome leaves out of the values from `least` to `most`; `None` when nothing.
+    pub(super) fn narrowed(
+        cell: CellIndex,
+        outcome: &Outcome,
+        least: u64,
+        most: Option<u64>,
+    ) -> Option<Self> {
+        let (lower, upper, holes) = match outcome {
+            Outcome::Interval { lower, upper, holes } => (*lower, *upper, holes.as_slice()),
+            Outcome::Shown { lower, holes, .. } => (*lower, None, holes.as_slice()),
+            Outcome::NotCertified { .. } | Outcome::Contradiction => return None,
+        };
+        let mut cannot = Vec::new();
+        if lower > least {
+            cannot.push((None, Some(i128::from(lower) - 1)));
+        }
+        let holes =
+            holes.iter().copied().filter(|hole| least <= *hole && most.is_none_or(|most| *hole <= most));
+        cannot.extend(holes.map(|hole| (Some(i128::from(hole)), Some(i128::from(hole)))));
+        if let Some(upper) = upper.filter(|upper| most.is_none_or(|most| *upper < most)) {
+            cannot.push((Some(i128::from(upper) + 1), None));
+        }
+        (!cannot.is_empty()).then_some(Self { cell, cannot, value: None })
+    }
 }
 
-/// What is known of each cell.
-struct Known<'a> {
+/// Whose view is told, and how what it knows is called.
+struct Teller<'a> {
     publication: &'a Publication,
-    bounds: HashMap<(CellIndex, End), (i128, Option<usize>)>,
-    facts: Vec<Fact>,
+    known: &'static str,
 }
 
-impl Known<'_> {
-    fn end(&self, cell: CellIndex, end: End) -> Option<(i128, Option<usize>)> {
-        if let Some(bound) = self.bounds.get(&(cell, end)) {
-            return Some(*bound);
-        }
-        let (_, meaning) = self.publication.cells[cell].withheld()?;
-        match end {
-            End::Least => Some((i128::from(meaning.lower), None)),
-            End::Most => meaning.upper.map(|upper| (i128::from(upper), None)),
-        }
+/// Explains findings about one publication, as one adversary sees it.
+pub struct Explainer<'a> {
+    teller: Teller<'a>,
+    rows: Vec<Vec<Linear>>,
+    /// Relations of each withheld cell.
+    relations_of: Vec<Vec<RelationIndex>>,
+    abort: Abort<'a>,
+}
+
+impl<'a> Explainer<'a> {
+    /// For a reader of the publication. `abort` may end the search for words; it changes no finding.
+    pub fn reader(publication: &'a Publication, abort: Abort<'a>) -> Self {
+        Self::new(publication, "de visade", abort)
     }
 
-    fn is_pinned(&self, cell: CellIndex) -> bool {
-        let value = |end| self.end(cell, end).map(|(value, _)| value);
-        value(End::Least).is_some() && value(End::Least) == value(End::Most)
+    /// For whoever sees `publication` because some of what it shows is its own.
+    pub fn insider(publication: &'a Publication, abort: Abort<'a>) -> Self {
+        Self::new(publication, "de visade och egna", abort)
     }
 
-    /// Bounds each cell of a row by the others; `true` if anything was learnt.
-    fn learn(&mut self, relation: RelationIndex, row: &Linear) -> bool {
-        let mut learnt = false;
-        for (cell, factor) in &row.terms {
-            for (side, up) in [(row.hi, true), (row.lo, false)] {
-                let Some(side) = side else { continue };
-                // Σ terms ≤ hi bounds by the least of the others, Σ terms ≥ lo by the most
-                learnt |= self.bound(relation, row, (*cell, *factor), (i128::from(side), up)).is_some();
+    fn new(publication: &'a Publication, known: &'static str, abort: Abort<'a>) -> Self {
+        let rows: Vec<Vec<Linear>> =
+            publication.relations.iter().map(|relation| derive::rows(publication, relation)).collect();
+        let mut relations_of = vec![Vec::new(); publication.cells.len()];
+        for (at, rows) in rows.iter().enumerate() {
+            for (cell, _) in rows.iter().flat_map(|row| &row.terms) {
+                let of: &mut Vec<RelationIndex> = &mut relations_of[*cell];
+                if of.last() != Some(&at) {
+                    of.push(at);
+                }
             }
         }
-        learnt
+        Self { teller: Teller { publication, known }, rows, relations_of, abort }
     }
 
-    fn bound(
-        &mut self,
-        relation: RelationIndex,
-        row: &Linear,
-        (cell, factor): (CellIndex, i64),
-        (side, up): (i128, bool),
-    ) -> Option<()> {
-        let mut rest = side;
-        let mut others = Vec::with_capacity(row.terms.len().saturating_sub(1));
-        for (other, by) in row.terms.iter().filter(|(other, _)| *other != cell) {
-            let end = if (*by > 0) == up { End::Least } else { End::Most };
-            let (value, fact) = self.end(*other, end)?;
-            rest -= value * i128::from(*by);
-            others.push((*other, end, value, fact));
+    /// How the values are ruled out.
+    pub fn claim(&self, claim: &Claim) -> String {
+        let rings = self.rings(claim.cell);
+        for relations in &rings {
+            let rows: Vec<(RelationIndex, &[Linear])> =
+                relations.iter().map(|at| (*at, self.rows[*at].as_slice())).collect();
+            if let Some(told) = pencil::told(&self.teller, claim, &rows) {
+                return told;
+            }
         }
-        let factor = i128::from(factor);
-        let end = if (factor > 0) == up { End::Most } else { End::Least };
-        let floor = rest.div_euclid(factor); // rounds so that factor · floor ≤ rest
-        let exact = floor * factor == rest;
-        let value = match (end, factor > 0) {
-            (End::Most, true) => floor,
-            (End::Most, false) if exact => floor,
-            (End::Most, false) => floor - 1,
-            (End::Least, true) if exact => floor,
-            (End::Least, true) => floor + 1,
-            (End::Least, false) => floor,
-        };
-        let better = self.end(cell, end).is_none_or(|(known, _)| match end {
-            End::Least => value > known,
-            End::Most => value < known,
-        });
-        if !better || self.facts.len() >= MOST_FACTS {
+        let found = rings.iter().find_map(|relations| self.together(claim, relations));
+        found.unwrap_or_else(|| {
+            let all = rings.last().map_or(0, Vec::len);
+            format!("Det följer av fler samband än som går att återge ({all} hänger ihop med cellen).")
+        })
+    }
+
+    /// Relations nearer and nearer the whole of what hangs together with a cell: each list holds the one before.
+    fn rings(&self, cell: CellIndex) -> Vec<Vec<RelationIndex>> {
+        let mut rings: Vec<Vec<RelationIndex>> = Vec::new();
+        let (mut seen, mut has) = (vec![false; self.relations_of.len()], vec![false; self.rows.len()]);
+        seen[cell] = true;
+        let (mut edge, mut all) = (vec![cell], Vec::new());
+        while !edge.is_empty() {
+            let mut next = Vec::new();
+            for relation in edge.iter().flat_map(|cell| &self.relations_of[*cell]) {
+                if std::mem::replace(&mut has[*relation], true) {
+                    continue;
+                }
+                all.push(*relation);
+                for (cell, _) in self.rows[*relation].iter().flat_map(|row| &row.terms) {
+                    if !std::mem::replace(&mut seen[*cell], true) {
+                        next.push(*cell);
+                    }
+                }
+            }
+            if rings.last().is_none_or(|last| last.len() < all.len()) {
+                let mut sorted = all.clone();
+                sorted.sort_unstable();
+                rings.push(sorted);
+            }
+            edge = next;
+        }
+        rings
+    }
+
+    /// The fewest of the relations that rule the values out together; `None` when they do not.
+    fn together(&self, claim: &Claim, relations: &[RelationIndex]) -> Option<String> {
+        let publication = self.teller.publication;
+        let mut cells: Vec<CellIndex> = relations
+            .iter()
+            .flat_map(|at| &self.rows[*at])
+            .flat_map(|row| &row.terms)
+            .map(|(cell, _)| *cell)
+            .collect();
+        cells.sort_unstable();
+        cells.dedup();
+        let target = cells.binary_search(&claim.cell).ok()?;
+        if cells.len() > MOST_CELLS {
             return None;
         }
-        self.bounds.insert((cell, end), (value, Some(self.facts.len())));
-        self.facts.push(Fact { cell, end, value, relation, others });
-        Some(())
-    }
-
-    /// The facts that the two ends of a cell rest on, in order.
-    fn needed(&self, cell: CellIndex) -> BTreeSet<usize> {
-        let ends = [End::Least, End::Most].into_iter();
-        let mut open: Vec<usize> = ends.filter_map(|end| self.end(cell, end)?.1).collect();
-        let mut needed = BTreeSet::new();
-        while let Some(at) = open.pop() {
-            if needed.insert(at) {
-                open.extend(self.facts[at].others.iter().filter_map(|(_, _, _, fact)| *fact));
+        let rules_out = |relations: &[RelationIndex]| {
+            let view = derive::view(publication, &self.rows, &cells, relations);
+            let Ok(mut engine) = Engine::new(&view, BUDGET, self.abort) else {
+                return false;
+            };
+            !(self.abort)()
+                && claim.cannot.iter().all(|(low, high)| engine.within(target, *low, *high).0 == Reach::No)
+        };
+        if !rules_out(relations) {
+            return None;
+        }
+        let mut kept = relations.to_vec();
+        let (mut at, mut tests) = (0, 0);
+        while at < kept.len() && tests < MOST_TESTS {
+            tests += 1;
+            let mut fewer = kept.clone();
+            fewer.remove(at);
+            if rules_out(&fewer) {
+                kept = fewer;
+            } else {
+                at += 1;
             }
         }
-        needed
-    }
-}
-
-/// How a computable cell is computed.
-pub fn computable(publication: &Publication, finding: &Finding) -> String {
-    let Some(value) = finding.outcome.recovered() else {
-        return String::new();
-    };
-    let relations = &finding.relations;
-    let rows: Vec<(RelationIndex, Vec<Linear>)> =
-        relations.iter().map(|at| (*at, derive::rows(publication, &publication.relations[*at]))).collect();
-    let mut known = Known { publication, bounds: HashMap::new(), facts: Vec::new() };
-    let mut learnt = true;
-    while learnt && !known.is_pinned(finding.cell) {
-        learnt = false;
-        for (relation, row) in rows.iter().flat_map(|(at, rows)| rows.iter().map(move |row| (*at, row))) {
-            learnt |= known.learn(relation, row);
-            if known.is_pinned(finding.cell) {
-                break;
+        let told = kept.iter().map(|at| relation(&self.teller, *at)).collect::<Vec<_>>().join(" ");
+        let Some(value) = claim.value else {
+            return Some(format!(
+                "{told} Tillsammans tillåter de inte att cellen är {}.",
+                values(&claim.cannot)
+            ));
+        };
+        let view = derive::view(publication, &self.rows, &cells, &kept);
+        let sources: Vec<usize> = (0..kept.len()).collect();
+        Some(match combination(&view, &vec![(target, 1)], &sources) {
+            Some(parts) => {
+                let signed = parts.iter().map(|(source, factor)| {
+                    let name = &publication.relations[kept[*source]].name;
+                    let factor = match (factor.over, factor.under) {
+                        (1, 1) => "+".to_owned(),
+                        (-1, 1) => "−".to_owned(),
+                        (over, 1) => format!("{over:+} gånger"),
+                        (over, under) => format!("{over:+}/{under} gånger"),
+                    };
+                    format!("{factor} ({name})")
+                });
+                let sum: Vec<String> = signed.collect();
+                format!(
+                    "{told} Läggs de ihop som {} tar alla andra undertryckta celler ut varandra, och kvar blir {value}.",
+                    sum.join(" ")
+                )
             }
-        }
-    }
-    if known.is_pinned(finding.cell) {
-        steps(&known, finding.cell)
-    } else {
-        together(publication, finding, value)
+            None => format!("{told} Tillsammans tillåter de inget annat heltal än {value}."),
+        })
     }
 }
 
-/// The needed facts as sentences.
-fn steps(known: &Known, cell: CellIndex) -> String {
-    let publication = known.publication;
-    let needed: Vec<&Fact> = known.needed(cell).into_iter().map(|at| &known.facts[at]).collect();
-    let mut text = Vec::new();
-    let mut told = BTreeSet::new();
-    for (at, fact) in needed.iter().enumerate() {
-        if told.insert(fact.relation) {
-            text.push(relation(publication, fact.relation));
-        }
-        let twin = |other: &&Fact| {
-            (other.cell, other.relation, other.value) == (fact.cell, fact.relation, fact.value)
-                && other.others.iter().map(|other| other.0).eq(fact.others.iter().map(|other| other.0))
-        };
-        if needed[..at].iter().any(twin) {
-            continue; // told as `är`
-        }
-        let is_both = needed[at + 1..].iter().any(twin);
-        text.push(sentence(publication, fact, is_both));
-    }
-    for end in [End::Least, End::Most] {
-        let (name, (mark, _)) = match (known.end(cell, end), publication.cells[cell].withheld()) {
-            (Some((value, None)), Some(meaning)) => (format!("{} {value}", word(end)), meaning),
-            _ => continue,
-        };
-        text.push(format!("{} är {name} ({mark}).", publication.cells[cell].row));
-    }
-    text.join(" ")
+/// Values that cannot be.
+fn values(cannot: &[(Option<i128>, Option<i128>)]) -> String {
+    let parts = cannot.iter().map(|gap| match gap {
+        (Some(low), Some(high)) if low == high => low.to_string(),
+        (Some(low), Some(high)) => format!("{low} till {high}"),
+        (None, Some(high)) => format!("högst {high}"),
+        (Some(low), None) => format!("minst {low}"),
+        (None, None) => String::new(),
+    });
+    parts.collect::<Vec<_>>().join(" eller ")
 }
 
-fn word(end: End) -> &'static str {
-    match end {
-        End::Least => "minst",
-        End::Most => "högst",
+/// The publication as a kommun sees it that knows some of its cells.
+pub(super) fn with_own(
+    publication: &Publication,
+    own: impl Iterator<Item = (CellIndex, u64)>,
+) -> Publication {
+    let mut seen = publication.clone();
+    for (cell, count) in own {
+        seen.cells[cell].figure = Figure::Shown(count);
     }
-}
-
-fn sentence(publication: &Publication, fact: &Fact, is_both: bool) -> String {
-    let name = |cell| short(publication, fact.relation, cell);
-    let what = if is_both { String::new() } else { format!("{} ", word(fact.end)) };
-    let so = format!("är {} {what}{}.", name(fact.cell), fact.value);
-    let sum: i128 = fact.others.iter().map(|(_, _, value, _)| value).sum();
-    match fact.others.as_slice() {
-        [] => format!("Alltså {so}"),
-        others if others.len() <= 3 => {
-            let parts = others.iter().map(|(cell, end, value, _)| {
-                let exact = if is_both { String::new() } else { format!("{} ", word(*end)) };
-                format!("{} är {exact}{value}", name(*cell))
-            });
-            format!("{}, alltså {so}", list(parts.collect()))
-        }
-        others if others.iter().all(|(_, end, _, _)| *end == others[0].1) => {
-            let exact = if is_both { "" } else { word(others[0].1) };
-            format!("De {} andra är tillsammans {exact} {sum}, alltså {so}", others.len()).replace("  ", " ")
-        }
-        others => format!(
-            "Av gränserna för de {} andra följer att {} är {what}{}.",
-            others.len(),
-            name(fact.cell),
-            fact.value
-        ),
-    }
-}
-
-/// A relation with its figures.
-fn relation(publication: &Publication, at: RelationIndex) -> String {
-    let relation = &publication.relations[at];
-    let name = |cell: &CellIndex| short(publication, at, *cell);
-    let (shown, hidden): (Vec<CellIndex>, Vec<CellIndex>) =
-        relation.terms.iter().partition(|cell| publication.cells[**cell].shown().is_some());
-    let sum: u64 = shown.iter().filter_map(|cell| publication.cells[*cell].shown()).sum();
-    let total = publication.cells[relation.total].shown();
-    let names = list(hidden.iter().map(|cell| with_mark(publication, at, *cell)).collect());
-    let head = format!("I {}", relation.name);
-    let term = relation.terms.first().map(name).unwrap_or_default();
-    match (relation.kind, total) {
-        (Kind::Sum, Some(total)) if hidden.is_empty() => {
-            format!("{head} är delarna tillsammans {sum}, men totalen {total}.")
-        }
-        (Kind::Sum, Some(total)) if shown.is_empty() => format!("{head} ska {total} delas av {names}."),
-        (Kind::Sum, Some(total)) => format!(
-            "{head} är totalen {total} och de visade delarna tillsammans {sum}; resten, {total} − {sum} = {}, är {names}.",
-            i128::from(total) - i128::from(sum)
-        ),
-        (Kind::Sum, None) if hidden.is_empty() => {
-            format!("{head} är totalen undertryckt, men alla delar visas: tillsammans {sum}.")
-        }
-        (Kind::Sum, None) => {
-            format!("{head} är totalen undertryckt; den är {sum} (de visade delarna) plus {names}.")
-        }
-        (Kind::NotASum, _) => format!("{head} är totalen minst den största delen och högst delarnas summa."),
-        (Kind::Same, _) => format!("{head} är det samma uppgift på två ställen."),
-        (Kind::NoMoreThan, _) => format!("{head} är {} högst {term}.", name(&relation.total)),
-        (Kind::Percent(percent), _) => {
-            format!("{head} är {} {percent} procent, avrundat, av {term}.", name(&relation.total))
-        }
-    }
-}
-
-fn list(mut names: Vec<String>) -> String {
-    if names.len() > MOST_NAMES {
-        let more = names.len() - (MOST_NAMES - 1);
-        names.truncate(MOST_NAMES - 1);
-        return format!("{} och {more} till", names.join(", "));
-    }
-    match names.pop() {
-        Some(last) if !names.is_empty() => format!("{} och {last}", names.join(", ")),
-        last => last.unwrap_or_default(),
-    }
-}
-
-/// A cell by what tells it from the others of the relation.
-fn short(publication: &Publication, relation: RelationIndex, cell: CellIndex) -> String {
-    let relation = &publication.relations[relation];
-    let cells = || relation.terms.iter().chain([&relation.total]).map(|at| &publication.cells[*at]);
-    let own = &publication.cells[cell];
-    let table = if cells().all(|other| other.table == own.table) {
-        String::new()
-    } else {
-        format!(" i {}", own.table)
-    };
-    if cells().all(|other| other.column == own.column) {
-        format!("{}{table}", own.row)
-    } else if cells().all(|other| other.row == own.row) {
-        format!("{}{table}", own.column)
-    } else {
-        format!("{}, {}{table}", own.row, own.column)
-    }
-}
-
-fn with_mark(publication: &Publication, relation: RelationIndex, cell: CellIndex) -> String {
-    let name = short(publication, relation, cell);
-    match publication.cells[cell].withheld() {
-        Some((mark, meaning)) => format!("{name} ({mark}: {meaning})"),
-        None => name,
-    }
-}
-
-/// The fewest relations that pin a cell together.
-fn together(publication: &Publication, finding: &Finding, value: u64) -> String {
-    let rows: Vec<Vec<Linear>> =
-        publication.relations.iter().map(|relation| derive::rows(publication, relation)).collect();
-    let mut cells: Vec<CellIndex> = finding
-        .relations
-        .iter()
-        .flat_map(|at| &rows[*at])
-        .flat_map(|row| &row.terms)
-        .map(|(cell, _)| *cell)
-        .collect();
-    cells.sort_unstable();
-    cells.dedup();
-    let Ok(target) = cells.binary_search(&finding.cell) else {
-        return String::new();
-    };
-    let pins = |relations: &[RelationIndex]| {
-        let view = derive::view(publication, &rows, &cells, relations);
-        let Ok(mut engine) = Engine::new(&view, Budget::default(), &|| false) else {
-            return false;
-        };
-        let value = i128::from(value);
-        engine.within(target, Some(value + 1), None).0 == Reach::No
-            && engine.within(target, None, Some(value - 1)).0 == Reach::No
-    };
-    let mut kept = finding.relations.clone();
-    let (mut at, mut tests) = (0, 0);
-    while at < kept.len() && tests < MOST_TESTS {
-        tests += 1;
-        let mut fewer = kept.clone();
-        fewer.remove(at);
-        if pins(&fewer) {
-            kept = fewer;
-        } else {
-            at += 1;
-        }
-    }
-    let view = derive::view(publication, &rows, &cells, &kept);
-    let sources: Vec<usize> = (0..kept.len()).collect();
-    let told = kept.iter().map(|at| relation(publication, *at)).collect::<Vec<_>>().join(" ");
-    match combination(&view, &vec![(target, 1)], &sources) {
-        Some(parts) => {
-            let signed = parts.iter().map(|(source, factor)| {
-                let name = &publication.relations[kept[*source]].name;
-                let factor = match (factor.over, factor.under) {
-                    (1, 1) => "+".to_owned(),
-                    (-1, 1) => "−".to_owned(),
-                    (over, 1) => format!("{over:+} gånger"),
-                    (over, under) => format!("{over:+}/{under} gånger"),
-                };
-                format!("{factor} ({name})")
-            });
-            let sum: Vec<String> = signed.collect();
-            format!(
-                "{told} Läggs de ihop som {} tar alla andra undertryckta celler ut varandra, och kvar blir {value}.",
-                sum.join(" ")
-            )
-        }
-        None => format!("{told} Tillsammans tillåter de inget annat heltal än {value}."),
-    }
+    seen
 }
 
 /// Why relations contradict each other or the marks.
 pub fn contradiction(publication: &Publication, found: &Contradiction) -> String {
-    let told: Vec<String> = found.relations.iter().map(|at| relation(publication, *at)).collect();
+    let teller = Teller { publication, known: "de visade" };
+    let told: Vec<String> = found.relations.iter().map(|at| relation(&teller, *at)).collect();
     let single = match found.relations.as_slice() {
         [one] => range(publication, *one),
         _ => None,
@@ -372,17 +276,4 @@ pub fn contradiction(publication: &Publication, found: &Contradiction) -> String
     };
     let more = if found.is_minimal { "" } else { " (färre av sambanden kan räcka)" };
     format!("{} {end}{more}", told.join(" "))
-}
-
-/// What the marks of a single sum allow, against what is left.
-fn range(publication: &Publication, at: RelationIndex) -> Option<String> {
-    let relation = &publication.relations[at];
-    publication.cells[relation.total].shown().filter(|_| relation.kind == Kind::Sum)?;
-    let hidden = || relation.terms.iter().filter_map(|cell| publication.cells[*cell].withheld());
-    let least: u64 = hidden().map(|(_, meaning)| meaning.lower).sum();
-    let most: Option<u64> = hidden().map(|(_, meaning)| meaning.upper).sum();
-    Some(match most {
-        Some(most) => format!("Enligt märkena ska de vara tillsammans {least}–{most}."),
-        None => format!("Enligt märkena ska de vara tillsammans minst {least}."),
-    })
 }

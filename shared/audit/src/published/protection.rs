@@ -192,6 +192,14 @@ impl Outcome {
     }
 }
 
+/// Code of the kommun whose cell it is.
+pub(super) fn kommun(cell: &super::Cell) -> Option<String> {
+    match cell.row.parse::<Omrade>() {
+        Ok(Omrade::Unit(unit)) => Some(unit.kommun().to_string()),
+        _ => None,
+    }
+}
+
 struct Insiders<'a> {
     publication: &'a Publication,
     rows: &'a [Vec<Linear>],
@@ -203,15 +211,9 @@ struct Insiders<'a> {
 type Found = (Vec<ByInsider>, Vec<CellIndex>);
 
 impl Insiders<'_> {
-    fn kommun(&self, cell: CellIndex) -> Option<String> {
-        match self.publication.cells[cell].row.parse::<Omrade>() {
-            Ok(Omrade::Unit(unit)) => Some(unit.kommun().to_string()),
-            _ => None,
-        }
-    }
-
     fn block(&self, block: &Block) -> Found {
-        let owners: Vec<Option<String>> = block.cells.iter().map(|cell| self.kommun(*cell)).collect();
+        let owners: Vec<Option<String>> =
+            block.cells.iter().map(|cell| kommun(&self.publication.cells[*cell])).collect();
         let names: Vec<String> =
             owners.iter().flatten().cloned().collect::<BTreeSet<_>>().into_iter().collect();
         let number = |name: &Option<String>| {

@@ -10,9 +10,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::attack::{Attack, Finding, Outcome, Verdict};
-use super::protection::Protection;
-use super::{Cell, CellIndex, Figure, Publication, explain};
+use super::attack::{Abort, Attack, Finding, Outcome, Verdict};
+use super::explain::{self, Claim, Explainer, with_own};
+use super::protection::{ByInsider, Protection, kommun, least};
+use super::truth::Truth;
+use super::{Cell, CellIndex, Figure, Publication};
 
 /// Most computable cells that are explained; the others are listed.
 const MOST_EXPLAINED: usize = 200;
@@ -56,12 +58,13 @@ pub enum Narrowed {
     Unlisted,
 }
 
-/// The summary.
-pub fn summary(publication: &Publication, attack: &Attack, listed: Narrowed) -> String {
+/// The summary. `abort` may end the search for explanations.
+pub fn summary(publication: &Publication, attack: &Attack, listed: Narrowed, abort: Abort<'_>) -> String {
+    let explainer = Explainer::reader(publication, abort);
     let mut text = String::new();
     // infallible: writing to a String
     let _ = writeln!(text, "{}", counts(publication, attack));
-    computable(publication, attack, &mut text);
+    computable(publication, attack, &explainer, &mut text);
     contradictions(publication, attack, &mut text);
     let open = |finding: &&Finding| matches!(finding.outcome, Outcome::NotCertified { .. });
     let open: Vec<String> =
@@ -71,12 +74,12 @@ pub fn summary(publication: &Publication, attack: &Attack, listed: Narrowed) -> 
         Narrowed::Unlisted => {}
         Narrowed::Below(min_count) => {
             let title = format!("Värden under {min_count} som går att utesluta");
-            section(&mut text, &title, &narrowed_below(publication, attack, min_count));
+            section(&mut text, &title, &narrowed_below(publication, attack, &explainer, min_count));
         }
         Narrowed::ByMark => section(
             &mut text,
             "Går inte att räkna ut, men är snävare än märket säger",
-            &narrowed(publication, attack),
+            &narrowed(publication, attack, &explainer),
         ),
     }
     section(
@@ -96,18 +99,34 @@ pub fn summary(publication: &Publication, attack: &Attack, listed: Narrowed) -> 
     text
 }
 
-/// Whether the small cells are protected, for whoever has the counts.
-pub fn protection(publication: &Publication, found: &Protection, min_count: u64) -> String {
+/// Whether the small cells are protected, for whoever has the counts. `abort` may end the search for explanations.
+pub fn protection(
+    publication: &Publication,
+    (attack, found): (&Attack, &Protection),
+    truth: &Truth,
+    min_count: u64,
+    abort: Abort<'_>,
+) -> String {
     let places = |cells: &[CellIndex]| cells.iter().map(|cell| place(publication, *cell)).collect::<Vec<_>>();
     let mut text = String::new();
     // infallible: writing to a String
     let _ = writeln!(text, "\nSmå celler (1 till {}): {} undertryckta.", min_count - 1, found.small);
     section(&mut text, "Små celler som visas", &places(&found.shown));
     section(&mut text, "Små celler som går att räkna ut", &places(&found.computable));
-    section(&mut text, "Små celler där värden går att utesluta (SAFE-1)", &places(&found.narrowed));
-    let by =
-        |one: &super::protection::ByInsider| format!("{}, av {}", place(publication, one.cell), one.kommun);
-    let by: Vec<String> = found.by_insiders.iter().map(by).collect();
+    let explainer = Explainer::reader(publication, abort);
+    let at: BTreeMap<CellIndex, &Finding> =
+        attack.findings.iter().map(|finding| (finding.cell, finding)).collect();
+    let least = least(publication);
+    let narrowed = found.narrowed.iter().enumerate().map(|(number, cell)| {
+        let from = least[*cell].max(1);
+        let claim = at.get(cell).filter(|_| number < MOST_LISTED);
+        let claim =
+            claim.and_then(|finding| Claim::narrowed(*cell, &finding.outcome, from, Some(min_count - 1)));
+        let why = claim.map(|claim| explainer.claim(&claim));
+        with_reason(place(publication, *cell), why)
+    });
+    section(&mut text, "Små celler där värden går att utesluta (SAFE-1)", &narrowed.collect::<Vec<_>>());
+    let by = by_insiders(publication, &found.by_insiders, truth, abort);
     section(&mut text, "Små celler som en annan kommun kan räkna ut (SAFE-2)", &by);
     section(&mut text, "Små celler som inte kunde avgöras", &places(&found.open));
     let asked = if found.asks_insiders { "SAFE-1 och SAFE-2" } else { "SAFE-1" };
@@ -117,6 +136,41 @@ pub fn protection(publication: &Publication, found: &Protection, min_count: u64)
         (false, _) => format!("\nSlutsats för de små cellerna: {asked} HÅLLER INTE.\n"),
     });
     text
+}
+
+/// Each with how its kommun computes it; whoever has the counts may see them in the words.
+fn by_insiders(
+    publication: &Publication,
+    found: &[ByInsider],
+    truth: &Truth,
+    abort: Abort<'_>,
+) -> Vec<String> {
+    let line = |one: &ByInsider| format!("{}, av {}", place(publication, one.cell), one.kommun);
+    let mut lines: Vec<String> = found.iter().map(line).collect();
+    let explained = found.len().min(MOST_LISTED);
+    let kommuner: std::collections::BTreeSet<&str> =
+        found[..explained].iter().map(|one| one.kommun.as_str()).collect();
+    for code in kommuner {
+        let own = publication
+            .cells
+            .iter()
+            .enumerate()
+            .filter(|(_, cell)| cell.withheld().is_some() && kommun(cell).as_deref() == Some(code));
+        let seen = with_own(publication, own.map(|(at, _)| (at, truth.of_cell(at))));
+        let explainer = Explainer::insider(&seen, abort);
+        for (one, line) in found[..explained].iter().zip(&mut lines).filter(|(one, _)| one.kommun == code) {
+            let why = explainer.claim(&Claim::computed(one.cell, truth.of_cell(one.cell)));
+            *line = with_reason(std::mem::take(line), Some(why));
+        }
+    }
+    lines
+}
+
+fn with_reason(line: String, why: Option<String>) -> String {
+    match why {
+        Some(why) => format!("{line}\n    {why}"),
+        None => line,
+    }
 }
 
 fn counts(publication: &Publication, attack: &Attack) -> String {
@@ -146,7 +200,7 @@ fn counts(publication: &Publication, attack: &Attack) -> String {
     )
 }
 
-fn computable(publication: &Publication, attack: &Attack, text: &mut String) {
+fn computable(publication: &Publication, attack: &Attack, explainer: &Explainer<'_>, text: &mut String) {
     let found: Vec<(&Finding, u64)> =
         attack.findings.iter().filter_map(|finding| Some((finding, finding.outcome.recovered()?))).collect();
     let lines: Vec<String> = found
@@ -154,7 +208,7 @@ fn computable(publication: &Publication, attack: &Attack, text: &mut String) {
         .take(MOST_EXPLAINED)
         .map(|(finding, value)| {
             let name = marked(publication, finding.cell);
-            format!("{name} är {value}.\n    {}", explain::computable(publication, finding))
+            format!("{name} är {value}.\n    {}", explainer.claim(&Claim::computed(finding.cell, *value)))
         })
         .collect();
     section(text, "Går att räkna ut", &lines);
@@ -180,34 +234,50 @@ fn contradictions(publication: &Publication, attack: &Attack, text: &mut String)
     section(text, "Samband som säger emot märkenas betydelse eller varandra", &lines);
 }
 
-fn narrowed(publication: &Publication, attack: &Attack) -> Vec<String> {
-    let line = |finding: &Finding| {
+fn narrowed(publication: &Publication, attack: &Attack, explainer: &Explainer<'_>) -> Vec<String> {
+    let found = attack.findings.iter().filter(|finding| finding.outcome.recovered().is_none());
+    let claims = found.filter_map(|finding| {
         let (_, meaning) = publication.cells[finding.cell].withheld()?;
-        let Outcome::Interval { lower, upper, holes } = &finding.outcome else {
-            return None;
-        };
-        let differs = (*lower, *upper) != (meaning.lower, meaning.upper) || !holes.is_empty();
-        (differs && finding.outcome.recovered().is_none())
-            .then(|| format!("{}: {}", marked(publication, finding.cell), values(*lower, *upper, holes)))
-    };
-    attack.findings.iter().filter_map(line).collect()
+        let claim = Claim::narrowed(finding.cell, &finding.outcome, meaning.lower, meaning.upper)?;
+        matches!(finding.outcome, Outcome::Interval { .. }).then_some((finding, claim))
+    });
+    explained(publication, claims, explainer)
 }
 
 /// Cells of which some value from their least to under `min_count` can be had and another cannot.
-fn narrowed_below(publication: &Publication, attack: &Attack, min_count: u64) -> Vec<String> {
-    let least = super::protection::least(publication);
-    let line = |finding: &Finding| {
-        let own = least[finding.cell].max(1);
-        let excluded = finding.outcome.excluded(own, min_count)?;
-        let (lower, upper, holes) = match &finding.outcome {
-            Outcome::Interval { lower, upper, holes } => (*lower, *upper, holes),
-            Outcome::Shown { lower, holes, .. } => (*lower, None, holes),
-            _ => return None,
+fn narrowed_below(
+    publication: &Publication,
+    attack: &Attack,
+    explainer: &Explainer<'_>,
+    min_count: u64,
+) -> Vec<String> {
+    let least = least(publication);
+    let found = attack.findings.iter().filter(|finding| finding.outcome.recovered().is_none());
+    let claims = found.filter_map(|finding| {
+        let from = least[finding.cell].max(1);
+        let excluded = finding.outcome.excluded(from, min_count)?;
+        let claim = Claim::narrowed(finding.cell, &finding.outcome, from, Some(min_count - 1))?;
+        (!excluded.is_empty()).then_some((finding, claim))
+    });
+    explained(publication, claims, explainer)
+}
+
+/// Cells, what they can be, and for those that are listed why no more.
+fn explained<'f>(
+    publication: &Publication,
+    claims: impl Iterator<Item = (&'f Finding, Claim)>,
+    explainer: &Explainer<'_>,
+) -> Vec<String> {
+    let line = |(number, (finding, claim)): (usize, (&Finding, Claim))| {
+        let values = match &finding.outcome {
+            Outcome::Interval { lower, upper, holes } => values(*lower, *upper, holes),
+            Outcome::Shown { lower, holes, .. } => values(*lower, None, holes),
+            Outcome::NotCertified { .. } | Outcome::Contradiction => String::new(),
         };
-        (!excluded.is_empty() && finding.outcome.recovered().is_none())
-            .then(|| format!("{}: {}", marked(publication, finding.cell), values(lower, upper, holes)))
+        let why = (number < MOST_LISTED).then(|| explainer.claim(&claim));
+        with_reason(format!("{}: {values}", marked(publication, finding.cell)), why)
     };
-    attack.findings.iter().filter_map(line).collect()
+    claims.enumerate().map(line).collect()
 }
 
 fn values(lower: u64, upper: Option<u64>, holes: &[u64]) -> String {
