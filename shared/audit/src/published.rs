@@ -300,6 +300,8 @@ pub enum Kind {
     Sum,
     /// The total lies between the largest term and their sum (distinct persons over units).
     NotASum,
+    /// The total is at least the sum of its terms (records whose category is not known are in no term).
+    AtLeast,
     /// Total and only term are the same count, printed twice.
     Same,
     /// The total is at most its only term (persons and events).

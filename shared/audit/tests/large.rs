@@ -146,6 +146,28 @@ proptest! {
     }
 
     #[test]
+    fn the_ends_that_are_asked_for_in_large_blocks_are_those_of_small_ones(case in case()) {
+        let publication = case.publication().unwrap();
+        let truth = case.truth(&publication).unwrap();
+        let exact = found(&publication, 1_000, None);
+        let budget = Budget { large: 0, branches: 20_000, propagation: 200_000, ..Budget::default() };
+        let asked = Asked { budget, truth: Some(&truth), ends: true, ..Asked::default() };
+        let ends = attack(&publication, asked, &|| false);
+        for (exact, ends) in exact.findings.iter().zip(&ends.findings) {
+            if let (Outcome::Interval { lower, upper, .. }, Outcome::Interval { lower: low, upper: high, .. }) =
+                (&exact.outcome, &ends.outcome)
+            {
+                prop_assert_eq!((lower, upper), (low, high));
+            }
+        }
+        let open = |found: &Attack| {
+            found.findings.iter().filter(|one| !matches!(one.outcome, Outcome::Interval { .. })).count()
+        };
+        prop_assume!(open(&exact) == 0);
+        prop_assert_eq!(open(&ends), 0);
+    }
+
+    #[test]
     fn what_a_kommun_can_compute_is_found_in_large_blocks_as_in_small_ones(case in case()) {
         let publication = case.publication().unwrap();
         let (small, large) = (judged(&case, &publication, 1_000), judged(&case, &publication, 0));

@@ -1,9 +1,12 @@
 //! Strict table files as their readers attack them.
 #![allow(clippy::unwrap_used)] // helpers of tests may panic
 
+use audit::Budget;
 use audit::published::attack::{Asked, Attack, Verdict, attack};
+use audit::published::protection::{InsidersAsked, protection};
 use audit::published::report::Narrowed;
 use audit::published::strict::{StrictOptions, read};
+use audit::published::truth::Truth;
 use audit::published::{Publication, report};
 
 fn audited(files: &[(&str, &str)], not_sums: &[&str]) -> (Publication, Attack) {
@@ -193,6 +196,83 @@ fn persons_are_no_more_than_events() {
     let rows = [("personer", "x"), ("aktualiseringar", "1")].into_iter();
     let text = file("omrade,typ", rows.map(|(matt, content)| (format!("2180,a,2024,{matt}"), content)));
     assert_eq!(lines(&audited(&[("T.csv", &text)], &[])), ["T.csv;typ=a 2024 personer;2180;x;1;1;true"]);
+}
+
+#[test]
+fn what_a_kommun_computes_and_what_is_narrowed_is_explained() {
+    let counts = [("2101", [1, 9]), ("2104", [2, 5])];
+    let mut rows: Vec<(String, &str)> = Vec::new();
+    let mut placed = Vec::new();
+    for (area, counts) in counts {
+        for (code, count) in ["a", "b"].into_iter().zip(counts) {
+            rows.push((format!("{area},{code},2024,aktualiseringar"), "x"));
+            let column = format!("typ={code} 2024");
+            placed.push((("T.csv".to_owned(), area.to_owned(), column), count));
+        }
+    }
+    for (code, content) in [("a", "3"), ("b", "14")] {
+        rows.push((format!("21,{code},2024,aktualiseringar"), content));
+    }
+    let (publication, found) = audited(&[("T.csv", &file("omrade,typ", rows.into_iter()))], &[]);
+    let truth = Truth::of(&publication, placed.into_iter()).unwrap();
+    let asked = InsidersAsked { budget: Budget::default(), done: None, abort: &|| false };
+    let protected = protection((&publication, &publication), &found, &truth, 4, Some(asked));
+    let text = report::protection(&publication, (&found, &protected), &truth, 4, &|| false);
+    let narrowed = "tabell T.csv, typ=a 2024, 2101\n    I T.csv 21 typ=a 2024 över områden ska 3 delas av 2101 \
+                    (x: minst 1) och 2104 (x: minst 1). 2104 är minst 1, alltså är 2101 högst 2.";
+    assert!(text.contains(narrowed), "{text}");
+    let insider = "tabell T.csv, typ=a 2024, 2104, av 2101\n    I T.csv 21 typ=a 2024 över områden är totalen 3 och de \
+                   visade och egna delarna tillsammans 1; resten, 3 − 1 = 2, är 2104 (x: minst 1). Alltså är 2104 2.";
+    assert!(text.contains(insider), "{text}");
+}
+
+/// Kind by sex without totals over sex, beside kind alone.
+fn beside_its_parts(whole_of_b: &str) -> (Publication, Attack) {
+    let own = |code: &str| format!("2180,{code},2024,aktualiseringar");
+    let whole = [("a", "10"), ("b", whole_of_b), ("TOT", "40")];
+    let parts = [("a,k", "8"), ("a,m", "x"), ("b,k", "9"), ("b,m", "11")];
+    let whole = file("omrade,typ", whole.into_iter().map(|(code, content)| (own(code), content)));
+    let parts = file("omrade,typ,kon", parts.into_iter().map(|(code, content)| (own(code), content)));
+    audited(&[("W.csv", &whole), ("N.csv", &parts)], &[])
+}
+
+#[test]
+fn a_file_without_totals_is_set_against_the_file_that_has_them() {
+    let found = beside_its_parts("20");
+    assert_eq!(lines(&found), ["N.csv;typ=a kon=m 2024;2180;x;2;2;true"]);
+    let text = report::summary(&found.0, &found.1, Narrowed::Below(4), &|| false);
+    assert!(text.contains("med delarna i N.csv är totalen 10 och de visade delarna tillsammans 8"), "{text}");
+    // one record of b has no sex: those of a may have none either
+    assert_eq!(lines(&beside_its_parts("21")), ["N.csv;typ=a kon=m 2024;2180;x;1;2;false"]);
+}
+
+#[test]
+fn kommuner_in_one_file_add_up_to_the_county_in_another() {
+    let rows = |of: &[(&'static str, &'static str)]| {
+        file(
+            "omrade,typ",
+            of.iter().copied().map(|(key, content)| (format!("{key},2024,aktualiseringar"), content)),
+        )
+    };
+    let county = rows(&[("21,a", "10"), ("21,b", "20")]);
+    let kommuner = rows(&[("2101,a", "7"), ("2104,a", "x"), ("2101,b", "12"), ("2104,b", "8")]);
+    let found = audited(&[("C.csv", &county), ("K.csv", &kommuner)], &[]);
+    assert_eq!(lines(&found), ["K.csv;typ=a 2024;2104;x;3;3;true"]);
+}
+
+#[test]
+fn persons_of_a_file_without_totals_are_each_no_more_than_the_whole() {
+    let rows = |name: &str, of: &[(&'static str, &'static str)]| {
+        file(name, of.iter().copied().map(|(key, content)| (format!("2180,{key},2024,personer"), content)))
+    };
+    let whole = rows("omrade,typ", &[("a", "2")]);
+    let parts = rows("omrade,typ,kon", &[("a,k", "x"), ("a,m", "x")]);
+    let found = audited(&[("W.csv", &whole), ("N.csv", &parts)], &[]);
+    let expected = [
+        "N.csv;typ=a kon=k 2024 personer;2180;x;1;2;false",
+        "N.csv;typ=a kon=m 2024 personer;2180;x;1;2;false",
+    ];
+    assert_eq!(lines(&found), expected);
 }
 
 fn percentages(shares: [&str; 3]) -> String {

@@ -61,6 +61,9 @@ pub struct AuditArguments {
     /// Vem som räknar: läsaren, den som kan skilja märkena på små celler från de andras, eller samordnaren
     #[arg(long, value_enum, default_value = "lasare", requires = "truth")]
     pub adversary: AdversaryArgument,
+    /// Räkna ut ändarna också för celler i stora block (över 1 000 undertryckta celler); det tar lång tid
+    #[arg(long)]
+    pub ends: bool,
     /// Listan över undertryckta celler
     #[arg(long, value_name = "OUT.csv")]
     pub out: Option<PathBuf>,
@@ -185,8 +188,13 @@ fn audited(arguments: &AuditArguments) -> Result<Verdict, AuditFault> {
     let watch = Watch::start(None);
     let withheld = publication.cells.iter().filter(|cell| cell.withheld().is_some()).count();
     let done = watch.counted("granskar", withheld);
-    let asked =
-        Asked { budget, min_count: arguments.min_count, truth: truth.as_ref(), done: Some(done.as_ref()) };
+    let asked = Asked {
+        budget,
+        min_count: arguments.min_count,
+        truth: truth.as_ref(),
+        ends: arguments.ends,
+        done: Some(done.as_ref()),
+    };
     let started = Instant::now();
     let over = || arguments.time_limit.is_some_and(|limit| started.elapsed().as_secs() >= limit);
     let found = attack(&publication, asked, &over);

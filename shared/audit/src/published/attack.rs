@@ -25,6 +25,9 @@ const MOST_WORK: u64 = 2_000_000_000;
 /// Numbers over this are kept from the solver of integer programs, which clamps at 2³⁰.
 const MOST_MAGNITUDE: i128 = 1 << 29;
 
+/// More than any count is taken to be ([`super::MAX_VALUE`]): whoever can be this has no end.
+const MOST_COUNT: i128 = 1 << 30;
+
 /// Asked between steps, from more than one thread; `true` stops.
 pub type Abort<'a> = &'a (dyn Fn() -> bool + Sync);
 
@@ -155,13 +158,15 @@ pub struct Asked<'a> {
     /// The withheld counts, where the one who asks has them: what can be is then shown beside them. Changes no
     /// answer, only the time.
     pub truth: Option<&'a Truth>,
+    /// Whether the ends of cells of large blocks are looked for too: some seconds each where it is hard.
+    pub ends: bool,
     /// Counted up by one for every cell that is done.
     pub done: Option<&'a AtomicUsize>,
 }
 
 impl Default for Asked<'_> {
     fn default() -> Self {
-        Self { budget: Budget::default(), min_count: 4, truth: None, done: None }
+        Self { budget: Budget::default(), min_count: 4, truth: None, ends: false, done: None }
     }
 }
 
@@ -310,6 +315,11 @@ impl Work<'_> {
                 find_holes(&mut engine, target, &mut finding.outcome, self.asked.min_count);
             }
         }
+        if self.asked.ends {
+            for ((target, _), finding) in own().zip(&mut findings) {
+                find_ends(&mut engine, target, &mut finding.outcome);
+            }
+        }
         Ok((findings, engine.questions(), engine.programs()))
     }
 
@@ -444,6 +454,40 @@ fn find_holes(engine: &mut Engine, target: usize, outcome: &mut Outcome, min_cou
             Reach::Unknown => {}
         }
     }
+}
+
+/// The least and the largest value of a cell that is settled under the threshold only; what is not found leaves the
+/// outcome as it is.
+fn find_ends(engine: &mut Engine, target: usize, outcome: &mut Outcome) {
+    let Outcome::Shown { lower, upper, holes } = outcome else { return };
+    let Some(known) = engine.known(target) else { return };
+    let most = match upper {
+        Some(upper) => i128::from(*upper),
+        None if engine.within(target, Some(MOST_COUNT), None).0 == Reach::Yes => MOST_COUNT,
+        None => MOST_COUNT - 1,
+    };
+    let largest = last(known, most, &mut |value| engine.within(target, Some(value), None).0);
+    let least = last(-known, -i128::from(*lower), &mut |value| engine.within(target, None, Some(-value)).0);
+    if let (Some(largest), Some(least)) = (largest, least.and_then(|least| u64::try_from(-least).ok())) {
+        let upper = u64::try_from(largest).ok().filter(|_| largest < MOST_COUNT);
+        let holes =
+            holes.iter().copied().filter(|hole| least < *hole && upper.is_none_or(|upper| *hole < upper));
+        *outcome = Outcome::Interval { lower: least, upper, holes: holes.collect() };
+    }
+}
+
+/// The last value from `from`, which can be, to `to` for which the answer is yes; `None` when that is not settled.
+fn last(from: i128, to: i128, ask: &mut dyn FnMut(i128) -> Reach) -> Option<i128> {
+    let (mut can, mut end, mut next) = (from, to, to);
+    while can < end {
+        match ask(next) {
+            Reach::Yes => can = next,
+            Reach::No => end = next - 1,
+            Reach::Unknown => return None,
+        }
+        next = can + (end - can + 1) / 2;
+    }
+    Some(can)
 }
 
 /// Whether no table satisfies the view; `sum` is the target of all cells.

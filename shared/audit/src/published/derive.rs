@@ -41,6 +41,7 @@ pub(super) fn rows(publication: &Publication, relation: &Relation) -> Vec<Linear
     };
     match relation.kind {
         Kind::Sum | Kind::Same => vec![row(rest(), Some(0), Some(0))],
+        Kind::AtLeast => vec![row(rest(), Some(0), None)],
         Kind::NoMoreThan => vec![row(rest(), None, Some(0))],
         Kind::NotASum => {
             let parts = relation.terms.iter();

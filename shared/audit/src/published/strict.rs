@@ -6,6 +6,7 @@
 //! `personer`, and dimensions named as such, do not add up: their totals lie between the largest part and the sum.
 //! A year is the sum of the halves, quarters or months that the files have; other periods are independent.
 //!
+//! A count of one file is the sum of another's cells where that file does not print the sum itself (`sums`).
 //! Two files are linked where their codes coincide and every count both of them show is the same; files that differ
 //! anywhere count different records (bortfall of a dimension) and are not linked. What cannot be used is said in
 //! [`Publication::unused`], never passed over.
@@ -14,6 +15,7 @@ mod groups;
 mod links;
 mod percent;
 mod periods;
+mod sums;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -111,6 +113,7 @@ pub fn read(files: &[File], options: &StrictOptions) -> Result<Publication, Publ
         unusable(sheet, options, &mut publication);
     }
     links::relations(&sheets, &mut order, options.min_count, &mut publication);
+    sums::relations(&sheets, options, &mut publication)?;
     periods::relations(&sheets, &mut order, options.min_count, &mut publication);
     Ok(publication)
 }

@@ -34,6 +34,15 @@ pub(super) fn relation(teller: &Teller<'_>, at: RelationIndex) -> String {
             format!("{head} är totalen undertryckt; den är {sum} ({known} delarna) plus {names}.")
         }
         (Kind::NotASum, _) => format!("{head} är totalen minst den största delen och högst delarnas summa."),
+        (Kind::AtLeast, total) => {
+            let total = total.map_or_else(|| "undertryckt".to_owned(), |total| total.to_string());
+            let parts = match (shown.is_empty(), hidden.is_empty()) {
+                (_, true) => format!("{sum}"),
+                (true, false) => names,
+                (false, false) => format!("{sum} ({known} delarna) plus {names}"),
+            };
+            format!("{head} är totalen {total}, och minst {parts} tillsammans.")
+        }
         (Kind::Same, _) => format!("{head} är det samma uppgift på två ställen."),
         (Kind::NoMoreThan, _) => format!("{head} är {} högst {term}.", name(&relation.total)),
         (Kind::Percent(percent), _) => {
