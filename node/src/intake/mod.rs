@@ -1,6 +1,8 @@
 //! Opens the kommun's extract, has it harmonised and counts it. Content never passes this module's border but as
 //! counts per atom; what a person must look at goes to a review file in the kommun (STAY-1).
 
+pub mod map;
+
 use std::fs::File;
 use std::io::{BufReader, Write};
 use std::path::{Path, PathBuf};

@@ -1,12 +1,13 @@
 //! From a kommun's label to codes of one variable.
 //!
-//! Only whole labels are compared, after cleaning and folding: nothing is applied because it looks similar, so
+//! Only whole labels are compared, after cleaning and folding, or as sets of words ([`crate::recognise`]), so
 //! *utredning inleds* never meets *utredning inleds ej*, nor *ansökan* *anmälan*. Similarity is used for the
 //! suggestions an operator sees, and nowhere else. A label that could be several codes is no code.
 //!
 //! Order: exact text, code or synonym; the same ignoring case; ignoring case and accents; without a prefix
-//! (`B/U`, `BoU`, the kommun's own …); the kommun's own map. Only if none fits is the label tried as a list of
-//! several labels (`;`, `,`, `–`), each of which must fit.
+//! (`B/U`, `BoU`, the kommun's own …); the kommun's own map; the same words in any order, inflection and spelling. Only if
+//! none fits is the label tried as a list of several labels (`;`, `,`, `–` …), each of which must fit, where the variable
+//! may have several.
 //!
 //! Invariant: the result depends on the label, the codebook and the kommun's map alone, never on other rows.
 
@@ -17,11 +18,14 @@ use tables::codebook::{CodeIndex, Variable};
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
+use crate::recognise::{AUTO, Recogniser, Suggestion, spelt_alike};
+
 /// Abbreviations that systems put before labels to say *children and young people*.
 pub const COMMON_PREFIXES: [&str; 5] = ["B/U", "B&U", "BoU", "Barn/ungdom", "BoF"];
 
 /// Between several reasons in one field, in the order they are tried.
-const SEPARATORS: [char; 3] = [';', ',', '–'];
+const SEPARATORS: [&str; 15] =
+    ["\n", "|", "¦", ";", ",", "–", "—", " - ", "+", "•", "/", " och ", " samt ", " o ", "&"];
 
 /// Words that turn a label into its opposite; no prefix may hold one.
 const NEGATIONS: [&str; 9] = ["ej", "inte", "icke", "ingen", "inget", "inga", "utan", "avslag", "nej"];
@@ -62,7 +66,7 @@ fn is_edge(c: char) -> bool {
 }
 
 /// Whether two case-folded texts differ only where one of them has lost an accent: `o` for `ö`, never `å` for `ä`.
-fn same_but_for_accents(one: &str, other: &str) -> bool {
+pub(crate) fn same_but_for_accents(one: &str, other: &str) -> bool {
     let bare = |c: char| std::iter::once(c).nfd().next() == Some(c);
     let same = |(a, b): (char, char)| {
         a == b || ((bare(a) || bare(b)) && std::iter::once(a).nfd().next() == std::iter::once(b).nfd().next())
@@ -99,9 +103,28 @@ type Codes = BTreeSet<CodeIndex>;
 #[derive(Clone)]
 pub(crate) struct Parts(Vec<Codes>);
 
-impl Parts {
-    pub(crate) fn is_known(&self) -> bool {
-        !self.0.is_empty()
+/// What a label most likely means.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Mapping {
+    /// The code, or those of a list in its order; none when nothing resembles the label.
+    pub codes: Vec<CodeIndex>,
+    /// How certain, in thousandths.
+    pub score: u16,
+    /// Why, in Swedish; may hold words of the label, so it is for the operator alone.
+    pub reason: String,
+}
+
+impl Mapping {
+    /// Whether it is applied without asking.
+    pub fn is_certain(&self) -> bool {
+        self.score >= AUTO
+    }
+}
+
+impl std::fmt::Debug for Mapping {
+    /// No words (STAY-1).
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Mapping({:?}, {})", self.codes, self.score)
     }
 }
 
@@ -115,6 +138,8 @@ pub struct Matcher<'a> {
     /// Case-folded, longest first.
     prefixes: Vec<String>,
     own: HashMap<String, CodeIndex>,
+    /// Not for ages: they are numbers.
+    words: Option<Recogniser>,
 }
 
 impl<'a> Matcher<'a> {
@@ -127,9 +152,10 @@ impl<'a> Matcher<'a> {
             bare: HashMap::new(),
             prefixes: prefixes(own_prefixes),
             own: HashMap::new(),
+            words: (!variable.is_age()).then(|| Recogniser::new(variable)),
         };
         for (index, code) in (0..).zip(&variable.codes) {
-            for text in [&code.code, &code.text].into_iter().chain(&code.synonyms) {
+            for text in &[vec![code.code.clone()], code.spellings()].concat() {
                 let cased = fold_case(text);
                 matcher.exact.entry(clean(text)).or_default().insert(index);
                 let spellings = matcher.bare.entry(fold_accents(text)).or_default();
@@ -142,7 +168,8 @@ impl<'a> Matcher<'a> {
 
     /// Adds a label of the kommun. Refused (false) if the label already means something else.
     pub(crate) fn learn(&mut self, label: &str, code: CodeIndex) -> bool {
-        let known = self.whole(label);
+        // what the words say is outweighed by who knows the system
+        let known = self.said(label);
         let agrees = known.is_empty() || known.contains(&code);
         if agrees {
             self.own.insert(fold_case(label), code);
@@ -161,8 +188,14 @@ impl<'a> Matcher<'a> {
             return None;
         }
         let whole = self.whole(label);
-        let parts =
-            if whole.is_empty() { self.list(label, &SEPARATORS).unwrap_or_default() } else { vec![whole] };
+        let parts = match whole.is_empty() {
+            false => vec![whole],
+            true => {
+                let list = self.list(label, &SEPARATORS).unwrap_or_default();
+                let is_one = list.iter().all(|codes| Some(codes) == list.first());
+                if self.variable.several || is_one { list } else { Vec::new() }
+            }
+        };
         Some(Parts(parts))
     }
 
@@ -195,8 +228,29 @@ impl<'a> Matcher<'a> {
         }
     }
 
-    /// Codes of a whole label: the first stage that knows it decides.
+    /// Codes of a whole label: the first stage that knows it decides, and last its words.
     fn whole(&self, label: &str) -> Codes {
+        let said = self.said(label);
+        if !said.is_empty() {
+            return said;
+        }
+        let words = self.words.as_ref().and_then(|words| words.certain(label));
+        words.map(|(codes, _)| codes).filter(|_| !self.contradicts_itself(label)).unwrap_or_default()
+    }
+
+    /// Whether a label is a list that says a thing and its opposite: *utredning inleds / inleds ej*.
+    fn contradicts_itself(&self, label: &str) -> bool {
+        let Some(words) = &self.words else { return false };
+        SEPARATORS.iter().chain(&[" eller "]).any(|separator| {
+            let parts: Vec<&str> =
+                label.split(separator).filter(|part| !fold_case(part).is_empty()).collect();
+            let (denied, said): (Vec<&str>, Vec<&str>) = parts.into_iter().partition(|part| negates(part));
+            denied.iter().any(|no| said.iter().any(|yes| words.are_opposites(yes, no)))
+        })
+    }
+
+    /// Codes that the codebook or the kommun's map give a whole label.
+    fn said(&self, label: &str) -> Codes {
         let found = self.in_codebook(label);
         if !found.is_empty() {
             return found;
@@ -221,15 +275,31 @@ impl<'a> Matcher<'a> {
         codes.into_iter().flatten().copied().collect()
     }
 
-    /// The parts of a list, if every part is a label.
-    fn list(&self, label: &str, separators: &[char]) -> Option<Vec<Codes>> {
+    /// The parts of a list, if every part is a label, and all of them or none are denied: *inleds / inleds ej* says
+    /// nothing.
+    fn list(&self, label: &str, separators: &[&str]) -> Option<Vec<Codes>> {
+        let numbered: String;
+        let mut label = label;
+        if separators.len() == SEPARATORS.len() {
+            numbered = without_numbering(label); // `1) … 2) …`
+            label = &numbered;
+        }
         let (&separator, finer) = separators.split_first()?;
         if !label.contains(separator) {
             return self.list(label, finer);
         }
+        let parts: Vec<&str> = label.split(separator).filter(|part| !fold_case(part).is_empty()).collect();
+        if parts.iter().any(|part| negates(part)) && !parts.iter().all(|part| negates(part)) {
+            return None;
+        }
+        let who = self.whom_at_the_end(label);
         let mut all = Vec::new();
-        for part in label.split(separator).filter(|part| !fold_case(part).is_empty()) {
-            match self.whole(part) {
+        for part in parts {
+            let mut codes = self.whole(part);
+            if let (true, Some(who)) = (codes.is_empty(), &who) {
+                codes = self.whole(&format!("{part} {who}"));
+            }
+            match codes {
                 codes if codes.is_empty() => all.extend(self.list(part, finer)?),
                 codes => all.push(codes),
             }
@@ -237,23 +307,78 @@ impl<'a> Matcher<'a> {
         (!all.is_empty()).then_some(all)
     }
 
-    /// Up to three codes whose text resembles a label, best first: for an operator's eye only.
-    pub fn suggestions(&self, label: &str) -> Vec<&'a str> {
-        let label = pairs(&fold_accents(label));
-        let likeness = |code: &'a tables::codebook::Code| {
-            let texts = std::iter::once(&code.text).chain(&code.synonyms);
-            let best = texts.map(|text| overlap(&label, &pairs(&fold_accents(text)))).max()?;
-            (best >= 30).then_some((std::cmp::Reverse(best), code.code.as_str()))
+    /// Whom a list is about, said once at its end: *missbruk och psykisk ohälsa hos förälder*.
+    fn whom_at_the_end(&self, label: &str) -> Option<String> {
+        let words = self.words.as_ref()?;
+        let last = label.split(|c: char| !c.is_alphanumeric()).rfind(|word| !word.is_empty())?;
+        words.is_who(last).then(|| last.to_owned())
+    }
+
+    /// What a label means whatever the date, with how certain that is: for lists of labels that somebody looks through.
+    pub fn map(&self, label: &str) -> Mapping {
+        let several = |parts: &Parts| parts.0.len() > 1;
+        let listed = self.read(label).filter(several).and_then(|Parts(parts)| {
+            parts
+                .iter()
+                .map(|codes| codes.first().copied().filter(|_| codes.len() == 1))
+                .collect::<Option<Vec<_>>>()
+        });
+        if let Some(mut codes) = listed {
+            let mut seen = BTreeSet::new();
+            codes.retain(|code| seen.insert(*code));
+            return Mapping { codes, score: AUTO, reason: "flera i ett fält".into() };
+        }
+        match self.suggestions(label).into_iter().next() {
+            Some(Suggestion { code, score, reason }) => Mapping { codes: vec![code], score, reason },
+            None => Mapping { codes: Vec::new(), score: 0, reason: "inget liknar".into() },
+        }
+    }
+
+    /// Up to three codes whose text resembles a label, best first: for an operator's eye only. The first is certain from
+    /// [`crate::recognise::AUTO`] on.
+    pub fn suggestions(&self, label: &str) -> Vec<Suggestion> {
+        let said = self.said(label);
+        if let (Some(&code), 1) = (said.first(), said.len()) {
+            return vec![Suggestion { code, score: 1_000, reason: "samma text".into() }];
+        }
+        let mut found = self.words.as_ref().map(|words| words.suggest(label)).unwrap_or_default();
+        if self.contradicts_itself(label) {
+            found.iter_mut().for_each(|one| one.score = one.score.min(AUTO - 1));
+        }
+        if !found.is_empty() {
+            return found;
+        }
+        let likeness = |(index, code): (CodeIndex, &'a tables::codebook::Code)| {
+            let best = code.spellings().iter().map(|text| spelt_alike(label, text)).max()?;
+            // half: letters say less than words
+            let score = u16::try_from(best / 2).ok()?;
+            (best >= 300).then(|| Suggestion { code: index, score, reason: "liknande stavning".into() })
         };
-        let mut found: Vec<_> = self.variable.codes.iter().filter_map(likeness).collect();
-        found.sort();
-        found.into_iter().take(3).map(|(_, code)| code).collect()
+        let mut found: Vec<Suggestion> = (0..).zip(&self.variable.codes).filter_map(likeness).collect();
+        found.sort_by(|a, b| b.score.cmp(&a.score).then(a.code.cmp(&b.code)));
+        found.truncate(3);
+        found
     }
 
     /// The variable the matcher is for.
     pub fn variable(&self) -> &'a Variable {
         self.variable
     }
+}
+
+/// `1) våld 2) skolk` as `; våld ; skolk`.
+fn without_numbering(label: &str) -> String {
+    let mut out = String::with_capacity(label.len());
+    for c in label.chars() {
+        match c {
+            ')' if out.ends_with(|last: char| last.is_ascii_digit()) && !out.contains('(') => {
+                out.truncate(out.trim_end_matches(|last: char| last.is_ascii_digit()).len());
+                out.push(';');
+            }
+            c => out.push(c),
+        }
+    }
+    out
 }
 
 fn prefixes(own: &[String]) -> Vec<String> {
@@ -273,26 +398,6 @@ fn strip<'t>(label: &'t str, prefix: &str) -> Option<&'t str> {
     }
     let rest = rest.trim_start_matches(|c: char| is_edge(c) || c == '/');
     (!rest.is_empty()).then_some(rest)
-}
-
-/// The neighbouring pairs of characters of a text, sorted.
-fn pairs(text: &str) -> Vec<(char, char)> {
-    let mut pairs: Vec<_> = text.chars().zip(text.chars().skip(1)).collect();
-    pairs.sort_unstable();
-    pairs
-}
-
-/// Dice's coefficient of two sorted lists, in per cent.
-fn overlap(one: &[(char, char)], other: &[(char, char)]) -> usize {
-    let (mut i, mut j, mut common) = (0usize, 0usize, 0usize);
-    while let (Some(a), Some(b)) = (one.get(i), other.get(j)) {
-        match a.cmp(b) {
-            std::cmp::Ordering::Less => i += 1,
-            std::cmp::Ordering::Greater => j += 1,
-            std::cmp::Ordering::Equal => (i, j, common) = (i + 1, j + 1, common + 1),
-        }
-    }
-    (200 * common).checked_div(one.len() + other.len()).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -348,7 +453,12 @@ mod tests {
         ] {
             assert_eq!(meant(&matcher, label), Some("ansokan"), "{label}");
         }
-        for label in ["Ansåkan", "Ansökan 0-17", "IFOansökan", "B anmälan", "ej ansökan", "B/U", "Ansökan?"]
+        for label in ["Ansökan 0-17", "Ansökan?", "Ansökann", "01 ANSÖKAN (barn 0-12 år)"] {
+            assert_eq!(meant(&matcher, label), Some("ansokan"), "{label}");
+        }
+        assert_eq!(meant(&matcher, "B anmälan"), Some("anmalan"));
+        for label in
+            ["IFOansökan", "ej ansökan", "B/U", "Ansökan Anna", "Ansökan 20120315-2384", "Anmälan/ansökan ej"]
         {
             assert_eq!(matcher.meaning(label, DAY), Meaning::Unmapped, "{label}");
         }
@@ -366,6 +476,11 @@ mod tests {
         assert_eq!(meant(&matcher, "utredning inleds ej."), Some("inleds_ej"));
         for label in
             ["utredning inleds inte", "utredning inleds, ej", "utredning inleds (ej)", "ej utredning inleds"]
+        {
+            assert_eq!(meant(&matcher, label), Some("inleds_ej"), "{label}");
+        }
+        for label in
+            ["utredning inleds / inleds ej", "utredning inleds eller inleds ej", "inte utredning inleds ej"]
         {
             assert_eq!(meant(&matcher, label), None, "{label}");
         }
@@ -440,9 +555,12 @@ mod tests {
     fn suggestions_resemble_and_are_not_applied() {
         let book = Codebook::vuxna().unwrap();
         let matcher = Matcher::new(&book.variables[2], &[]);
-        assert_eq!(matcher.suggestions("Anmälan barn 0-12 år").first(), Some(&"anmalan"));
+        let first = |label| matcher.suggestions(label).first().map(|one| (one.code, one.score >= AUTO));
+        assert_eq!(first("Anmälan barn 0-12 år"), Some((1, true)));
+        assert_eq!(first("Anmälan Kalle"), Some((1, false)), "an unknown word may be a name");
         assert!(matcher.suggestions("zzzz").is_empty());
-        assert_eq!(meant(&matcher, "Anmälan barn 0-12 år"), None);
+        assert_eq!(meant(&matcher, "Anmälan barn 0-12 år"), Some("anmalan"));
+        assert_eq!(meant(&matcher, "Anmälan Kalle"), None);
     }
 
     proptest! {

@@ -12,6 +12,7 @@ pub mod codes;
 pub mod intake;
 pub mod label;
 pub mod personnummer;
+pub mod recognise;
 
 pub use codes::{CodesError, KommunCodes};
 pub use intake::{Coded, Harmonised, IntakeError, IntakeReport, Source, UnmappedLabels, read};

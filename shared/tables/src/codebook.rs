@@ -57,6 +57,12 @@ pub struct Code {
     /// Other spellings every kommun's labels are tried against.
     #[serde(default, rename = "synonymer")]
     pub synonyms: Vec<String>,
+    /// Where the code and its meaning come from: a study, or `egen` where this project has set it.
+    #[serde(default, rename = "kalla")]
+    pub source: Option<String>,
+    /// What it corresponds to in others' lists.
+    #[serde(default, rename = "motsvarar")]
+    pub corresponds: Vec<String>,
     /// First date the code may be used.
     #[serde(default, rename = "galler_fran")]
     pub valid_from: Option<Date>,
@@ -71,11 +77,39 @@ pub struct Code {
     pub age_to: Option<u8>,
 }
 
+/// Most spellings of one code, patterns written out.
+pub const MAX_SPELLINGS: usize = 2_000;
+
 impl Code {
+    /// The text and every synonym, patterns written out: `[våld|misshandel] mot [barn|ungdom]` is four.
+    pub fn spellings(&self) -> Vec<String> {
+        let mut all = vec![self.text.clone()];
+        self.synonyms.iter().for_each(|pattern| all.extend(written_out(pattern)));
+        all
+    }
+
     /// Whether the code may stand on a row of this date.
     pub fn valid_on(&self, date: Date) -> bool {
         self.valid_from.is_none_or(|from| from <= date) && self.valid_to.is_none_or(|to| date <= to)
     }
+}
+
+/// A pattern's texts; brackets that do not close stand for themselves.
+fn written_out(pattern: &str) -> Vec<String> {
+    let Some((head, (choices, tail))) =
+        pattern.split_once('[').and_then(|(head, rest)| Some((head, rest.split_once(']')?)))
+    else {
+        return vec![pattern.to_owned()];
+    };
+    let tails = written_out(tail);
+    let one = |choice: &str| tails.iter().map(|tail| format!("{head}{choice}{tail}")).collect::<Vec<_>>();
+    choices.split('|').flat_map(one).collect()
+}
+
+/// How many texts a pattern has, not written out.
+fn size_of(pattern: &str) -> usize {
+    let choices = pattern.split('[').skip(1).filter_map(|part| part.split_once(']'));
+    choices.map(|(choices, _)| choices.split('|').count()).fold(1, usize::saturating_mul)
 }
 
 /// One group of a level: its code and the codes it holds.
@@ -105,6 +139,10 @@ pub struct Level {
     pub groups: Vec<Group>,
 }
 
+fn yes() -> bool {
+    true
+}
+
 /// A variable of the codebook.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -116,6 +154,15 @@ pub struct Variable {
     /// English text.
     #[serde(default)]
     pub text_en: String,
+    /// Where the variable comes from.
+    #[serde(default, rename = "kalla")]
+    pub source: Option<String>,
+    /// Whether one field may hold several codes (several reasons of one event).
+    #[serde(default = "yes", rename = "flera")]
+    pub several: bool,
+    /// Words that say nothing about this variable: labels may hold them.
+    #[serde(default, rename = "svaga")]
+    pub weak: Vec<String>,
     /// Its codes.
     #[serde(rename = "kod")]
     pub codes: Vec<Code>,
@@ -204,6 +251,23 @@ impl Codebook {
         Self::from_toml(include_str!("../codebooks/vuxna-1.toml"))
     }
 
+    /// Children and young people: the variables of NUSO's third study.
+    ///
+    /// # Errors
+    /// Never in a released build: a test reads the built-in text.
+    pub fn barn() -> Result<Self, CodebookError> {
+        Self::from_toml(include_str!("../codebooks/barn-1.toml"))
+    }
+
+    /// A built-in codebook by its name, as collections give it.
+    ///
+    /// # Errors
+    /// Never in a released build.
+    pub fn built_in(name: &str) -> Result<Option<Self>, CodebookError> {
+        let all = [Self::vuxna()?, Self::barn()?];
+        Ok(all.into_iter().find(|book| book.name() == name))
+    }
+
     /// `id/version`, as collections name it.
     pub fn name(&self) -> String {
         format!("{}/{}", self.id, self.version)
@@ -286,6 +350,13 @@ fn check_variable(variable: &Variable) -> Result<(), (String, String)> {
         if !is_identifier(&code.code) {
             return Err((code.code.clone(), "codes are a–z, 0–9 and _ (TOT is the margin)".into()));
         }
+        let spellings = code.synonyms.iter().map(|pattern| size_of(pattern)).fold(1, usize::saturating_add);
+        if spellings > MAX_SPELLINGS {
+            return Err((
+                code.code.clone(),
+                format!("at most {MAX_SPELLINGS} spellings, patterns written out"),
+            ));
+        }
         if !seen.insert(code.code.as_str()) {
             return Err((code.code.clone(), "the code is used twice".into()));
         }
@@ -337,12 +408,40 @@ mod tests {
     }
 
     #[test]
+    fn patterns_of_synonyms_are_written_out() {
+        assert_eq!(written_out("a"), ["a"]);
+        assert_eq!(written_out("[a|b] c [d|]"), ["a c d", "a c ", "b c d", "b c "]);
+        assert_eq!(written_out("a [b"), ["a [b"]);
+        assert_eq!((size_of("[a|b] c [d|]"), size_of("a [b")), (4, 1));
+    }
+
+    #[test]
+    fn the_codebook_for_children_has_what_the_study_counts() {
+        let book = Codebook::barn().unwrap();
+        let size = |id: &str| book.resolve(id).unwrap().categories.len();
+        assert_eq!((size("orsak"), size("atgard"), size("huvudatgard"), size("alder")), (22, 7, 3, 18));
+        let groups = book.resolve("aldersgrupp").unwrap();
+        let ends = [groups.categories.first(), groups.categories.last()].map(|one| one.unwrap().text.clone());
+        assert_eq!(ends, ["0–2 år", "15–17 år"]);
+        for level in ["aldersgrupp", "huvudorsak", "huvudatgard"] {
+            let level = book.resolve(level).unwrap();
+            let parts: usize = level.categories.iter().map(|category| category.codes.len()).sum();
+            assert_eq!(parts, book.variables[level.variable].codes.len(), "every code lies in one group");
+        }
+        let marked = |variable: &Variable| variable.source.is_some();
+        assert!(book.variables.iter().all(marked), "where each variable comes from is said");
+        assert_eq!(Codebook::built_in("barn/1").unwrap().unwrap().id, "barn");
+        assert!(Codebook::built_in("barn/9").unwrap().is_none());
+    }
+
+    #[test]
     fn overlapping_ages_a_code_twice_and_unknown_parts_are_refused_by_name() {
         let head = "id='x'\nversion=1\n[[variabel]]\nid='a'\ntext='A'\n";
         let code = |code: &str, more: &str| format!("[[variabel.kod]]\nkod='{code}'\ntext='t'\n{more}\n");
         for (body, hint) in [
             (code("u", "till=24") + &code("o", "fran=24"), "age 24"),
             (code("u", "") + &code("u", ""), "twice"),
+            (code("u", &format!("synonymer=['{}']", "[a|b]".repeat(11))), "at most 2000 spellings"),
             (code("TOT", ""), "margin"),
             (
                 code("u", "")

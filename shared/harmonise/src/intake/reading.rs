@@ -79,7 +79,7 @@ impl<'a> Reading<'a> {
         }
         let parts = self.matcher.read(&text);
         let meaning = self.matcher.decide(&parts, date);
-        if parts.as_ref().is_some_and(Parts::is_known) && self.remembered.len() < REMEMBERED {
+        if self.remembered.len() < REMEMBERED {
             self.remembered.insert(text.into_owned(), parts);
         }
         meaning

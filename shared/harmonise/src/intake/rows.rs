@@ -270,7 +270,10 @@ impl<'a> RowReader<'a> {
             };
             let variables: Vec<String> = self.readings.iter().enumerate().filter_map(sharing).collect();
             labels.extend(counts.into_iter().map(|(label, count)| {
-                let suggestions = reading.matcher.suggestions(&label).into_iter().map(String::from).collect();
+                let codes = &reading.matcher.variable().codes;
+                let found = reading.matcher.suggestions(&label).into_iter();
+                let suggestions =
+                    found.filter_map(|one| Some(codes.get(usize::from(one.code))?.code.clone())).collect();
                 UnmappedLabel { variables: variables.clone(), label, count, suggestions }
             }));
         }

@@ -1,0 +1,551 @@
+//! A label as a set of words with one meaning each.
+//!
+//! Inflection is taken off (Snowball for Swedish), words of the lexicon that mean the same become one, compounds of known
+//! words are taken apart, lost accents and single misspelt letters are seen through where only one known word is near. Ages,
+//! paragraphs of law and numbering go; words without meaning too. Who (*barn*, *förälder*), towards whom (*mot*, *av*) and
+//! whether (*ej*) are kept as words of their own.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use rust_stemmers::{Algorithm, Stemmer};
+
+use crate::label::{clean, fold_accents, same_but_for_accents};
+
+/// Words of the trade that mean the same.
+const LEXICON: &str = include_str!("lexicon.txt");
+/// Shortest word that may be misspelt by a letter, and by two.
+const MISSPELT: [usize; 2] = [6, 10];
+/// Shortest abbreviation, without a point after it and with.
+const SHORTENED: [usize; 2] = [4, 3];
+/// Shortest parts of a compound.
+const PARTS: (usize, usize) = (4, 4);
+/// Digits that no age, paragraph or numbering has.
+const MOST_DIGITS: usize = 4;
+
+/// Words that say what somebody has to do with it.
+const TOWARDS: [(&str, &str); 4] = [("mot", "mot"), ("av", "av"), ("från", "av"), ("med", "med")];
+/// What somebody does to somebody: the first stands for all.
+const DOES: [&str; 6] = ["slår", "slog", "misshandlar", "hotar", "sparkar", "knuffar"];
+/// Laws: said after a paragraph or *enligt* they are no content.
+const LAWS: [&str; 8] = ["sol", "lvu", "lul", "lss", "fb", "osl", "fl", "lob"];
+/// Turns of phrase that mean nothing word by word.
+const PHRASES: [&[&str]; 19] = [
+    &["utan", "dröjsmål"],
+    &["fr", "o", "m"],
+    &["far", "illa"],
+    &["fara", "illa"],
+    &["p", "g", "a"],
+    &["m", "m"],
+    &["på", "grund", "av"],
+    // departments
+    &["b", "u"],
+    &["b", "o", "u"],
+    &["b", "och", "u"],
+    &["bou"],
+    &["bof"],
+    &["bu"],
+    &["ifo"],
+    &["barn", "o", "familj"],
+    &["barn", "och", "familj"],
+    &["barn", "och", "ungdomsenheten"],
+    &["barnenheten"],
+    &["ungdomsenheten"],
+];
+
+/// Who a label speaks of.
+pub const CHILD: &str = "BARN";
+pub const PARENT: &str = "FORALDER";
+/// What turns a label into its opposite.
+pub const NOT: &str = "EJ";
+
+/// The words of one text.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Words {
+    /// The meanings.
+    pub set: BTreeSet<String>,
+    /// Those of them that may be missing.
+    pub weak: BTreeSet<String>,
+    /// How often it is turned into its opposite.
+    pub negations: usize,
+    /// Words that were read as others: misspelt.
+    pub misspelt: Vec<(String, String)>,
+    /// Words that nothing is known of.
+    pub unknown: BTreeSet<String>,
+    /// Whether it holds what looks like a number of a person or a case.
+    pub has_number: bool,
+}
+
+/// What a word is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Kind {
+    Stop,
+    Weak(String),
+    Not,
+    Child,
+    Parent,
+    Meaning(String),
+}
+
+/// The words that are known: those of the lexicon and those of a variable's texts.
+pub struct Vocabulary {
+    stemmer: Stemmer,
+    words: HashMap<String, Kind>,
+    stems: HashMap<String, Kind>,
+    /// Without accents → the words and what they are.
+    bare: HashMap<String, Vec<(String, Kind)>>,
+    /// Known words by length, for misspelt ones.
+    by_length: BTreeMap<usize, Vec<String>>,
+}
+
+impl Vocabulary {
+    /// The lexicon with the words of some texts.
+    pub fn new<'t>(texts: impl Iterator<Item = &'t str>) -> Self {
+        let mut own = Self {
+            stemmer: Stemmer::create(Algorithm::Swedish),
+            words: HashMap::new(),
+            stems: HashMap::new(),
+            bare: HashMap::new(),
+            by_length: BTreeMap::new(),
+        };
+        let mut section = "";
+        for line in LEXICON.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
+            if line.starts_with('[') {
+                section = line;
+                continue;
+            }
+            let (head, rest) = line.split_once(" = ").unwrap_or(("", line));
+            for word in rest.split_whitespace().chain((!head.is_empty()).then_some(head)) {
+                let kind = match section {
+                    "[stopp]" => Kind::Stop,
+                    "[svagt]" => Kind::Weak(own.stem(word)),
+                    "[nej]" => Kind::Not,
+                    "[barn]" => Kind::Child,
+                    "[foralder]" => Kind::Parent,
+                    _ => Kind::Meaning(head.to_owned()),
+                };
+                own.learn(word, kind);
+            }
+        }
+        let mut fresh = BTreeSet::new();
+        for text in texts {
+            let words = tokens(text).into_iter().flat_map(|word| {
+                word.trim_end_matches('.').split('-').map(str::to_owned).collect::<Vec<_>>()
+            });
+            fresh.extend(words.filter(|word| word.chars().any(char::is_alphabetic)));
+        }
+        // longer words may be compounds of shorter ones
+        let mut fresh: Vec<String> = fresh.into_iter().collect();
+        fresh.sort_by_key(|word| (word.chars().count(), word.clone()));
+        for word in fresh {
+            if own.plain(&word).is_none() && own.compound(&word).is_none() {
+                let kind = Kind::Meaning(own.stem(&word));
+                own.learn(&word, kind);
+            }
+        }
+        own
+    }
+
+    fn stem(&self, word: &str) -> String {
+        self.stemmer.stem(word).into_owned()
+    }
+
+    fn learn(&mut self, word: &str, kind: Kind) {
+        if self.words.contains_key(word) {
+            return; // the first line says it
+        }
+        let stem = self.stem(word);
+        self.bare.entry(fold_accents(word)).or_default().push((word.to_owned(), kind.clone()));
+        if !matches!(kind, Kind::Stop | Kind::Not) && stem.chars().count() >= 3 {
+            self.bare.entry(fold_accents(&stem)).or_default().push((stem.clone(), kind.clone()));
+            self.stems.entry(stem).or_insert_with(|| kind.clone());
+        }
+        self.by_length.entry(word.chars().count()).or_default().push(word.to_owned());
+        self.words.insert(word.to_owned(), kind);
+    }
+
+    /// A known word, by itself, by its stem, or without its accents.
+    fn plain(&self, word: &str) -> Option<Kind> {
+        if let Some(kind) = self.words.get(word) {
+            return Some(kind.clone());
+        }
+        let stem = self.stem(word);
+        if let Some(kind) = self.stems.get(&stem).filter(|_| stem.chars().count() >= 3) {
+            return Some(kind.clone());
+        }
+        [word, stem.as_str()].into_iter().find_map(|text| {
+            let known = self.bare.get(&fold_accents(text))?.iter();
+            let known =
+                known.filter(|(spelt, _)| same_but_for_accents(spelt, text) && text.chars().count() >= 3);
+            let kinds: Vec<&Kind> = known.map(|(_, kind)| kind).collect();
+            let first = *kinds.first()?;
+            kinds.iter().all(|kind| *kind == first).then(|| first.clone())
+        })
+    }
+
+    /// The parts of a compound of two known words, where there is one way only to take it apart.
+    fn compound(&self, word: &str) -> Option<Vec<Kind>> {
+        let letters: Vec<char> = word.chars().collect();
+        let mut found: Option<Vec<Kind>> = None;
+        for at in PARTS.0..letters.len().saturating_sub(PARTS.1 - 1) {
+            let left: String = letters[..at].iter().collect();
+            let right: String = letters[at..].iter().collect();
+            let joints = [left.clone(), left.strip_suffix('s').unwrap_or("").to_owned()];
+            let left =
+                joints.iter().filter(|left| left.chars().count() >= 3).find_map(|left| self.plain(left));
+            let (Some(left), Some(right)) = (left, self.plain(&right).or_else(|| self.begun(&right))) else {
+                continue;
+            };
+            if [&left, &right].iter().any(|kind| matches!(kind, Kind::Stop | Kind::Not)) {
+                continue;
+            }
+            match &found {
+                Some(known) if *known != [left.clone(), right.clone()] => return None,
+                _ => found = Some(vec![left, right]),
+            }
+        }
+        found
+    }
+
+    /// What a shortened end of a compound begins.
+    fn begun(&self, word: &str) -> Option<Kind> {
+        self.words.get(&self.shortened(word, SHORTENED[0])?).cloned()
+    }
+
+    /// The known word that an abbreviation begins, if all that it begins mean the same.
+    fn shortened(&self, word: &str, least: usize) -> Option<String> {
+        if word.chars().count() < least || word.chars().any(|c| c.is_ascii_digit()) {
+            return None;
+        }
+        let begins = |known: &&String| {
+            known.starts_with(word) || {
+                let start: String = known.chars().take(word.chars().count()).collect();
+                same_but_for_accents(&start, word)
+            }
+        };
+        let longer = self.by_length.range(word.chars().count() + 1..).flat_map(|(_, words)| words);
+        let begun: Vec<&String> = longer.filter(begins).collect();
+        let first = *begun.first()?;
+        let kind = self.words.get(first);
+        begun.iter().all(|known| self.words.get(*known) == kind).then(|| first.clone())
+    }
+
+    /// The known word that a misspelt one must be, if only one is near.
+    fn misspelt(&self, word: &str) -> Option<String> {
+        let length = word.chars().count();
+        let most = MISSPELT.iter().filter(|least| **least <= length).count();
+        if most == 0 || word.chars().any(|c| c.is_ascii_digit()) {
+            return None;
+        }
+        let near = self.by_length.range(length.saturating_sub(most + 1)..=length + most + 1);
+        let mut best: Option<(usize, &String)> = None;
+        let mut kinds: HashSet<String> = HashSet::new();
+        let mut ranked: Vec<(usize, &String)> = near
+            .flat_map(|(_, words)| words)
+            .map(|known| (distance(known, word), known))
+            .filter(|(distance, _)| *distance <= most + 1)
+            .collect();
+        ranked.sort();
+        for (distance, known) in ranked {
+            let kind = format!("{:?}", self.words.get(known));
+            match best {
+                None => {
+                    best = Some((distance, known));
+                    kinds.insert(kind);
+                }
+                // another meaning as near, or nearly: nobody can tell
+                Some((least, _)) if distance <= least + usize::from(least > 1) && !kinds.contains(&kind) => {
+                    return None;
+                }
+                Some(_) => {}
+            }
+        }
+        let (distance, known) = best?;
+        let same_start = known.chars().next() == word.chars().next();
+        (distance <= most && same_start && !matches!(self.words.get(known), Some(Kind::Not)))
+            .then(|| known.clone())
+    }
+
+    /// Whether a word says whom a label is about.
+    pub fn is_who(&self, word: &str) -> bool {
+        matches!(self.plain(&word.to_lowercase()), Some(Kind::Child | Kind::Parent))
+    }
+
+    /// The words of a text.
+    /// `ages`: whether those whom an age is said of are left out with it.
+    pub fn read(&self, text: &str, ages: bool) -> Words {
+        let mut words = Words::default();
+        let all = tokens(text);
+        let digits = |word: &String| word.chars().filter(char::is_ascii_digit).count();
+        words.has_number = all.iter().any(|word| digits(word) > MOST_DIGITS)
+            || all.windows(2).any(|pair| digits(&pair[0]) + digits(&pair[1]) > 2 * MOST_DIGITS);
+        let mut towards: Option<&'static str> = None;
+        let mut rest: Vec<String> = without_ages(all, ages);
+        rest.reverse();
+        while let Some(word) = rest.pop() {
+            if let Some((one, other)) = word.split_once('-') {
+                let joined = word.replace('-', "");
+                let parts = if self.plain(joined.trim_end_matches('.')).is_some() {
+                    vec![joined]
+                } else {
+                    vec![one.into(), other.into()]
+                };
+                rest.extend(parts.into_iter().rev());
+                continue;
+            }
+            let (word, point) = match word.strip_suffix('.') {
+                Some(word) => (word.to_owned(), true),
+                None => (word, false),
+            };
+            if towards.is_some() && TOWARDS.iter().any(|(known, _)| *known == word) {
+                words.unknown.insert(word.clone()); // `mot eller av`: nobody can tell
+            }
+            if let Some((_, way)) = TOWARDS.iter().find(|(known, _)| *known == word) {
+                towards = Some(way);
+                continue;
+            }
+            if DOES.contains(&word.as_str()) {
+                // `barnet slår sin mamma`: who stands before it does it to who stands after
+                for who in
+                    [CHILD, PARENT].into_iter().filter(|who| words.set.contains(*who)).collect::<Vec<_>>()
+                {
+                    words.set.remove(who);
+                    words.set.insert(format!("av {who}"));
+                }
+                words.set.insert(DOES[0].into());
+                towards = Some("mot");
+                continue;
+            }
+            let kinds = self.kinds(&word, point, &mut words);
+            for kind in kinds {
+                let who = match kind {
+                    Kind::Stop => continue,
+                    Kind::Not => {
+                        words.negations += usize::from(word != "nej"); // `nej, inleds inte` denies once
+                        words.set.insert(NOT.into());
+                        continue;
+                    }
+                    Kind::Weak(stem) => {
+                        words.weak.insert(stem.clone());
+                        words.set.insert(stem);
+                        towards = None;
+                        continue;
+                    }
+                    Kind::Child => CHILD,
+                    Kind::Parent => PARENT,
+                    Kind::Meaning(meaning) => {
+                        words.set.insert(meaning);
+                        towards = None;
+                        continue;
+                    }
+                };
+                match towards.take() {
+                    Some(way) => words.set.insert(format!("{way} {who}")),
+                    None => words.set.insert(who.into()),
+                };
+            }
+        }
+        words
+    }
+
+    fn kinds(&self, word: &str, point: bool, words: &mut Words) -> Vec<Kind> {
+        if let Some(kind) = self.plain(word) {
+            return vec![kind];
+        }
+        if let Some(parts) = self.compound(word) {
+            return parts;
+        }
+        if let Some(known) =
+            self.shortened(word, SHORTENED[usize::from(point)]).or_else(|| self.misspelt(word))
+        {
+            words.misspelt.push((word.to_owned(), known.clone()));
+            return self.words.get(&known).cloned().into_iter().collect();
+        }
+        words.unknown.insert(word.to_owned());
+        vec![Kind::Meaning(format!("?{word}"))]
+    }
+}
+
+/// Lower-case words; what stands between them is left out, but for the sign of a paragraph and the point of an
+/// abbreviation. Departments and turns of phrase go, and so does what law is cited.
+fn tokens(text: &str) -> Vec<String> {
+    let lower = clean(text).to_lowercase();
+    let mut words: Vec<String> = Vec::new();
+    let mut word = String::new();
+    let mut chars = lower.chars().chain([' ']).peekable();
+    while let Some(c) = chars.next() {
+        if c.is_alphanumeric() {
+            word.push(c);
+            continue;
+        }
+        let next = chars.peek().copied();
+        if c == '-'
+            && !word.is_empty()
+            && next.is_some_and(char::is_alphabetic)
+            && word.chars().all(char::is_alphabetic)
+        {
+            word.push('-'); // `norm-brytande` may be one word
+            continue;
+        }
+        if c == '.' && word.chars().count() > 2 {
+            word.push('.');
+        }
+        if !word.is_empty() {
+            words.push(std::mem::take(&mut word));
+        }
+        if c == '§' {
+            words.push(c.to_string());
+        }
+    }
+    for phrase in PHRASES {
+        let same = |found: &[String]| {
+            found.iter().zip(phrase).all(|(one, other)| one.trim_end_matches('.') == *other)
+        };
+        while let Some(at) = words.windows(phrase.len()).position(same) {
+            words.drain(at..at + phrase.len());
+        }
+    }
+    // `barn till missbrukare` is about the parent
+    for at in 1..words.len() {
+        if matches!(words[at].as_str(), "till" | "vars") && words[at - 1] == "barn" {
+            (words[at - 1], words[at]) = ("förälder".into(), "till".into());
+        }
+    }
+    let bare = |at: usize| words[at].trim_end_matches('.');
+    let cites = |at: usize| {
+        let word = bare(at);
+        matches!(word, "enl" | "enligt" | "§" | "kap" | "jml" | "st")
+            || word.chars().all(|c| c.is_ascii_digit())
+    };
+    let beside = |at: usize| at > 0 && cites(at - 1) || at + 1 < words.len() && cites(at + 1);
+    // `14:1 c SoL`: the letter of a paragraph is beside its number, the law beside the letter
+    let letter = |at: usize| words[at].chars().count() == 1 && words[at] != "§" && beside(at);
+    let law = |at: usize| {
+        LAWS.contains(&bare(at))
+            && (beside(at) || at > 0 && letter(at - 1) || at + 1 < words.len() && letter(at + 1))
+    };
+    let keep: Vec<bool> = (0..words.len()).map(|at| !(law(at) || letter(at) && !cites(at))).collect();
+    words.into_iter().zip(keep).filter(|(_, keep)| *keep).map(|(word, _)| word).collect()
+}
+
+/// `14`, `14.`, `1c`.
+fn is_numbering(word: &str) -> bool {
+    let word = word.trim_end_matches('.');
+    let digits = word.trim_end_matches(|c: char| c.is_ascii_lowercase());
+    !digits.is_empty() && digits.chars().all(|c| c.is_ascii_digit()) && word.len() - digits.len() <= 1
+}
+
+/// Ages, paragraphs and numbering left out, with whom an age is said of.
+fn without_ages(words: Vec<String>, with_whom: bool) -> Vec<String> {
+    let is_number = |word: &str| is_numbering(word) && word.chars().count() <= MOST_DIGITS;
+    let is_age = |word: &str| {
+        matches!(word.trim_end_matches('.'), "år" | "ar" | "åringar" | "åring" | "års" | "årig" | "åriga")
+    };
+    let who = |word: &str| {
+        with_whom && matches!(word, "barn" | "ungdom" | "unga" | "ungdomar" | "och" | "o" | "i" | "åldern")
+    };
+    let mut kept: Vec<String> = Vec::new();
+    let mut after_age = false;
+    let numbers: Vec<bool> = words.iter().map(|word| is_number(word)).collect();
+    for (at, word) in words.into_iter().enumerate() {
+        let is_range = numbers[at] && (numbers.get(at + 1) == Some(&true) || at > 0 && numbers[at - 1]);
+        let paragraph = |word: &String| matches!(word.as_str(), "kap" | "§" | "sol" | "st");
+        if numbers[at] {
+            // said of children: `barn och unga 0-20`; not of law: `14 kap 1 §`
+            if is_range && !kept.last().is_some_and(paragraph) {
+                while kept.last().is_some_and(|last| who(last)) {
+                    kept.pop();
+                }
+                after_age = true;
+            }
+            continue;
+        }
+        if is_age(&word) {
+            after_age = true;
+            continue;
+        }
+        if after_age && who(&word) {
+            continue;
+        }
+        after_age = false;
+        kept.push(word);
+    }
+    kept
+}
+
+/// Insertions, deletions, changes and swaps of neighbours between two words (Damerau 1964, optimal string alignment).
+fn distance(one: &str, other: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
+    let mut rows = vec![vec![0usize; b.len() + 1]; a.len() + 1];
+    (0..=a.len()).for_each(|i| rows[i][0] = i);
+    (0..=b.len()).for_each(|j| rows[0][j] = j);
+    for i in 1..=a.len() {
+        for j in 1..=b.len() {
+            let change = usize::from(a[i - 1] != b[j - 1]);
+            let mut least = (rows[i - 1][j] + 1).min(rows[i][j - 1] + 1).min(rows[i - 1][j - 1] + change);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                least = least.min(rows[i - 2][j - 2] + 1);
+            }
+            rows[i][j] = least;
+        }
+    }
+    rows[a.len()][b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Vec<String> {
+        let vocabulary =
+            Vocabulary::new(["Skolfrånvaro", "Våld mot barn", "Ekonomisk utsatthet"].into_iter());
+        vocabulary.read(text, true).set.into_iter().collect()
+    }
+
+    #[test]
+    fn spellings_of_one_thing_have_the_same_words() {
+        for (one, other) in [
+            ("missbruk förälder", "Förälders missbruk"),
+            ("missbruk förälder", "FÖRÄLDRAMISSBRUK"),
+            ("missbruk förälder", "missbruk hos foralder"),
+            ("missbruk förälder", "misbruk förälder"),
+            ("missbruk barnet", "eget missbruk"),
+            ("utredning inleds ej", "Inleder inte utr. enl. 11 kap 1 § SoL"),
+            ("anmälan", "01 Orosanmälan barn 0-12 år"),
+            ("våld mot barn", "Våld mot barnet"),
+        ] {
+            assert_eq!(words(one), words(other), "{one} / {other}");
+        }
+    }
+
+    #[test]
+    fn what_means_something_else_has_other_words() {
+        for (one, other) in [
+            ("missbruk förälder", "missbruk barnet"),
+            ("utredning inleds", "utredning inleds ej"),
+            ("anmälan", "ansökan"),
+            ("våld mot förälder", "våld av förälder"),
+            ("våld mot barn", "våld barn"),
+            ("vård", "våld"),
+        ] {
+            assert_ne!(words(one), words(other), "{one} / {other}");
+        }
+    }
+
+    #[test]
+    fn numbers_of_persons_and_unknown_words_are_seen() {
+        let vocabulary = Vocabulary::new(std::iter::empty());
+        assert!(vocabulary.read("Anmälan 20120315-2384", true).has_number);
+        assert!(vocabulary.read("Anmälan 120315 2384", true).has_number);
+        assert!(!vocabulary.read("Anmälan 14 kap 1 § SoL 0-17 år", true).has_number);
+        assert_eq!(vocabulary.read("Anmälan Kalle", true).unknown.len(), 1);
+    }
+
+    #[test]
+    fn distances_are_those_of_the_paper() {
+        for (one, other, expected) in
+            [("ca", "abc", 3), ("anmälan", "ansökan", 3), ("skola", "sokla", 1), ("", "ab", 2)]
+        {
+            assert_eq!(distance(one, other), expected, "{one} {other}");
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! What becomes of labels that people wrote without having seen the codebook's texts nor the program.
+//!
+//! Parts a, b, c, d and f were looked at, one after the other, when words were added to the lexicon and the codebook; part e is
+//! only ever measured: what it misses is not printed. An empty code: nobody could honestly give the label one.
+#![allow(clippy::unwrap_used)] // helpers of tests may panic
+
+use std::collections::HashMap;
+
+use harmonise::label::Matcher;
+use tables::codebook::Codebook;
+
+struct Measured {
+    labels: usize,
+    /// With a code, and given it without asking.
+    mapped: usize,
+    coded: usize,
+    /// Given another code, or any where there is none.
+    wrong: Vec<String>,
+    missed: Vec<String>,
+}
+
+fn measured(file: &str) -> Measured {
+    let book = Codebook::barn().unwrap();
+    let path = format!("{}/testdata/{file}", env!("CARGO_MANIFEST_DIR"));
+    let mut reader = csv::ReaderBuilder::new().delimiter(b';').from_path(path).unwrap();
+    let mut matchers: HashMap<String, Matcher<'_>> = HashMap::new();
+    let mut found = Measured { labels: 0, mapped: 0, coded: 0, wrong: Vec::new(), missed: Vec::new() };
+    for row in reader.records() {
+        let row = row.unwrap();
+        let variable = book.variables.iter().find(|variable| variable.id == row[0]).unwrap();
+        let matcher = matchers.entry(row[0].to_owned()).or_insert_with(|| Matcher::new(variable, &[]));
+        let mapping = matcher.map(&row[1]);
+        let codes: Vec<&str> =
+            mapping.codes.iter().map(|code| variable.codes[usize::from(*code)].code.as_str()).collect();
+        let (given, expected) = (codes.join(","), row[2].to_owned());
+        found.labels += 1;
+        found.coded += usize::from(!expected.is_empty());
+        let line =
+            format!("{} | {} | {expected} | {given} {} {}", &row[0], &row[1], mapping.score, mapping.reason);
+        match (mapping.is_certain(), given == expected) {
+            (true, true) => found.mapped += 1,
+            (true, false) => found.wrong.push(line),
+            (false, _) if !expected.is_empty() => found.missed.push(line),
+            (false, _) => {}
+        }
+    }
+    found
+}
+
+fn tell(name: &str, found: &Measured) {
+    println!(
+        "{name}: {} etiketter, {} med kod, {} mappade automatiskt ({:.1} %), {} fel",
+        found.labels,
+        found.coded,
+        found.mapped,
+        100.0 * found.mapped as f64 / found.coded as f64,
+        found.wrong.len()
+    );
+    for (head, lines) in [("FEL", &found.wrong), ("MISS", &found.missed)] {
+        lines.iter().for_each(|line| println!("{head} {line}"));
+    }
+}
+
+/// The least share mapped without asking, in thousandths of the labels that have a code: what was measured, rounded down.
+fn shares(found: &Measured) -> usize {
+    1_000 * found.mapped / found.coded
+}
+
+#[test]
+fn labels_that_were_looked_at_are_mapped_and_none_wrongly() {
+    for part in ["a", "b", "c", "d", "f"] {
+        let found = measured(&format!("etiketter-barn-{part}.csv"));
+        tell(part, &found);
+        assert!(found.wrong.is_empty(), "nothing is mapped wrongly");
+        assert!(shares(&found) >= 940);
+    }
+}
+
+#[test]
+fn labels_that_were_never_looked_at_are_mapped_too() {
+    let found = measured("etiketter-barn-e.csv");
+    // its labels are not printed, or somebody would look
+    let (labels, coded, share) = (found.labels, found.coded, shares(&found));
+    println!(
+        "e: {labels} etiketter, {coded} med kod, {share} promille automatiskt, {} fel",
+        found.wrong.len()
+    );
+    assert_eq!(found.wrong.len(), 0);
+    assert!(share >= 950);
+}
