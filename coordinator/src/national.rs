@@ -16,7 +16,6 @@ use jiff::{SignedDuration, Timestamp};
 use proto::v1;
 use sharing::helper_key::HelperKeyPair;
 use sharing::signing::SigningContext;
-use tables::codebook::Codebook;
 use tokio::net::{TcpListener, UnixListener};
 
 use crate::admin::{self, Question, Reply};
@@ -57,7 +56,7 @@ pub async fn run(config: Config, stop: Shutdown) -> anyhow::Result<()> {
     let signer = Arc::new(Signer::new(credentials.clone()));
     let keys = helper_keys(store.as_ref())?;
     let key = signer.sign(SigningContext::HelperKey, keys.public().to_bytes().to_vec());
-    let desk = Arc::new(Desk::open(store.clone(), keys, Codebook::vuxna()?)?);
+    let desk = Arc::new(Desk::open(store.clone(), keys)?);
     let helper = HelperService { desk, gate: gate.clone(), signer, key };
     let service = IssuerService { upstream: upstream.clone(), gate: gate.clone() };
     let routes = tonic::service::Routes::new(v1::helper_server::HelperServer::new(helper))

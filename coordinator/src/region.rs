@@ -23,7 +23,6 @@ use round::document::CollectionRef;
 use round::region::{Event, Phase, Region};
 use sharing::signing::SigningContext;
 use suppress::key::PatternKey;
-use tables::codebook::Codebook;
 use tables::collection::Collection;
 use tables::system::System;
 use tables::unit::LansKod;
@@ -57,7 +56,6 @@ struct Built {
 struct Running {
     county: LansKod,
     store: Arc<dyn Store>,
-    codebook: Codebook,
     key: PatternKey,
     helper: Arc<HelperClient>,
     signer: Arc<Signer>,
@@ -111,15 +109,12 @@ pub async fn run(
         stop.clone(),
     ));
     let helper = Arc::new(meet(channel, &signer, &gate, &stop).await?);
-    let codebook = Codebook::vuxna()?;
-    let releaser =
-        Arc::new(Releaser { folder: publications, codebook: codebook.clone(), signer: signer.clone() });
+    let releaser = Arc::new(Releaser { folder: publications, signer: signer.clone() });
     let key = pattern_key(&config.data)?;
     let collections = Collections::default();
     let running = Arc::new(Running {
         county,
         store: store.clone(),
-        codebook,
         key,
         helper,
         signer: signer.clone(),
@@ -259,7 +254,7 @@ impl Running {
     /// Announces a collection: built, stored, signed, shown to nodes, its engine started. Announcing again changes
     /// nothing.
     fn announce(&self, text: &str) -> anyhow::Result<()> {
-        let collection = Collection::from_toml(text, &self.codebook)?;
+        let collection = Collection::from_toml(text, &Collection::codebook_of(text)?)?;
         if collection.county != self.county {
             bail!("lan = \"{}\": this region is {}", collection.county, self.county);
         }
@@ -292,8 +287,9 @@ impl Running {
     }
 
     fn build(&self, text: &str) -> anyhow::Result<Built> {
-        let collection = Arc::new(Collection::from_toml(text, &self.codebook)?);
-        let system = Arc::new(System::new(&collection, &self.codebook)?);
+        let codebook = Collection::codebook_of(text)?;
+        let collection = Arc::new(Collection::from_toml(text, &codebook)?);
+        let system = Arc::new(System::new(&collection, &codebook)?);
         let parameters = round::shares::parameters(&system)?;
         Ok(Built { collection, system, parameters })
     }

@@ -1,9 +1,9 @@
-//! The command `node`: enrol, check, approve, run, log.
+//! The command `node`: enrol, check, preview, map, review, approve, run, log.
 //!
 //! Exit codes: 0 done, 1 refused or unsafe, 2 usage, 4 bad input, 5 our fault.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
@@ -12,10 +12,13 @@ use daemon::enrolment::{accept, request};
 use daemon::invite::InviteFile;
 use daemon::wallet::Wallet;
 use jiff::Timestamp;
-use tables::codebook::Codebook;
 
 use crate::config::Config;
-use crate::intake::{self, ReadError};
+use crate::intake::ReadError;
+use crate::intake::check::{self, CheckArguments};
+use crate::intake::map::{self, MapError};
+use crate::intake::preview::{self, PreviewArguments, PreviewError};
+use crate::intake::review::{self, ReviewArguments};
 use crate::link::cleared::Cleared;
 use crate::link::egress;
 use crate::link::journal::{self, Journal, JournalError};
@@ -25,9 +28,9 @@ use crate::work::service;
 #[derive(Parser)]
 #[command(name = "node", about = "Samman: kommunens nod", version)]
 struct Arguments {
-    /// Konfigurationsfil.
-    #[arg(long)]
-    config: PathBuf,
+    /// Konfigurationsfil. Behövs inte för map, och inte för check och preview av angivna filer.
+    #[arg(long, global = true)]
+    config: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -40,8 +43,23 @@ enum Command {
         #[arg(long)]
         invite: PathBuf,
     },
-    /// Läs uttaget och berätta vad som är fel; ingenting skickas.
-    Check,
+    /// Läs uttaget och berätta allt om det; ingenting skickas.
+    Check(CheckArguments),
+    /// Visa tabellerna som de skulle lämna kommunen.
+    Preview(PreviewArguments),
+    /// Vad en lista med etiketter skulle bli: variabel;etikett in, kod;text;score;auto;reason läggs till.
+    Map {
+        /// Listan.
+        labels: PathBuf,
+        /// Kodbok: en fil, eller barn eller vuxna.
+        #[arg(long)]
+        codebook: PathBuf,
+        /// Listan med koder.
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// Gå igenom etiketterna som inte kunde tolkas, en i taget, och spara svaren i kommunens kodfil.
+    Review(ReviewArguments),
     /// Godkänn en insamling genom dess kontrollsumma.
     Approve {
         /// SHA-256 av insamlingens dokument, 64 hexadecimala tecken.
@@ -76,7 +94,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     match runtime.block_on(dispatch(arguments)) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("{error:#}");
             ExitCode::from(code_of(&error))
@@ -85,24 +103,43 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn code_of(error: &anyhow::Error) -> u8 {
-    let input = error.is::<ReadError>() || error.is::<daemon::config::ConfigError>();
-    if input { 4 } else { 1 }
+    let config = error.is::<daemon::config::ConfigError>();
+    let input = error.is::<ReadError>() || error.is::<MapError>() || error.is::<PreviewError>() || config;
+    match (input, error.is::<NoConfig>()) {
+        (true, _) => 4,
+        (_, true) => 2,
+        _ => 1,
+    }
 }
 
-async fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
-    let config = Config::read(&arguments.config)?;
-    daemon::config::private_directory(&config.data).context(format!("{}", config.data.display()))?;
-    match arguments.command {
-        Command::Enrol { invite } => enrol(&config, &invite).await,
-        Command::Check => check(&config),
-        Command::Approve { hash } => approve(&config, &hash),
+/// A command that needs the configuration, called without.
+#[derive(Debug, thiserror::Error)]
+#[error("--config FIL behövs för det kommandot")]
+struct NoConfig;
+
+async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let config = || {
+        let config = Config::read(arguments.config.as_deref().ok_or(NoConfig)?)?;
+        daemon::config::private_directory(&config.data).context(format!("{}", config.data.display()))?;
+        anyhow::Ok(config)
+    };
+    let done = |()| ExitCode::SUCCESS;
+    let given = arguments.config.as_deref().map(Config::read).transpose()?;
+    match &arguments.command {
+        Command::Enrol { invite } => enrol(&config()?, invite).await.map(done),
+        Command::Check(asked) => check::run(given.as_ref(), asked),
+        Command::Preview(asked) => preview::run(given.as_ref(), asked).map(done),
+        Command::Review(asked) => review::run(&config()?, asked).map(done),
+        Command::Map { labels, codebook, out } => map(labels, codebook, out).map(done),
+        Command::Approve { hash } => approve(&config()?, hash).map(done),
         Command::Run => {
+            let config = config()?;
             daemon::telemetry::init("info")?;
             let (trigger, stop) = daemon::shutdown::channel();
             tokio::spawn(trigger.stop_on_signal());
-            service::run(config, stop).await
+            service::run(config, stop).await.map(done)
         }
-        Command::Log { verify } => log(&config, verify),
+        Command::Log { verify } => log(&config()?, *verify).map(done),
     }
 }
 
@@ -122,21 +159,15 @@ async fn enrol(config: &Config, invite: &std::path::Path) -> anyhow::Result<()> 
     Ok(())
 }
 
-fn check(config: &Config) -> anyhow::Result<()> {
-    let codebook = Codebook::vuxna()?;
-    let today = Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
-    let harmonised = intake::read(config, &codebook, today)?;
-    intake::describe(&harmonised.report, &codebook).iter().for_each(|line| println!("{line}"));
-    if !harmonised.unmapped.is_empty() {
-        let path = config.place("granska.toml");
-        std::fs::create_dir_all(&config.data)?;
-        intake::write_review(&path, &harmonised).context("granska.toml")?;
-        println!("Etiketter som inte kunde tolkas står i {} (lämnar inte kommunen).", path.display());
-    }
-    match harmonised.report.refused.total {
-        0 => Ok(()),
-        rows => Err(ReadError::Rows { path: config.extract.clone(), rows }.into()),
-    }
+fn map(labels: &Path, codebook: &Path, out: &Path) -> anyhow::Result<()> {
+    let book = map::codebook(codebook)?;
+    let found = map::run(labels, &book, out)?;
+    let rest = found.labels - found.certain - found.suggested;
+    println!(
+        "{} etiketter: {} får en kod, {} har bara förslag, {rest} liknar inget.",
+        found.labels, found.certain, found.suggested
+    );
+    Ok(())
 }
 
 fn approve(config: &Config, hash: &str) -> anyhow::Result<()> {

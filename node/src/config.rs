@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use daemon::config::{ConfigError, FieldError};
+use harmonise::Sheets;
 use serde::Deserialize;
 use tables::count::MinCount;
 use tables::unit::Unit;
@@ -23,9 +24,26 @@ struct RawConfig {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawExtract {
-    fil: PathBuf,
+    fil: Option<PathBuf>,
+    #[serde(default)]
+    filer: Vec<PathBuf>,
     koder: Option<PathBuf>,
+    #[serde(default)]
+    kodbok: Option<String>,
+    #[serde(default)]
+    blad: RawSheets,
 }
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum RawSheets {
+    #[default]
+    Ett,
+    Alla,
+}
+
+/// Most files of one extract.
+const MAX_FILES: usize = 100;
 
 /// Who approves collections.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -49,8 +67,12 @@ pub struct Config {
     pub region: String,
     /// `host:port` of an HTTP CONNECT proxy.
     pub proxy: Option<String>,
-    /// The extract.
-    pub extract: PathBuf,
+    /// The files of the extract, at least one.
+    pub extracts: Vec<PathBuf>,
+    /// Which sheets of workbooks are read.
+    pub sheets: Sheets,
+    /// The codebook that `node check` reads with; a round has its collection's.
+    pub codebook: String,
     /// The code map, if there is one.
     pub codes: Option<PathBuf>,
     /// The kommun's own threshold, at least the collection's when lower.
@@ -67,7 +89,8 @@ impl Config {
     pub fn read(file: &Path) -> Result<Self, ConfigError> {
         let mut config = daemon::config::read::<RawConfig, Self>(file)?;
         let folder = file.parent().unwrap_or(Path::new(""));
-        for path in [&mut config.data, &mut config.extract].into_iter().chain(&mut config.codes) {
+        let files = config.extracts.iter_mut().chain(&mut config.codes);
+        for path in files.chain([&mut config.data]) {
             *path = folder.join(&*path);
         }
         Ok(config)
@@ -93,12 +116,24 @@ impl TryFrom<RawConfig> for Config {
         let min_count = MinCount::new(own).map_err(|_| {
             FieldError::new("min_count", "4 to 100; a kommun may raise the threshold, never lower it")
         })?;
+        let extracts: Vec<PathBuf> = raw.uttag.fil.into_iter().chain(raw.uttag.filer).collect();
+        if extracts.is_empty() || extracts.len() > MAX_FILES {
+            return Err(FieldError::new(
+                "uttag.fil",
+                format!("a file, or uttag.filer: 1 to {MAX_FILES} of them"),
+            ));
+        }
         Ok(Self {
             unit,
             data: raw.katalog,
             region: raw.region,
             proxy: raw.proxy,
-            extract: raw.uttag.fil,
+            extracts,
+            sheets: match raw.uttag.blad {
+                RawSheets::Ett => Sheets::One,
+                RawSheets::Alla => Sheets::All,
+            },
+            codebook: raw.uttag.kodbok.unwrap_or_else(|| "vuxna".into()),
             codes: raw.uttag.koder,
             min_count,
             approval: raw.godkann,

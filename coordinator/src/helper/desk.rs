@@ -18,8 +18,7 @@ use sharing::aggregate::AggregateShare;
 use sharing::helper_key::HelperKeyPair;
 use sharing::opening::NoNoise;
 use sharing::output::{OutputShare, Side};
-use tables::codebook::Codebook;
-use tables::collection::Collection;
+use tables::collection::{Collection, CollectionError};
 use tables::system::System;
 use tables::unit::Unit;
 
@@ -67,7 +66,6 @@ pub struct Opening {
 pub struct Desk {
     store: Arc<dyn Store>,
     keys: HelperKeyPair,
-    codebook: Codebook,
     cases: Mutex<BTreeMap<CollectionRef, Case>>,
     ledger: Mutex<Ledger>,
     ledger_log: FactLog<LedgerEntry>,
@@ -80,14 +78,13 @@ impl Desk {
     ///
     /// # Errors
     /// [`DeskError`].
-    pub fn open(store: Arc<dyn Store>, keys: HelperKeyPair, codebook: Codebook) -> Result<Self, DeskError> {
+    pub fn open(store: Arc<dyn Store>, keys: HelperKeyPair) -> Result<Self, DeskError> {
         let (ledger_log, entries) = FactLog::<LedgerEntry>::open(store.clone(), "helper/ledger")?;
         let mut ledger = Ledger::default();
         entries.into_iter().for_each(|entry| ledger.enter(entry.definition, entry.line));
         let mut desk = Self {
             store: store.clone(),
             keys,
-            codebook,
             cases: Mutex::default(),
             ledger: Mutex::new(ledger),
             ledger_log,
@@ -130,13 +127,16 @@ impl Desk {
     }
 
     fn parse(&self, text: &str) -> Result<Collection, DeskError> {
-        Collection::from_toml(text, &self.codebook).map_err(|error| DeskError::Collection(error.to_string()))
+        let unusable = |error: CollectionError| DeskError::Collection(error.to_string());
+        let codebook = Collection::codebook_of(text).map_err(unusable)?;
+        Collection::from_toml(text, &codebook).map_err(unusable)
     }
 
     fn case_of(&self, text: &str) -> Result<(CollectionRef, Case), DeskError> {
         let collection = Arc::new(self.parse(text)?);
         let unusable = |error: &dyn std::fmt::Display| DeskError::Collection(error.to_string());
-        let system = Arc::new(System::new(&collection, &self.codebook).map_err(|e| unusable(&e))?);
+        let codebook = Collection::codebook_of(text).map_err(|e| unusable(&e))?;
+        let system = Arc::new(System::new(&collection, &codebook).map_err(|e| unusable(&e))?);
         let parameters = round::shares::parameters(&system).map_err(|e| unusable(&e))?;
         let reference = CollectionRef::of(&collection);
         let prefix = format!("helper/case/{}", hex::encode(collection.hash));

@@ -54,8 +54,6 @@ pub enum ReleaseError {
 pub struct Releaser {
     /// Publications go to `<folder>/region/<county>/<collection>/v<version>`.
     pub folder: PathBuf,
-    /// What codes mean.
-    pub codebook: Codebook,
     /// Signs the manifest.
     pub signer: std::sync::Arc<crate::signer::Signer>,
 }
@@ -96,9 +94,11 @@ pub fn release(desk: &Desk, releaser: &Releaser) -> Result<[u8; 32], ReleaseErro
     let names = publish::names::kommuner();
     let opened = jiff::Timestamp::from_second(opened_at).map_err(|_| ReleaseError::State("a date"))?;
     let date = opened.to_zoned(jiff::tz::TimeZone::UTC).date();
+    let codebook = Codebook::built_in(&collection.codebook).ok().flatten();
+    let codebook = codebook.ok_or(ReleaseError::State("a codebook"))?;
     let source = publish::table::Source {
         collection: &collection,
-        codebook: &releaser.codebook,
+        codebook: &codebook,
         system: &system,
         figures: release.figures(),
     };

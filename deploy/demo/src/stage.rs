@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use clap::Parser;
 use coordinator::admin::{self, Question, Reply};
-use tables::codebook::Codebook;
 use tables::collection::Collection;
 use tables::unit::Unit;
 
@@ -66,7 +65,7 @@ pub fn run(options: &Options) -> anyhow::Result<bool> {
     let extracts = extracts(options, &out)?;
     let units: BTreeSet<Unit> = extracts.keys().cloned().collect();
     let text = text::collection(options.collection.as_deref(), &units, options.data.is_some())?;
-    let collection = Collection::from_toml(&text, &Codebook::vuxna()?)?;
+    let collection = Collection::from_toml(&text, &Collection::codebook_of(&text)?)?;
     for unit in &collection.units {
         if !extracts.contains_key(unit) {
             bail!("insamlingen bjuder in {unit}, men det finns ingen fil {unit}.csv eller {unit}.xlsx");

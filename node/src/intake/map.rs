@@ -170,7 +170,7 @@ fn fields(matcher: &Matcher<'_>, label: &str) -> [String; 5] {
 }
 
 /// Beside its place and renamed; a device or pipe is written into.
-fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     if std::fs::metadata(path).is_ok_and(|at| !at.is_file() && !at.is_dir()) {
         return std::fs::OpenOptions::new().write(true).open(path)?.write_all(bytes);
     }

@@ -1,13 +1,19 @@
 //! Opens the kommun's extract, has it harmonised and counts it. Content never passes this module's border but as
 //! counts per atom; what a person must look at goes to a review file in the kommun (STAY-1).
 
+pub mod check;
 pub mod map;
+pub mod preview;
+pub mod review;
 
 use std::fs::File;
 use std::io::{BufReader, Write};
 use std::path::{Path, PathBuf};
 
-use harmonise::{Harmonised, IntakeError, IntakeReport, KommunCodes, Source};
+use harmonise::intake::Dialect;
+use harmonise::{
+    Harmonised, IntakeError, IntakeReport, KommunCodes, Reading, Seen, Sheets, Source, UnmappedLabels,
+};
 use jiff::civil::Date;
 use tables::codebook::Codebook;
 use tables::system::{Counts, System};
@@ -62,18 +68,61 @@ pub enum ReadError {
     },
 }
 
-/// Reads the configured extract as of a day.
-///
-/// # Errors
-/// [`ReadError`] names the file and, for content, row and column; never a cell.
-pub fn read(config: &Config, codebook: &Codebook, today: Date) -> Result<Harmonised, ReadError> {
-    let codes = codes(config, codebook)?;
-    let path = config.extract.clone();
-    let open = |source| ReadError::File { path: path.clone(), source };
-    let file = File::open(&path).map_err(open)?;
-    let extension = path.extension().map(|extension| extension.to_string_lossy().into_owned());
-    let source = Source { reader: BufReader::new(file), extension };
-    harmonise::read(source, codebook, &codes, today).map_err(|source| ReadError::Content { path, source })
+/// What is read, and with what.
+pub struct Asked {
+    /// The files, at least one.
+    pub files: Vec<PathBuf>,
+    /// The kommun's own names and labels.
+    pub codes: KommunCodes,
+    /// Which sheets of workbooks.
+    pub sheets: Sheets,
+}
+
+impl Asked {
+    /// What the configuration says.
+    ///
+    /// # Errors
+    /// [`ReadError`] names the file of codes.
+    pub fn configured(config: &Config, codebook: &Codebook) -> Result<Self, ReadError> {
+        Ok(Self { files: config.extracts.clone(), codes: codes(config, codebook)?, sheets: config.sheets })
+    }
+
+    /// Reads all files as of a day: one part for each table in them.
+    ///
+    /// # Errors
+    /// [`ReadError`] names the file and, for content, row and column; never a cell.
+    pub fn read(&self, codebook: &Codebook, today: Date) -> Result<Vec<Part>, ReadError> {
+        let (mut parts, mut seen) = (Vec::new(), Seen::default());
+        let reading = Reading { codebook, codes: &self.codes, extracted_on: today, sheets: self.sheets };
+        for path in &self.files {
+            let open = |source| ReadError::File { path: path.clone(), source };
+            let file = File::open(path).map_err(open)?;
+            if file.metadata().map_err(open)?.is_dir() {
+                return Err(open(std::io::ErrorKind::IsADirectory.into()));
+            }
+            let extension = path.extension().map(|extension| extension.to_string_lossy().into_owned());
+            let source = Source { reader: BufReader::new(file), extension };
+            let read = reading.read(source, &mut seen);
+            let read = read.map_err(|source| ReadError::Content { path: path.clone(), source })?;
+            parts.extend(read.into_iter().map(|harmonised| Part { path: path.clone(), harmonised }));
+        }
+        Ok(parts)
+    }
+}
+
+/// One table that was read.
+pub struct Part {
+    /// Its file.
+    pub path: PathBuf,
+    /// What it became.
+    pub harmonised: Harmonised,
+}
+
+/// The labels of all parts that a person should look at.
+pub fn labels(parts: &mut [Part]) -> UnmappedLabels {
+    let mut all = UnmappedLabels::default();
+    parts.iter_mut().for_each(|part| all.add(std::mem::take(&mut part.harmonised.unmapped)));
+    all
 }
 
 fn codes(config: &Config, codebook: &Codebook) -> Result<KommunCodes, ReadError> {
@@ -92,9 +141,9 @@ fn codes(config: &Config, codebook: &Codebook) -> Result<KommunCodes, ReadError>
 }
 
 /// Counts harmonised rows over a collection's atoms.
-pub fn count(system: &System, harmonised: &Harmonised) -> Counts {
+pub fn count(system: &System, parts: &[Part]) -> Counts {
     let mut counts = system.empty_counts();
-    for row in &harmonised.rows {
+    for row in parts.iter().flat_map(|part| &part.harmonised.rows) {
         system.count(&mut counts, row.date, &row.codes);
     }
     counts
@@ -104,9 +153,9 @@ pub fn count(system: &System, harmonised: &Harmonised) -> Counts {
 ///
 /// # Errors
 /// The file's.
-pub fn write_summary(path: &Path, report: &IntakeReport, codebook: &Codebook) -> std::io::Result<()> {
+pub fn write_summary(path: &Path, parts: &[Part], codebook: &Codebook) -> std::io::Result<()> {
     let mut file = File::create(path)?;
-    for line in describe(report, codebook) {
+    for line in parts.iter().flat_map(|part| describe(part, codebook)) {
         writeln!(file, "{line}")?;
     }
     file.sync_all()
@@ -116,28 +165,86 @@ pub fn write_summary(path: &Path, report: &IntakeReport, codebook: &Codebook) ->
 ///
 /// # Errors
 /// The file's.
-pub fn write_review(path: &Path, harmonised: &Harmonised) -> std::io::Result<()> {
+pub fn write_review(path: &Path, labels: &UnmappedLabels) -> std::io::Result<()> {
     let mut file = File::create(path)?;
-    harmonised.unmapped.write_review(&mut file)?;
+    labels.write_review(&mut file)?;
     file.sync_all()
 }
 
+/// How a file was understood, and why.
+fn dialect(report: &IntakeReport) -> String {
+    let header = report.header_row;
+    let above = match header {
+        1 => String::new(),
+        2 => " (rad 1 står över tabellen)".into(),
+        _ => format!(" (rad 1–{} står över tabellen)", header - 1),
+    };
+    let how = match report.dialect {
+        Dialect::Workbook { sheet } => format!("arbetsbok, blad {sheet}"),
+        Dialect::Text { encoding, separator } => {
+            let why = match encoding {
+                "UTF-8" => "alla tecken är giltig UTF-8",
+                "windows-1252" => "tecknen är inte UTF-8; så sparar Excel i Windows",
+                _ => "filen börjar med det märke som säger det",
+            };
+            let separator = match separator {
+                '\t' => "tabb".to_owned(),
+                other => format!("”{other}”"),
+            };
+            format!("text i {encoding} ({why}), fält åtskilda av {separator} (flest kända rubriker)")
+        }
+    };
+    format!("{how}; rubrikrad {header}{above}")
+}
+
 /// What was found, in Swedish, for the operator's screen: counts and row numbers, no content.
-pub fn describe(report: &IntakeReport, codebook: &Codebook) -> Vec<String> {
-    let mut lines = vec![format!("Lästa rader: {}", report.read)];
+pub fn describe(part: &Part, codebook: &Codebook) -> Vec<String> {
+    let report = &part.harmonised.report;
+    let mut lines = vec![format!("{}: {}", part.path.display(), dialect(report))];
+    lines.push(format!("Lästa rader: {}", report.read));
     if report.refused.total > 0 {
         lines.push(format!("Avvisade rader: {}", report.refused.total));
-        for refusal in &report.refused.first {
+        for refusal in report.refused.first.iter().take(MOST_LISTED) {
             lines.push(format!("  rad {}, {}: {}", refusal.row, refusal.column, refusal.reason.text()));
         }
+        if report.refused.total > MOST_LISTED as u64 {
+            lines.push(format!("  … och {} till", report.refused.total - MOST_LISTED as u64));
+        }
     }
-    let (skipped, without) = (report.skipped.total, report.without_number.values().sum::<u64>());
-    lines.push(format!("Överhoppade rader (summor, källor): {skipped}"));
-    lines.push(format!("Utan giltigt personnummer: {without}"));
+    let without = report.without_number.values().sum::<u64>();
+    lines.push(format!("Överhoppade rader (summor, källor): {}", report.skipped.total));
+    if report.has_personnummer {
+        lines.push(format!("Utan giltigt personnummer: {without}"));
+    }
+    let repeated = report.repeated;
+    if repeated.identical + repeated.different > 0 {
+        lines.push(format!(
+            "Aktualiseringsnummer som redan stått: {} med samma innehåll, {} med annat (raderna räknas ändå)",
+            repeated.identical, repeated.different
+        ));
+    }
     for (variable, found) in codebook.variables.iter().zip(&report.variables) {
         let text = &variable.text;
+        if found.columns.is_empty() && found.mapped == 0 {
+            lines.push(format!("{text}: ingen kolumn"));
+            continue;
+        }
         let (mapped, missing, unmapped) = (found.mapped, found.missing, found.unmapped);
-        lines.push(format!("{text}: {mapped} med kod, {missing} tomma, {unmapped} med okänd etikett"));
+        let mut line = format!("{text}: {mapped} med kod, {missing} tomma, {unmapped} med okänd etikett");
+        for (number, what) in [
+            (found.recognised, "tolkade av sina ord"),
+            (found.outside_validity, "med en kod som inte gäller den dagen"),
+            (found.several, "med flera koder i fältet (den första räknas)"),
+            (found.disagreements, "där två källor säger olika (personnumret gäller)"),
+        ] {
+            if number > 0 {
+                line.push_str(&format!("; {number} {what}"));
+            }
+        }
+        lines.push(line);
     }
     lines
 }
+
+/// Most refused rows that are listed on the screen.
+const MOST_LISTED: usize = 20;

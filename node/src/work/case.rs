@@ -117,8 +117,6 @@ impl LedgerBook {
 pub struct Shared {
     /// Configuration.
     pub config: Config,
-    /// Codebook.
-    pub codebook: Codebook,
     /// Store.
     pub store: Arc<dyn Store>,
     /// Ledger.
@@ -136,6 +134,7 @@ pub struct Shared {
 /// A collection as the region announced it, verified.
 pub struct Case {
     shared: Arc<Shared>,
+    codebook: Codebook,
     reference: CollectionRef,
     system: Arc<System>,
     collection: Arc<Collection>,
@@ -177,11 +176,12 @@ impl Case {
         let county = shared.config.unit.county().to_string();
         let bytes = signed.open(&chain, SigningContext::Collection, "region", &county)?;
         let text = std::str::from_utf8(bytes).context("the collection is not UTF-8")?;
-        let collection = Arc::new(Collection::from_toml(text, &shared.codebook)?);
+        let codebook = Collection::codebook_of(text)?;
+        let collection = Arc::new(Collection::from_toml(text, &codebook)?);
         let key = helper_key.open(&chain, SigningContext::HelperKey, "national", "00")?;
         let key: [u8; 32] = key.try_into().context("the helper's key")?;
         let helper = HelperPublicKey::from_bytes(&key)?;
-        let system = Arc::new(System::new(&collection, &shared.codebook)?);
+        let system = Arc::new(System::new(&collection, &codebook)?);
         let parameters = shares::parameters(&system)?;
         let prefix = format!("node/case/{}", hex::encode(collection.hash));
         let (log, facts) = FactLog::open(shared.store.clone(), prefix)?;
@@ -190,6 +190,7 @@ impl Case {
         let reference = CollectionRef::of(&collection);
         Ok(Self {
             shared,
+            codebook,
             reference,
             system,
             collection,
@@ -266,14 +267,15 @@ impl Case {
     fn count(&self) -> anyhow::Result<Step> {
         self.shared.ledger.cover(&self.collection)?;
         let today = Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
-        let harmonised = intake::read(&self.shared.config, &self.shared.codebook, today)?;
+        let mut parts =
+            intake::Asked::configured(&self.shared.config, &self.codebook)?.read(&self.codebook, today)?;
         // Counts of the kommun's own rows are for its operator's eyes, not for a service log (STAY-2).
         let place = |name: &str| self.shared.config.place(name);
-        intake::write_summary(&place("lasning.txt"), &harmonised.report, &self.shared.codebook)
-            .context("lasning.txt")?;
-        intake::write_review(&place("granska.toml"), &harmonised).context("granska.toml")?;
+        intake::write_summary(&place("lasning.txt"), &parts, &self.codebook).context("lasning.txt")?;
+        let labels = intake::labels(&mut parts);
+        intake::write_review(&place("granska.toml"), &labels).context("granska.toml")?;
         tracing::info!("the extract was read; lasning.txt and granska.toml in the data directory say how");
-        let counts = intake::count(&self.system, &harmonised);
+        let counts = intake::count(&self.system, &parts);
         let own = self.shared.config.min_count.max(self.collection.min_count);
         let statuses = shares::statuses(&self.system, &counts, own);
         let stored = postcard::to_allocvec(counts.to_stored())?;

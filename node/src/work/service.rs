@@ -16,7 +16,6 @@ use daemon::wallet::Wallet;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use sharing::tag::TagSecret;
-use tables::codebook::Codebook;
 
 use super::case::{Case, LedgerBook, Shared, Step};
 use crate::config::Config;
@@ -55,8 +54,7 @@ pub async fn run(config: Config, mut stop: Shutdown) -> anyhow::Result<()> {
     let egress = Egress::new(journal, config.region.clone(), config.proxy.clone(), region, tls)?;
     let secret = tag_secret(store.as_ref())?;
     let ledger = LedgerBook::open(store.clone())?;
-    let codebook = Codebook::vuxna()?;
-    let shared = Arc::new(Shared { config, codebook, store, ledger, secret, gate, credentials, egress });
+    let shared = Arc::new(Shared { config, store, ledger, secret, gate, credentials, egress });
     let store = shared.store.clone();
     tokio::select! {
         () = follow(shared, &wallet, &mut stop) => Ok(()),

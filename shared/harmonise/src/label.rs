@@ -101,7 +101,11 @@ type Codes = BTreeSet<CodeIndex>;
 
 /// The possible codes of each part of a label; without parts if the label fits nothing.
 #[derive(Clone)]
-pub(crate) struct Parts(Vec<Codes>);
+pub(crate) struct Parts {
+    codes: Vec<Codes>,
+    /// Whether only its words say so: neither the codebook nor the kommun's map have the label.
+    pub(crate) is_recognised: bool,
+}
 
 /// What a label most likely means.
 #[derive(Clone, PartialEq, Eq)]
@@ -187,8 +191,10 @@ impl<'a> Matcher<'a> {
         if fold_case(label).is_empty() {
             return None;
         }
-        let whole = self.whole(label);
-        let parts = match whole.is_empty() {
+        let said = self.said(label);
+        let is_recognised = said.is_empty();
+        let whole = if is_recognised { self.whole(label) } else { said };
+        let codes = match whole.is_empty() {
             false => vec![whole],
             true => {
                 let list = self.list(label, &SEPARATORS).unwrap_or_default();
@@ -196,12 +202,12 @@ impl<'a> Matcher<'a> {
                 if self.variable.several || is_one { list } else { Vec::new() }
             }
         };
-        Some(Parts(parts))
+        Some(Parts { is_recognised: is_recognised && !codes.is_empty(), codes })
     }
 
     /// The meaning on a date of what [`Matcher::read`] returned.
     pub(crate) fn decide(&self, parts: &Option<Parts>, date: Date) -> Meaning {
-        let Some(Parts(parts)) = parts else {
+        let Some(Parts { codes: parts, .. }) = parts else {
             return Meaning::Empty;
         };
         let Some(first) = parts.first() else {
@@ -316,9 +322,10 @@ impl<'a> Matcher<'a> {
 
     /// What a label means whatever the date, with how certain that is: for lists of labels that somebody looks through.
     pub fn map(&self, label: &str) -> Mapping {
-        let several = |parts: &Parts| parts.0.len() > 1;
-        let listed = self.read(label).filter(several).and_then(|Parts(parts)| {
+        let several = |parts: &Parts| parts.codes.len() > 1;
+        let listed = self.read(label).filter(several).and_then(|parts| {
             parts
+                .codes
                 .iter()
                 .map(|codes| codes.first().copied().filter(|_| codes.len() == 1))
                 .collect::<Option<Vec<_>>>()

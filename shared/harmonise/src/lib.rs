@@ -15,5 +15,7 @@ pub mod personnummer;
 pub mod recognise;
 
 pub use codes::{CodesError, KommunCodes};
-pub use intake::{Coded, Harmonised, IntakeError, IntakeReport, Source, UnmappedLabels, read};
+pub use intake::{
+    Coded, Harmonised, IntakeError, IntakeReport, Reading, Seen, Sheets, Source, UnmappedLabels, read,
+};
 pub use personnummer::{PersonKey, Personnummer, RunSecret, UtanGiltigtNummer};

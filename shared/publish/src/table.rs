@@ -82,20 +82,6 @@ pub fn change_word(from: Period) -> String {
 /// The word of the `matt` column for records whose dimensions are not all known.
 pub const BORTFALL: &str = "bortfall";
 
-/// The constant columns of a table: filter variables that are no dimension, with their code or `TOT`.
-pub fn constant_columns(table: &Table, codebook: &Codebook) -> Vec<(String, String)> {
-    let is_dimension = |variable| table.dimensions.iter().any(|dimension| dimension.variable == variable);
-    let constant = |(variable, codes): (&usize, &std::collections::BTreeSet<u16>)| {
-        let variable = &codebook.variables[*variable];
-        let code = match codes.first() {
-            Some(code) if codes.len() == 1 => variable.codes[usize::from(*code)].code.clone(),
-            _ => TOT.into(),
-        };
-        (variable.id.clone(), code)
-    };
-    table.filter.iter().filter(|(variable, _)| !is_dimension(**variable)).map(constant).collect()
-}
-
 /// All tables of a publication, in the collection's order.
 ///
 /// # Errors
@@ -133,7 +119,7 @@ impl<'a> Maker<'a> {
     fn new(source: Source<'a>, at: usize) -> Self {
         let table = &source.collection.tables[at];
         let rows = &source.system.tables[at];
-        let constants = constant_columns(table, source.codebook);
+        let constants = table.constant_columns(source.codebook);
         Self { source, table, rows: &rows.rows, bortfall: &rows.bortfall, constants }
     }
 

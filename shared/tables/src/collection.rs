@@ -12,7 +12,7 @@ use jiff::civil::Date;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use crate::codebook::{CodeIndex, Codebook, Resolved, VariableIndex};
+use crate::codebook::{CodeIndex, Codebook, Resolved, TOT, VariableIndex};
 use crate::count::MinCount;
 use crate::period::Period;
 use crate::unit::{GroupCode, KommunKod, LansKod, Unit};
@@ -145,6 +145,22 @@ pub struct Table {
     pub footnotes: Vec<String>,
 }
 
+impl Table {
+    /// The constant columns of the strict form: filter variables that are no dimension, with their code or `TOT`.
+    pub fn constant_columns(&self, codebook: &Codebook) -> Vec<(String, String)> {
+        let is_dimension = |variable| self.dimensions.iter().any(|dimension| dimension.variable == variable);
+        let constant = |(variable, codes): (&VariableIndex, &BTreeSet<CodeIndex>)| {
+            let variable = &codebook.variables[*variable];
+            let code = match codes.first() {
+                Some(code) if codes.len() == 1 => variable.codes[usize::from(*code)].code.clone(),
+                _ => TOT.into(),
+            };
+            (variable.id.clone(), code)
+        };
+        self.filter.iter().filter(|(variable, _)| !is_dimension(**variable)).map(constant).collect()
+    }
+}
+
 /// A checked collection.
 #[derive(Debug, Clone)]
 pub struct Collection {
@@ -176,6 +192,8 @@ pub struct Collection {
     pub source: String,
     /// Swedish notes on the whole.
     pub footnotes: Vec<String>,
+    /// `id/version` of the codebook.
+    pub codebook: String,
     /// The tables.
     pub tables: Vec<Table>,
     /// SHA-256 of the document's bytes.
@@ -194,6 +212,23 @@ impl Collection {
         let raw: RawCollection = toml::from_str(text)?;
         let hash = Sha256::digest(text.as_bytes()).into();
         raw.check(codebook, hash)
+    }
+
+    /// The codebook that a collection document asks for, of the built-in ones.
+    ///
+    /// # Errors
+    /// [`CollectionError`] when it is no document, or asks for another.
+    pub fn codebook_of(text: &str) -> Result<Codebook, CollectionError> {
+        #[derive(Deserialize)]
+        struct Head {
+            kodbok: String,
+        }
+        if text.len() > MAX_BYTES {
+            return Err(CollectionError::TooLong(text.len()));
+        }
+        let head: Head = toml::from_str(text)?;
+        let found = Codebook::built_in(&head.kodbok).ok().flatten();
+        found.map_or_else(|| rule("kodbok", "expected vuxna/1 or barn/1"), Ok)
     }
 
     /// How many kommuner (not units) are invited.
@@ -337,6 +372,7 @@ impl RawCollection {
             contact: self.kontakt,
             source: self.kalla,
             footnotes: self.fotnoter,
+            codebook: codebook.name(),
             tables,
             hash,
         })

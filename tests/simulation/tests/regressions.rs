@@ -91,8 +91,8 @@ fn a_second_collection_over_the_days_of_an_opened_one_is_not_opened() {
     let mut world = World::new(federation.clone(), Plan::only(1, Vec::new()));
     world.run();
     let disk = MemoryDisk::from_image(world.helper.disk().image());
-    let (keys, codebook) = (federation.helper_keys.clone(), federation.codebook.clone());
-    let desk = Desk::open(Arc::new(disk.open()), keys, codebook).unwrap();
+    let keys = federation.helper_keys.clone();
+    let desk = Desk::open(Arc::new(disk.open()), keys).unwrap();
     let ask = |text: &str| {
         desk.put_collection(text, COUNTY).unwrap();
         let collection = Collection::from_toml(text, &federation.codebook).unwrap();

@@ -99,7 +99,9 @@ pub enum WorkbookProblem {
         row: u64,
     },
     /// More than one visible sheet is an extract.
-    #[error("bladen {first} och {second} har båda en rubrikrad; lämna ett blad per fil")]
+    #[error(
+        "bladen {first} och {second} har båda en rubrikrad; lämna ett blad per fil, eller ange blad = \"alla\" under [uttag]"
+    )]
     SeveralSheets {
         /// Sheet, from 1.
         first: usize,

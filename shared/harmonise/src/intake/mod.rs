@@ -32,10 +32,10 @@ pub use limits::{
     MAX_ROWS, MAX_UNMAPPED_LABELS,
 };
 pub use report::{
-    Dialect, IntakeReport, Listed, Refusal, RefusalReason, Repeated, SkipReason, Skipped, UnmappedLabel,
-    UnmappedLabels, VariableReport,
+    Dialect, IntakeReport, Listed, RecognisedLabel, Refusal, RefusalReason, Repeated, SkipReason, Skipped,
+    UnmappedLabel, UnmappedLabels, VariableReport,
 };
-pub use rows::Coded;
+pub use rows::{Coded, Seen};
 
 use crate::codes::KommunCodes;
 use cell::{Cell, Epoch};
@@ -76,8 +76,30 @@ impl fmt::Debug for Harmonised {
     }
 }
 
-/// Reads an extract. `extracted_on` is the day it was made: it settles the century of ten-digit personnummer, and no
-/// aktualisering is later.
+/// Which sheets of a workbook are read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Sheets {
+    /// The one that has a header; two are refused, since nobody can tell which is meant.
+    #[default]
+    One,
+    /// Every visible one that has a header.
+    All,
+}
+
+/// How files are read.
+#[derive(Clone, Copy)]
+pub struct Reading<'a> {
+    /// The codebook.
+    pub codebook: &'a Codebook,
+    /// The kommun's own names and labels.
+    pub codes: &'a KommunCodes,
+    /// The day the extract was made: it settles the century of ten-digit personnummer, and no aktualisering is later.
+    pub extracted_on: Date,
+    /// Which sheets.
+    pub sheets: Sheets,
+}
+
+/// Reads an extract of one table.
 ///
 /// # Errors
 /// [`IntakeError`] if the file as a whole cannot be read; bad rows are in the report.
@@ -87,44 +109,60 @@ pub fn read<R: Read + Seek>(
     codes: &KommunCodes,
     extracted_on: Date,
 ) -> Result<Harmonised, IntakeError> {
-    if codes.codebook() != codebook.name() {
-        return Err(IntakeError::OtherCodebook { codes: codes.codebook().into(), codebook: codebook.name() });
-    }
-    let Source { mut reader, extension } = source;
-    let task = Task { codebook, codes, extracted_on };
-    let names = Names::new(codebook, codes);
-    match kind_of(&mut reader, extension.as_deref())? {
-        Kind::Text => {
-            let (mut table, columns) = find_in_text(&mut reader, &names)?;
-            let (encoding, separator) = (table.encoding.name(), table.separator);
-            task.read_below(&mut table, columns, Dialect::Text { encoding, separator })
-        }
-        Kind::Workbook(format) => {
-            let mut book = Workbook::open(reader, format)?;
-            let (index, columns) = find_in_workbook(&mut book, &names)?;
-            task.read_below(&mut book.sheet(index), columns, Dialect::Workbook { sheet: index + 1 })
-        }
-    }
+    let reading = Reading { codebook, codes, extracted_on, sheets: Sheets::One };
+    let mut all = reading.read(source, &mut Seen::default())?;
+    all.pop().ok_or(IntakeError::Empty) // one sheet, or an error
 }
 
-/// What every row is read with.
-struct Task<'a> {
-    codebook: &'a Codebook,
-    codes: &'a KommunCodes,
-    extracted_on: Date,
-}
+impl Reading<'_> {
+    /// Reads an extract: one part for each of its tables. `seen` is shared by all files of one reading, so that an
+    /// aktualiseringsnummer that stands in two of them is found.
+    ///
+    /// # Errors
+    /// [`IntakeError`] if the file as a whole cannot be read; bad rows are in the reports.
+    pub fn read<R: Read + Seek>(
+        self,
+        source: Source<R>,
+        seen: &mut Seen,
+    ) -> Result<Vec<Harmonised>, IntakeError> {
+        let Self { codebook, codes, .. } = self;
+        if codes.codebook() != codebook.name() {
+            return Err(IntakeError::OtherCodebook {
+                codes: codes.codebook().into(),
+                codebook: codebook.name(),
+            });
+        }
+        let Source { mut reader, extension } = source;
+        let names = Names::new(codebook, codes);
+        match kind_of(&mut reader, extension.as_deref())? {
+            Kind::Text => {
+                let (mut table, columns) = find_in_text(&mut reader, &names)?;
+                let (encoding, separator) = (table.encoding.name(), table.separator);
+                Ok(vec![self.read_below(&mut table, columns, Dialect::Text { encoding, separator }, seen)?])
+            }
+            Kind::Workbook(format) => {
+                let mut book = Workbook::open(reader, format)?;
+                let found = find_in_workbook(&mut book, &names, self.sheets)?;
+                let sheets = found.into_iter().map(|(index, columns)| {
+                    let dialect = Dialect::Workbook { sheet: index + 1 };
+                    self.read_below(&mut book.sheet(index), columns, dialect, seen)
+                });
+                sheets.collect()
+            }
+        }
+    }
 
-impl Task<'_> {
     fn read_below(
-        &self,
+        self,
         table: &mut dyn Table,
         columns: Columns,
         dialect: Dialect,
+        seen: &mut Seen,
     ) -> Result<Harmonised, IntakeError> {
         let header = columns.row;
         let (epoch, extracted_on) = (table.epoch(), self.extracted_on);
         let manner = Manner { dialect, epoch, extracted_on };
-        let mut rows = RowReader::new(self.codebook, self.codes, columns, manner);
+        let mut rows = RowReader::new(self.codebook, self.codes, columns, manner, seen);
         table.each_row(&mut |row| {
             if row.number > header {
                 rows.take(row)?;
@@ -269,21 +307,22 @@ fn find_in_text<'s, R: Read + Seek>(
     }
 }
 
-/// The one visible sheet that has a header.
+/// The visible sheets that have a header.
 fn find_in_workbook<R: Read + Seek>(
     book: &mut Workbook<R>,
     names: &Names,
-) -> Result<(usize, Columns), IntakeError> {
-    let mut best: Option<(usize, Columns)> = None;
+    sheets: Sheets,
+) -> Result<Vec<(usize, Columns)>, IntakeError> {
+    let mut found: Vec<(usize, Columns)> = Vec::new();
     let mut near = Near::default();
     for index in 0..book.sheets() {
-        match (find_header(&mut book.sheet(index), names)?, &best) {
-            (Ok(_), Some((first, _))) => {
+        match (find_header(&mut book.sheet(index), names)?, found.first()) {
+            (Ok(_), Some((first, _))) if sheets == Sheets::One => {
                 return Err(WorkbookProblem::SeveralSheets { first: first + 1, second: index + 1 }.into());
             }
-            (Ok(columns), None) => best = Some((index, columns)),
+            (Ok(columns), _) => found.push((index, columns)),
             (Err(this), _) => near.keep_better(this),
         }
     }
-    best.ok_or_else(|| near.into_error(names))
+    if found.is_empty() { Err(near.into_error(names)) } else { Ok(found) }
 }

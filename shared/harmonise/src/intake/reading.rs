@@ -11,13 +11,19 @@ use tables::codebook::{CodeIndex, Codebook, VariableIndex};
 
 use super::cell::{Cell, years_of};
 use super::header::Columns;
-use super::report::VariableReport;
+use super::report::{RecognisedLabel, VariableReport};
 use super::rows::cell_at;
 use crate::codes::{Field, KommunCodes, Target};
 use crate::label::{Matcher, Meaning, Parts};
 
 /// How many different labels of a variable are remembered with their codes.
 const REMEMBERED: usize = 4_096;
+
+/// A label and how often it stood.
+struct Remembered {
+    parts: Option<Parts>,
+    rows: u64,
+}
 
 /// One variable while rows are read.
 pub(crate) struct Reading<'a> {
@@ -26,7 +32,7 @@ pub(crate) struct Reading<'a> {
     pub(crate) column: Option<usize>,
     /// Column of ages in years.
     years: Option<usize>,
-    remembered: HashMap<String, Option<Parts>>,
+    remembered: HashMap<String, Remembered>,
     pub(crate) report: VariableReport,
 }
 
@@ -74,15 +80,35 @@ impl<'a> Reading<'a> {
 
     fn label(&mut self, cell: &Cell<'_>, date: Date) -> Meaning {
         let text = cell.text();
-        if let Some(parts) = self.remembered.get(text.as_ref()) {
-            return self.matcher.decide(parts, date);
+        if let Some(known) = self.remembered.get_mut(text.as_ref()) {
+            known.rows += 1;
+            return self.matcher.decide(&known.parts, date);
         }
         let parts = self.matcher.read(&text);
         let meaning = self.matcher.decide(&parts, date);
         if self.remembered.len() < REMEMBERED {
-            self.remembered.insert(text.into_owned(), parts);
+            self.remembered.insert(text.into_owned(), Remembered { parts, rows: 1 });
         }
         meaning
+    }
+
+    /// The labels whose words alone gave them a code, with the first code and the rows (STAY-1: for the operator).
+    pub(crate) fn recognised(&self, date: Date) -> Vec<RecognisedLabel> {
+        let one = |(label, known): (&String, &Remembered)| {
+            known.parts.as_ref().filter(|parts| parts.is_recognised)?;
+            let Meaning::Code { code, .. } = self.matcher.decide(&known.parts, date) else { return None };
+            let variable = self.matcher.variable();
+            let code = variable.codes.get(usize::from(code))?.code.clone();
+            Some(RecognisedLabel {
+                variable: variable.id.clone(),
+                label: label.clone(),
+                code,
+                count: known.rows,
+            })
+        };
+        let mut all: Vec<RecognisedLabel> = self.remembered.iter().filter_map(one).collect();
+        all.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.label.cmp(&b.label)));
+        all
     }
 
     /// The cell whose label an operator is asked about.

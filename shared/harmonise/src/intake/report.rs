@@ -130,6 +130,8 @@ pub struct VariableReport {
     pub derived: u64,
     /// Of these, rows whose field lists several codes; the first is taken.
     pub several: u64,
+    /// Of these, rows whose label only its words gave a code: to be looked through.
+    pub recognised: u64,
     /// Rows with an empty cell or no column.
     pub missing: u64,
     /// Rows whose label fits no code, or more than one.
@@ -204,12 +206,31 @@ pub struct UnmappedLabel {
     pub suggestions: Vec<String>,
 }
 
-/// The labels that fit no code, most frequent first. STAY-1: its `Debug` shows nothing, and it is not `Serialize`;
+/// A label of the kommun whose words gave it a code.
+pub struct RecognisedLabel {
+    /// Variable.
+    pub variable: String,
+    /// The label as written (STAY-1: only for the operator).
+    pub label: String,
+    /// The code.
+    pub code: String,
+    /// Rows.
+    pub count: u64,
+}
+
+impl fmt::Debug for RecognisedLabel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RecognisedLabel(..)")
+    }
+}
+
+/// The labels that fit no code, most frequent first, and those that only their words gave one. STAY-1: its `Debug` shows nothing, and it is not `Serialize`;
 /// what shows them is called by that name.
 #[derive(Default)]
 pub struct UnmappedLabels {
     pub(crate) labels: Vec<UnmappedLabel>,
     pub(crate) unlisted: u64,
+    pub(crate) recognised: Vec<RecognisedLabel>,
 }
 
 impl fmt::Debug for UnmappedLabel {
@@ -238,6 +259,32 @@ impl UnmappedLabels {
     /// Rows whose label is not listed, because the column has too many different ones.
     pub fn unlisted(&self) -> u64 {
         self.unlisted
+    }
+
+    /// Labels that their words gave a code, for the operator's own screen and nothing else.
+    pub fn recognised_for_operator(&self) -> &[RecognisedLabel] {
+        &self.recognised
+    }
+
+    /// Takes over another reading's labels; the same label is one.
+    pub fn add(&mut self, other: Self) {
+        for label in other.labels {
+            let same =
+                |own: &&mut UnmappedLabel| own.label == label.label && own.variables == label.variables;
+            match self.labels.iter_mut().find(same) {
+                Some(known) => known.count += label.count,
+                None => self.labels.push(label),
+            }
+        }
+        for label in other.recognised {
+            let same =
+                |own: &&mut RecognisedLabel| own.label == label.label && own.variable == label.variable;
+            match self.recognised.iter_mut().find(same) {
+                Some(known) => known.count += label.count,
+                None => self.recognised.push(label),
+            }
+        }
+        self.unlisted += other.unlisted;
     }
 
     /// The labels, for the operator's own screen and nothing else.
@@ -271,6 +318,21 @@ impl UnmappedLabels {
                 let key = toml::Value::String(one_line(&label.label));
                 writeln!(out, "# {key} = \"{}\"  # rader: {}", label.suggestions.join(" | "), label.count)?;
             }
+        }
+        if !self.recognised.is_empty() {
+            writeln!(
+                out,
+                "\n# Tolkade av sina ord. Är något fel: ta bort #, ändra koden och flytta raden till kodfilen."
+            )?;
+        }
+        let mut variable = "";
+        for label in &self.recognised {
+            if label.variable != variable {
+                writeln!(out, "\n# [koder.{}]", label.variable)?;
+                variable = &label.variable;
+            }
+            let key = toml::Value::String(one_line(&label.label));
+            writeln!(out, "# {key} = \"{}\"  # rader: {}", label.code, label.count)?;
         }
         if self.unlisted > 0 {
             writeln!(out, "\n# Dessutom {} rader med fler olika etiketter än som listas.", self.unlisted)?;

@@ -61,13 +61,31 @@ pub(crate) struct RowReader<'a> {
     /// First variable of a column → label → rows.
     labels: BTreeMap<VariableIndex, HashMap<String, u64>>,
     unlisted: u64,
-    seen: HashMap<u64, u64>,
-    run: RandomState,
+    seen: &'a mut Seen,
     total: u64,
 }
 
+/// The aktualiseringsnummer of all files of one reading, as hashes under a key of this run.
+#[derive(Default)]
+pub struct Seen {
+    run: RandomState,
+    numbers: HashMap<u64, u64>,
+}
+
+impl fmt::Debug for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Seen({})", self.numbers.len())
+    }
+}
+
 impl<'a> RowReader<'a> {
-    pub(crate) fn new(codebook: &'a Codebook, codes: &KommunCodes, columns: Columns, manner: Manner) -> Self {
+    pub(crate) fn new(
+        codebook: &'a Codebook,
+        codes: &KommunCodes,
+        columns: Columns,
+        manner: Manner,
+        seen: &'a mut Seen,
+    ) -> Self {
         let age = codebook.variables.iter().position(tables::codebook::Variable::is_age);
         let readings = (0..codebook.variables.len())
             .filter_map(|index| Reading::new(index, codebook, codes, &columns, age == Some(index)))
@@ -84,9 +102,9 @@ impl<'a> RowReader<'a> {
             without_number: BTreeMap::new(),
             repeated: Default::default(),
         };
-        let (rows, labels, seen, run) = Default::default();
+        let (rows, labels) = Default::default();
         let kon = codebook.variable_index("kon");
-        Self { manner, columns, readings, kon, rows, report, labels, unlisted: 0, seen, run, total: 0 }
+        Self { manner, columns, readings, kon, rows, report, labels, unlisted: 0, seen, total: 0 }
     }
 
     /// Takes one row below the header.
@@ -250,8 +268,9 @@ impl<'a> RowReader<'a> {
         if cell.is_blank() {
             return;
         }
-        let content = self.run.hash_one((coded.date, &coded.codes));
-        match self.seen.entry(self.run.hash_one(clean(&cell.text()))) {
+        let content = self.seen.run.hash_one((coded.date, &coded.codes));
+        let number = self.seen.run.hash_one(clean(&cell.text()));
+        match self.seen.numbers.entry(number) {
             Entry::Vacant(new) => {
                 new.insert(content);
             }
@@ -278,8 +297,15 @@ impl<'a> RowReader<'a> {
             }));
         }
         labels.sort_by(|a, b| (&a.variables, b.count, &a.label).cmp(&(&b.variables, a.count, &b.label)));
+        let day = self.manner.extracted_on;
+        let mut recognised = Vec::new();
+        for reading in &mut self.readings {
+            let own = reading.recognised(day);
+            reading.report.recognised = own.iter().map(|label| label.count).sum();
+            recognised.extend(own);
+        }
         self.report.variables = self.readings.into_iter().map(|reading| reading.report).collect();
-        (self.rows, self.report, UnmappedLabels { labels, unlisted: self.unlisted })
+        (self.rows, self.report, UnmappedLabels { labels, unlisted: self.unlisted, recognised })
     }
 }
 

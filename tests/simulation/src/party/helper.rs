@@ -41,8 +41,8 @@ impl HelperParty {
     /// # Errors
     /// [`Trouble`].
     pub fn start(&mut self) -> Result<(), Trouble> {
-        let (keys, codebook) = (self.federation.helper_keys.clone(), self.federation.codebook.clone());
-        self.desk = Some(Desk::open(Arc::new(self.disk.open()), keys, codebook)?);
+        let keys = self.federation.helper_keys.clone();
+        self.desk = Some(Desk::open(Arc::new(self.disk.open()), keys)?);
         Ok(())
     }
 

@@ -87,7 +87,7 @@ fn two_sheets_with_headers_are_not_chosen_between() {
         book.add_worksheet().write_row(0, 0, ["Datum", "Kön"]).unwrap();
     }
     let bytes = book.save_to_buffer().unwrap();
-    let text = "arbetsboken: bladen 1 och 2 har båda en rubrikrad; lämna ett blad per fil";
+    let text = "arbetsboken: bladen 1 och 2 har båda en rubrikrad; lämna ett blad per fil, eller ange blad = \"alla\" under [uttag]";
     assert_eq!(refused(&bytes, ""), text);
 }
 

@@ -1,0 +1,279 @@
+//! `node check`: everything there is to say of an extract before a round uses it. Nothing is sent.
+//!
+//! Rows read and refused, how the files were understood, labels that fit no code, repeated numbers, dates outside the
+//! period, disagreements between columns and personnummer, and how each variable is distributed beside the period before: a
+//! code that had many rows and has none now is a coding break until somebody says otherwise. The screen is the operator's
+//! own; no line of it goes to a log.
+//!
+//! Ends with 0 usable, 1 usable only by who knows better (a coding break, a variable mostly without codes), 4 not usable.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use harmonise::KommunCodes;
+use jiff::civil::Date;
+use jiff::{Timestamp, ToSpan};
+use tables::codebook::{CodeIndex, Codebook};
+use tables::period::Period;
+use tables::unit::Unit;
+
+use super::map::codebook;
+use super::{Asked, Part, ReadError};
+use crate::config::Config;
+
+/// Rows of a code in the period before from which none now is a break.
+const MANY: u64 = 10;
+/// Least share of a variable's written labels that has a code, percent.
+const LEAST_MAPPED: u64 = 90;
+
+/// What is to be checked.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct CheckArguments {
+    /// Filer i stället för dem i konfigurationen.
+    pub files: Vec<PathBuf>,
+    /// Kodbok: en fil, eller barn eller vuxna.
+    #[arg(long)]
+    pub codebook: Option<PathBuf>,
+    /// Period, t.ex. 2024 eller 2024H1; annars året för det senaste datumet.
+    #[arg(long)]
+    pub period: Option<Period>,
+}
+
+/// What `files` and the configuration together ask for.
+pub(super) fn asked(config: Option<&Config>, files: &[PathBuf], book: &Codebook) -> anyhow::Result<Asked> {
+    let mut asked = match config {
+        Some(config) => Asked::configured(config, book)?,
+        None if files.is_empty() => bail!("ange en fil att läsa, eller --config FIL"),
+        None => {
+            // any kommun: without a codes file its number is never looked at
+            let unit: Unit = "0180".parse().context("kommunkod")?;
+            let codes = KommunCodes::none(unit, book);
+            Asked { files: Vec::new(), codes, sheets: harmonise::Sheets::default() }
+        }
+    };
+    if !files.is_empty() {
+        asked.files = files.to_vec();
+    }
+    Ok(asked)
+}
+
+/// The codebook that is asked for, else the configuration's.
+pub(super) fn book(config: Option<&Config>, named: Option<&PathBuf>) -> anyhow::Result<Codebook> {
+    let own = config.map_or_else(|| PathBuf::from("vuxna"), |config| PathBuf::from(&config.codebook));
+    Ok(codebook(named.unwrap_or(&own))?)
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// What cannot be read, by file, row and column.
+pub fn run(config: Option<&Config>, arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
+    let book = book(config, arguments.codebook.as_ref())?;
+    let asked = asked(config, &arguments.files, &book)?;
+    let today = Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
+    let mut parts = asked.read(&book, today)?;
+    parts.iter().flat_map(|part| super::describe(part, &book)).for_each(|line| println!("{line}"));
+    let found = Findings::of(&parts, &book, arguments.period);
+    found.lines(&book).iter().for_each(|line| println!("{line}"));
+    let labels = super::labels(&mut parts);
+    if !labels.is_empty() {
+        match config {
+            Some(config) => {
+                let path = config.place("granska.toml");
+                super::write_review(&path, &labels).context("granska.toml")?;
+                println!("Etiketter som inte kunde tolkas står i {} (lämnar inte kommunen).", path.display());
+            }
+            None => println!(
+                "{} olika etiketter kunde inte tolkas; med --config skrivs de till en fil.",
+                labels.len()
+            ),
+        }
+    }
+    let refused: u64 = parts.iter().map(|part| part.harmonised.report.refused.total).sum();
+    if refused > 0 {
+        let path = asked.files.first().cloned().unwrap_or_default();
+        return Err(ReadError::Rows { path, rows: refused }.into());
+    }
+    let read: u64 = parts.iter().map(|part| part.harmonised.report.read).sum();
+    if read == 0 {
+        println!("Slutsats: inte användbart, inga aktualiseringar.");
+        return Ok(ExitCode::from(4));
+    }
+    match found.is_good() {
+        true => println!("Slutsats: användbart."),
+        false => println!("Slutsats: se det som är märkt med ! innan uttaget används."),
+    }
+    Ok(if found.is_good() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// How the rows are distributed, and what is remarkable.
+struct Findings {
+    period: Option<(Period, Period)>,
+    outside: u64,
+    /// Per variable and code the rows of the period and of the one before.
+    rows: Vec<BTreeMap<CodeIndex, (u64, u64)>>,
+    /// Rows of the two periods.
+    all: (u64, u64),
+    /// Variables of whose labels too few have a code: index and percent.
+    few: Vec<(usize, u64)>,
+}
+
+impl Findings {
+    fn of(parts: &[Part], book: &Codebook, asked: Option<Period>) -> Self {
+        let rows = || parts.iter().flat_map(|part| &part.harmonised.rows);
+        let latest = rows().map(|row| row.date).max();
+        let year = |date: Date| format!("{:04}", date.year()).parse::<Period>().ok();
+        let period = asked.or_else(|| year(latest?));
+        let period = period.and_then(|period| Some((period, before(period)?)));
+        let mut found = Self {
+            period,
+            outside: 0,
+            rows: vec![BTreeMap::new(); book.variables.len()],
+            all: (0, 0),
+            few: Vec::new(),
+        };
+        for row in rows() {
+            let Some((now, earlier)) = period else { break };
+            let (is_now, was) = (now.contains(row.date), earlier.contains(row.date));
+            found.outside += u64::from(!is_now);
+            found.all.0 += u64::from(is_now);
+            found.all.1 += u64::from(was);
+            for (codes, code) in found.rows.iter_mut().zip(&row.codes) {
+                let Some(code) = code.filter(|_| is_now || was) else { continue };
+                let entry = codes.entry(code).or_default();
+                entry.0 += u64::from(is_now);
+                entry.1 += u64::from(was);
+            }
+        }
+        for at in 0..book.variables.len() {
+            let of = |number: fn(&harmonise::intake::VariableReport) -> u64| -> u64 {
+                parts.iter().filter_map(|part| part.harmonised.report.variables.get(at)).map(number).sum()
+            };
+            let (mapped, unmapped) = (of(|found| found.mapped), of(|found| found.unmapped));
+            if unmapped > 0 && 100 * mapped < LEAST_MAPPED * (mapped + unmapped) {
+                found.few.push((at, 100 * mapped / (mapped + unmapped)));
+            }
+        }
+        found
+    }
+
+    /// Codes with many rows before and none now, where there are rows now.
+    fn breaks(&self) -> Vec<(usize, CodeIndex)> {
+        let all = self.rows.iter().enumerate();
+        let broken = |(at, codes): (usize, &BTreeMap<CodeIndex, (u64, u64)>)| {
+            let zero = codes.iter().filter(|(_, (now, before))| *now == 0 && *before >= MANY);
+            zero.map(|(code, _)| (at, *code)).collect::<Vec<_>>()
+        };
+        if self.all.0 == 0 { Vec::new() } else { all.flat_map(broken).collect() }
+    }
+
+    fn is_good(&self) -> bool {
+        self.few.is_empty() && self.breaks().is_empty()
+    }
+
+    fn lines(&self, book: &Codebook) -> Vec<String> {
+        let mut lines = Vec::new();
+        let Some((now, before)) = self.period else { return lines };
+        lines.push(format!(
+            "Period {now}: {} rader, {before}: {} rader; {} rader utanför {now}.",
+            self.all.0, self.all.1, self.outside
+        ));
+        for (at, variable) in book.variables.iter().enumerate() {
+            if self.rows[at].is_empty() {
+                continue;
+            }
+            lines.push(format!("{} ({now}, {before}):", variable.text));
+            for (code, (rows, earlier)) in &self.rows[at] {
+                let text = variable.codes.get(usize::from(*code)).map_or("", |code| code.text.as_str());
+                lines.push(format!("  {text}: {rows}, {earlier}"));
+            }
+        }
+        for (at, code) in self.breaks() {
+            let variable = &book.variables[at];
+            let text = variable.codes.get(usize::from(code)).map_or("", |code| code.text.as_str());
+            lines.push(format!(
+                "! {}: inga rader med {text} i {now}, men många i {before}. Har kodningen ändrats?",
+                variable.text
+            ));
+        }
+        for (at, percent) in &self.few {
+            let text = &book.variables[*at].text;
+            lines.push(format!(
+                "! {text}: bara {percent} procent av etiketterna har en kod (minst {LEAST_MAPPED} väntas)."
+            ));
+        }
+        lines
+    }
+}
+
+/// The period of the same length that ends the day before.
+fn before(period: Period) -> Option<Period> {
+    let last = period.first().checked_sub(1.day()).ok()?;
+    let months = period.last().month() - period.first().month() + 1;
+    let (year, month) = (last.year(), last.month());
+    let text = match months {
+        12 => format!("{year:04}"),
+        6 => format!("{year:04}H{}", month / 6),
+        3 => format!("{year:04}K{}", month / 3),
+        _ => format!("{year:04}M{month:02}"),
+    };
+    text.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_period_before_has_the_same_length() {
+        for (period, expected) in [
+            ("2024", "2023"),
+            ("2024H1", "2023H2"),
+            ("2024H2", "2024H1"),
+            ("2024K1", "2023K4"),
+            ("2024M03", "2024M02"),
+        ] {
+            assert_eq!(before(period.parse().unwrap()).unwrap().to_string(), expected);
+        }
+    }
+
+    fn findings(rows: &[(&str, &str, usize)]) -> Vec<String> {
+        let mut text = "Datum;Aktualiseringstyp\n".to_owned();
+        for (date, label, times) in rows {
+            text.push_str(&format!("{date};{label}\n").repeat(*times));
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("u.csv");
+        std::fs::write(&file, text).unwrap();
+        let book = Codebook::barn().unwrap();
+        let asked = asked(None, &[file], &book).unwrap();
+        let parts = asked.read(&book, jiff::civil::date(2025, 3, 1)).unwrap();
+        let found = Findings::of(&parts, &book, None);
+        found
+            .lines(&book)
+            .into_iter()
+            .filter(|line| line.starts_with('!') || line.starts_with("Period"))
+            .collect()
+    }
+
+    #[test]
+    fn a_code_that_had_many_rows_and_has_none_is_a_break() {
+        let lines = findings(&[
+            ("2023-05-01", "Anmälan", 12),
+            ("2023-05-01", "Ansökan", 9),
+            ("2024-05-01", "Yttrande", 3),
+        ]);
+        assert_eq!(lines[0], "Period 2024: 3 rader, 2023: 21 rader; 21 rader utanför 2024.");
+        assert_eq!(lines.len(), 2, "nine rows are not many: {lines:?}");
+        assert!(lines[1].contains("inga rader med Anmälan i 2024"));
+        assert_eq!(findings(&[("2023-05-01", "Anmälan", 12), ("2024-05-01", "Anmälan", 1)]).len(), 1);
+    }
+
+    #[test]
+    fn labels_that_mostly_fit_no_code_are_marked() {
+        let lines = findings(&[("2024-05-01", "Anmälan", 8), ("2024-05-01", "qqq", 2)]);
+        assert!(lines[1].contains("bara 80 procent"), "{lines:?}");
+    }
+}
