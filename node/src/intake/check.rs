@@ -116,6 +116,8 @@ struct Findings {
     rows: Vec<BTreeMap<CodeIndex, (u64, u64)>>,
     /// Rows of the two periods.
     all: (u64, u64),
+    /// Variables of ages: children grow older, nobody codes them.
+    ages: Vec<usize>,
     /// Variables of whose labels too few have a code: index and percent.
     few: Vec<(usize, u64)>,
 }
@@ -132,6 +134,7 @@ impl Findings {
             outside: 0,
             rows: vec![BTreeMap::new(); book.variables.len()],
             all: (0, 0),
+            ages: (0..book.variables.len()).filter(|at| book.variables[*at].is_age()).collect(),
             few: Vec::new(),
         };
         for row in rows() {
@@ -161,7 +164,7 @@ impl Findings {
 
     /// Codes with many rows before and none now, where there are rows now.
     fn breaks(&self) -> Vec<(usize, CodeIndex)> {
-        let all = self.rows.iter().enumerate();
+        let all = self.rows.iter().enumerate().filter(|(at, _)| !self.ages.contains(at));
         let broken = |(at, codes): (usize, &BTreeMap<CodeIndex, (u64, u64)>)| {
             let zero = codes.iter().filter(|(_, (now, before))| *now == 0 && *before >= MANY);
             zero.map(|(code, _)| (at, *code)).collect::<Vec<_>>()

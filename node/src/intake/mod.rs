@@ -201,6 +201,12 @@ fn dialect(report: &IntakeReport) -> String {
 pub fn describe(part: &Part, codebook: &Codebook) -> Vec<String> {
     let report = &part.harmonised.report;
     let mut lines = vec![format!("{}: {}", part.path.display(), dialect(report))];
+    for (header, like) in report.unused.iter().take(MOST_LISTED) {
+        lines.push(match like {
+            Some(id) => format!("Kolumnen {header} läses inte; är den {id}? Skriv då {id} = \"{header}\" under [kolumner] i kodfilen."),
+            None => format!("Kolumnen {header} läses inte."),
+        });
+    }
     lines.push(format!("Lästa rader: {}", report.read));
     if report.refused.total > 0 {
         lines.push(format!("Avvisade rader: {}", report.refused.total));

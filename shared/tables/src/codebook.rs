@@ -160,6 +160,9 @@ pub struct Variable {
     /// Whether one field may hold several codes (several reasons of one event).
     #[serde(default = "yes", rename = "flera")]
     pub several: bool,
+    /// What extracts usually call its column, besides id and text.
+    #[serde(default, rename = "rubriker")]
+    pub headers: Vec<String>,
     /// Words that say nothing about this variable: labels may hold them.
     #[serde(default, rename = "svaga")]
     pub weak: Vec<String>,

@@ -13,6 +13,7 @@ use super::error::IntakeError;
 use super::limits::column_name;
 use crate::codes::{Field, KommunCodes, Target};
 use crate::label::{clean, fold_accents};
+use crate::recognise::spelt_alike;
 
 /// Usual headers besides ids and texts.
 const USUAL: [(&str, &[&str]); 11] = [
@@ -82,7 +83,12 @@ pub(crate) struct Columns {
     pub(crate) row: u64,
     pub(crate) width: usize,
     pub(crate) found: Vec<(Target, usize, Arc<str>)>,
+    /// Headers of the other columns, and which field or variable without a column they resemble.
+    pub(crate) unused: Vec<(String, Option<String>)>,
 }
+
+/// Likeness from which a header is suggested, in thousandths.
+const ALIKE: usize = 500;
 
 impl Columns {
     pub(crate) fn of(&self, target: Target) -> Option<(usize, &Arc<str>)> {
@@ -129,9 +135,9 @@ impl Names {
             usual.extend([fold_accents(&id), fold_accents(&id.replace('_', " "))]);
             if let Target::Variable(index) = target {
                 let variable = codebook.variables.get(index);
-                usual.extend(
-                    variable.into_iter().flat_map(|v| [fold_accents(&v.text), fold_accents(&v.text_en)]),
-                );
+                let names =
+                    variable.into_iter().flat_map(|v| [&v.text, &v.text_en].into_iter().chain(&v.headers));
+                usual.extend(names.map(|name| fold_accents(name)));
             }
             usual.remove("");
             Wanted { target, id, configured: codes.columns.get(&target).cloned(), usual }
@@ -171,11 +177,23 @@ impl Names {
             return Err(IntakeError::AmbiguousColumn { target: wanted.id.clone(), columns });
         }
         let width = headers.iter().rposition(|header| !header.is_empty()).map_or(0, |last| last + 1);
+        let unused =
+            headers.iter().enumerate().filter(|(at, header)| !header.is_empty() && !known.contains(at));
+        let absent: Vec<&Wanted> =
+            found.iter().filter(|(_, at)| at.is_empty()).map(|(wanted, _)| *wanted).collect();
+        let like = |header: &str| {
+            let likeness =
+                |wanted: &&Wanted| wanted.usual.iter().map(|usual| spelt_alike(header, usual)).max();
+            let best =
+                absent.iter().filter_map(|wanted| Some((likeness(wanted)?, wanted.id.clone()))).max()?;
+            (best.0 >= ALIKE).then_some(best.1)
+        };
+        let unused = unused.map(|(_, header)| (header.clone(), like(header))).collect();
         let found = found.into_iter().filter_map(|(wanted, at)| {
             let index = *at.first()?;
             Some((wanted.target, index, Arc::from(headers[index].as_str())))
         });
-        Ok(Ok(Columns { row, width, found: found.collect() }))
+        Ok(Ok(Columns { row, width, found: found.collect(), unused }))
     }
 
     fn missing(&self, found: &[(&Wanted, Vec<usize>)], known: usize) -> Vec<String> {

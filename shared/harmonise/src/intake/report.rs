@@ -176,6 +176,8 @@ pub struct IntakeReport {
     pub dialect: Dialect,
     /// Row of the header, from 1.
     pub header_row: u64,
+    /// Headers of columns that are not read, and the field or variable without a column that each resembles.
+    pub unused: Vec<(String, Option<String>)>,
     /// Rows read.
     pub read: u64,
     /// Rows refused.

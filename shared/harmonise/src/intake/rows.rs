@@ -93,6 +93,7 @@ impl<'a> RowReader<'a> {
         let report = IntakeReport {
             dialect: manner.dialect,
             header_row: columns.row,
+            unused: columns.unused.clone(),
             read: 0,
             refused: Default::default(),
             skipped: Default::default(),
