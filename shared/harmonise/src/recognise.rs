@@ -1,6 +1,6 @@
 //! What an unknown label most likely means: one code with certainty, or suggestions with a score and a reason.
 //!
-//! A label and each text of a code become sets of words ([`words`]). When the sets are the same, whatever order, inflection and
+//! A label and each text of a code become sets of words (`words`). When the sets are the same, whatever order, inflection and
 //! spelling, the label has the code (score 1, less for each thing that had to be seen through). When they are not, the code is a
 //! suggestion for a person: its score is how much of both is shared, rare words weighing more, and stays under [`AUTO`].
 //!

@@ -1,7 +1,7 @@
 //! Says in Swedish how a cell is given away, and why relations contradict each other.
 //!
 //! A [`Claim`] names a cell and the values it cannot have: all but one, for whoever can compute it; some, where it is
-//! narrowed. First the steps a person would take with a pencil ([`pencil`]), over relations nearer the cell before
+//! narrowed. First the steps a person would take with a pencil (`pencil`), over relations nearer the cell before
 //! those further off. Where that does not do, the fewest relations that rule the values out, with the sum in which all
 //! other withheld cells cancel, if there is one.
 //!
