@@ -7,7 +7,7 @@
 //!
 //! Ends with 0 usable, 1 usable only by who knows better (a coding break, a variable mostly without codes), 4 not usable.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -73,9 +73,10 @@ pub fn run(config: Option<&Config>, arguments: &CheckArguments) -> anyhow::Resul
     let book = book(config, arguments.codebook.as_ref())?;
     let asked = asked(config, &arguments.files, &book)?;
     let today = Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
-    let mut parts = asked.read(&book, today)?;
+    let mut months = Months::default();
+    let mut parts = asked.read(&book, today, &mut |date, codes| months.take(date, codes))?;
     parts.iter().flat_map(|part| super::describe(part, &book)).for_each(|line| println!("{line}"));
-    let found = Findings::of(&parts, &book, arguments.period);
+    let found = Findings::of(&parts, &months, &book, arguments.period);
     found.lines(&book).iter().for_each(|line| println!("{line}"));
     let labels = super::labels(&mut parts);
     if !labels.is_empty() {
@@ -91,12 +92,12 @@ pub fn run(config: Option<&Config>, arguments: &CheckArguments) -> anyhow::Resul
             ),
         }
     }
-    let refused: u64 = parts.iter().map(|part| part.harmonised.report.refused.total).sum();
+    let refused: u64 = parts.iter().map(|part| part.report.refused.total).sum();
     if refused > 0 {
         let path = asked.files.first().cloned().unwrap_or_default();
         return Err(ReadError::Rows { path, rows: refused }.into());
     }
-    let read: u64 = parts.iter().map(|part| part.harmonised.report.read).sum();
+    let read: u64 = parts.iter().map(|part| part.report.read).sum();
     if read == 0 {
         println!("Slutsats: inte användbart, inga aktualiseringar.");
         return Ok(ExitCode::from(4));
@@ -106,6 +107,28 @@ pub fn run(config: Option<&Config>, arguments: &CheckArguments) -> anyhow::Resul
         false => println!("Slutsats: se det som är märkt med ! innan uttaget används."),
     }
     Ok(if found.is_good() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// Rows per month, and per month, variable and code: all that is kept of them.
+#[derive(Default)]
+struct Months(BTreeMap<(i16, i8), Counted>);
+
+#[derive(Default)]
+struct Counted {
+    rows: u64,
+    codes: HashMap<(usize, CodeIndex), u64>,
+}
+
+impl Months {
+    fn take(&mut self, date: Date, codes: &[Option<CodeIndex>]) {
+        let counted = self.0.entry((date.year(), date.month())).or_default();
+        counted.rows += 1;
+        for (at, code) in codes.iter().enumerate() {
+            if let Some(code) = code {
+                *counted.codes.entry((at, *code)).or_default() += 1;
+            }
+        }
+    }
 }
 
 /// How the rows are distributed, and what is remarkable.
@@ -123,11 +146,9 @@ struct Findings {
 }
 
 impl Findings {
-    fn of(parts: &[Part], book: &Codebook, asked: Option<Period>) -> Self {
-        let rows = || parts.iter().flat_map(|part| &part.harmonised.rows);
-        let latest = rows().map(|row| row.date).max();
-        let year = |date: Date| format!("{:04}", date.year()).parse::<Period>().ok();
-        let period = asked.or_else(|| year(latest?));
+    fn of(parts: &[Part], months: &Months, book: &Codebook, asked: Option<Period>) -> Self {
+        let latest = months.0.keys().next_back();
+        let period = asked.or_else(|| format!("{:04}", latest?.0).parse().ok());
         let period = period.and_then(|period| Some((period, before(period)?)));
         let mut found = Self {
             period,
@@ -137,22 +158,22 @@ impl Findings {
             ages: (0..book.variables.len()).filter(|at| book.variables[*at].is_age()).collect(),
             few: Vec::new(),
         };
-        for row in rows() {
-            let Some((now, earlier)) = period else { break };
-            let (is_now, was) = (now.contains(row.date), earlier.contains(row.date));
-            found.outside += u64::from(!is_now);
-            found.all.0 += u64::from(is_now);
-            found.all.1 += u64::from(was);
-            for (codes, code) in found.rows.iter_mut().zip(&row.codes) {
-                let Some(code) = code.filter(|_| is_now || was) else { continue };
-                let entry = codes.entry(code).or_default();
-                entry.0 += u64::from(is_now);
-                entry.1 += u64::from(was);
+        for ((year, month), counted) in &months.0 {
+            let (Some((now, earlier)), Ok(day)) = (period, Date::new(*year, *month, 1)) else { break };
+            let (is_now, was) = (now.contains(day), earlier.contains(day));
+            found.outside += if is_now { 0 } else { counted.rows };
+            found.all.0 += if is_now { counted.rows } else { 0 };
+            found.all.1 += if was { counted.rows } else { 0 };
+            for ((at, code), rows) in counted.codes.iter().filter(|_| is_now || was) {
+                let Some(codes) = found.rows.get_mut(*at) else { continue };
+                let entry = codes.entry(*code).or_default();
+                entry.0 += if is_now { *rows } else { 0 };
+                entry.1 += if was { *rows } else { 0 };
             }
         }
         for at in 0..book.variables.len() {
             let of = |number: fn(&harmonise::intake::VariableReport) -> u64| -> u64 {
-                parts.iter().filter_map(|part| part.harmonised.report.variables.get(at)).map(number).sum()
+                parts.iter().filter_map(|part| part.report.variables.get(at)).map(number).sum()
             };
             let (mapped, unmapped) = (of(|found| found.mapped), of(|found| found.unmapped));
             if unmapped > 0 && 100 * mapped < LEAST_MAPPED * (mapped + unmapped) {
@@ -252,8 +273,10 @@ mod tests {
         std::fs::write(&file, text).unwrap();
         let book = Codebook::barn().unwrap();
         let asked = asked(None, &[file], &book).unwrap();
-        let parts = asked.read(&book, jiff::civil::date(2025, 3, 1)).unwrap();
-        let found = Findings::of(&parts, &book, None);
+        let mut months = Months::default();
+        let day = jiff::civil::date(2025, 3, 1);
+        let parts = asked.read(&book, day, &mut |date, codes| months.take(date, codes)).unwrap();
+        let found = Findings::of(&parts, &months, &book, None);
         found
             .lines(&book)
             .into_iter()

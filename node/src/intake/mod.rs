@@ -12,10 +12,10 @@ use std::path::{Path, PathBuf};
 
 use harmonise::intake::Dialect;
 use harmonise::{
-    Harmonised, IntakeError, IntakeReport, KommunCodes, Reading, Seen, Sheets, Source, UnmappedLabels,
+    IntakeError, IntakeReport, KommunCodes, Reading, Seen, Sheets, Sink, Source, UnmappedLabels,
 };
 use jiff::civil::Date;
-use tables::codebook::Codebook;
+use tables::codebook::{CodeIndex, Codebook};
 use tables::system::{Counts, System};
 use tables::unit::Unit;
 
@@ -87,11 +87,16 @@ impl Asked {
         Ok(Self { files: config.extracts.clone(), codes: codes(config, codebook)?, sheets: config.sheets })
     }
 
-    /// Reads all files as of a day: one part for each table in them.
+    /// Reads all files as of a day, passing each row to `sink`: one part for each table in them.
     ///
     /// # Errors
     /// [`ReadError`] names the file and, for content, row and column; never a cell.
-    pub fn read(&self, codebook: &Codebook, today: Date) -> Result<Vec<Part>, ReadError> {
+    pub fn read(
+        &self,
+        codebook: &Codebook,
+        today: Date,
+        sink: &mut Sink<'_>,
+    ) -> Result<Vec<Part>, ReadError> {
         let (mut parts, mut seen) = (Vec::new(), Seen::default());
         let reading = Reading { codebook, codes: &self.codes, extracted_on: today, sheets: self.sheets };
         for path in &self.files {
@@ -102,9 +107,14 @@ impl Asked {
             }
             let extension = path.extension().map(|extension| extension.to_string_lossy().into_owned());
             let source = Source { reader: BufReader::new(file), extension };
-            let read = reading.read(source, &mut seen);
+            let read = reading.read(source, &mut seen, sink);
             let read = read.map_err(|source| ReadError::Content { path: path.clone(), source })?;
-            parts.extend(read.into_iter().map(|harmonised| Part { path: path.clone(), harmonised }));
+            let of_file = |part: harmonise::Part| Part {
+                path: path.clone(),
+                report: part.report,
+                labels: part.unmapped,
+            };
+            parts.extend(read.into_iter().map(of_file));
         }
         Ok(parts)
     }
@@ -114,14 +124,16 @@ impl Asked {
 pub struct Part {
     /// Its file.
     pub path: PathBuf,
-    /// What it became.
-    pub harmonised: Harmonised,
+    /// What was found, without content.
+    pub report: IntakeReport,
+    /// Labels that a person should look at.
+    pub labels: UnmappedLabels,
 }
 
 /// The labels of all parts that a person should look at.
 pub fn labels(parts: &mut [Part]) -> UnmappedLabels {
     let mut all = UnmappedLabels::default();
-    parts.iter_mut().for_each(|part| all.add(std::mem::take(&mut part.harmonised.unmapped)));
+    parts.iter_mut().for_each(|part| all.add(std::mem::take(&mut part.labels)));
     all
 }
 
@@ -140,13 +152,20 @@ fn codes(config: &Config, codebook: &Codebook) -> Result<KommunCodes, ReadError>
     Ok(codes)
 }
 
-/// Counts harmonised rows over a collection's atoms.
-pub fn count(system: &System, parts: &[Part]) -> Counts {
+/// Reads all files and counts their rows over a collection's atoms; no row is kept.
+///
+/// # Errors
+/// As [`Asked::read`].
+pub fn count(
+    asked: &Asked,
+    system: &System,
+    codebook: &Codebook,
+    today: Date,
+) -> Result<(Counts, Vec<Part>), ReadError> {
     let mut counts = system.empty_counts();
-    for row in parts.iter().flat_map(|part| &part.harmonised.rows) {
-        system.count(&mut counts, row.date, &row.codes);
-    }
-    counts
+    let mut take = |date: Date, codes: &[Option<CodeIndex>]| system.count(&mut counts, date, codes);
+    let parts = asked.read(codebook, today, &mut take)?;
+    Ok((counts, parts))
 }
 
 /// Writes what was found to the operator's summary file.
@@ -199,7 +218,7 @@ fn dialect(report: &IntakeReport) -> String {
 
 /// What was found, in Swedish, for the operator's screen: counts and row numbers, no content.
 pub fn describe(part: &Part, codebook: &Codebook) -> Vec<String> {
-    let report = &part.harmonised.report;
+    let report = &part.report;
     let mut lines = vec![format!("{}: {}", part.path.display(), dialect(report))];
     for (header, like) in report.unused.iter().take(MOST_LISTED) {
         lines.push(match like {

@@ -89,8 +89,7 @@ pub fn run(config: Option<&Config>, arguments: &PreviewArguments) -> anyhow::Res
         return Err(PreviewError::NotInvited(unit).into());
     }
     let today = Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
-    let parts = asked(config, &arguments.files, &book)?.read(&book, today)?;
-    let counts = super::count(&system, &parts);
+    let (counts, _) = super::count(&asked(config, &arguments.files, &book)?, &system, &book, today)?;
     let own = config.map_or(collection.min_count, |config| config.min_count.max(collection.min_count));
     let view = View {
         collection: &collection,

@@ -267,15 +267,14 @@ impl Case {
     fn count(&self) -> anyhow::Result<Step> {
         self.shared.ledger.cover(&self.collection)?;
         let today = Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
-        let mut parts =
-            intake::Asked::configured(&self.shared.config, &self.codebook)?.read(&self.codebook, today)?;
+        let asked = intake::Asked::configured(&self.shared.config, &self.codebook)?;
+        let (counts, mut parts) = intake::count(&asked, &self.system, &self.codebook, today)?;
         // Counts of the kommun's own rows are for its operator's eyes, not for a service log (STAY-2).
         let place = |name: &str| self.shared.config.place(name);
         intake::write_summary(&place("lasning.txt"), &parts, &self.codebook).context("lasning.txt")?;
         let labels = intake::labels(&mut parts);
         intake::write_review(&place("granska.toml"), &labels).context("granska.toml")?;
         tracing::info!("the extract was read; lasning.txt and granska.toml in the data directory say how");
-        let counts = intake::count(&self.system, &parts);
         let own = self.shared.config.min_count.max(self.collection.min_count);
         let statuses = shares::statuses(&self.system, &counts, own);
         let stored = postcard::to_allocvec(counts.to_stored())?;

@@ -88,3 +88,51 @@ fn labels_that_were_never_looked_at_are_mapped_too() {
     assert_eq!(found.wrong.len(), 0);
     assert!(share >= 950);
 }
+
+/// An adversary's labels: every text of every code, denied; with a name after it; with somebody's number in it.
+#[test]
+fn what_is_denied_or_holds_a_name_or_a_number_never_has_the_code() {
+    let book = Codebook::barn().unwrap();
+    for variable in book.variables.iter().filter(|variable| !variable.is_age()) {
+        let matcher = Matcher::new(variable, &[]);
+        let certain = |label: &str| {
+            Some(matcher.map(label)).filter(|found| found.is_certain()).map(|found| found.codes)
+        };
+        let mut found_wrong = Vec::new();
+        for (index, code) in (0u16..).zip(&variable.codes) {
+            // the patterns written out say little new after the first
+            for text in code.spellings().iter().filter(|text| text.chars().count() > 3).take(25) {
+                for denied in [format!("ej {text}"), format!("{text} ej"), format!("inte {text}")] {
+                    if certain(&denied) == Some(vec![index]) {
+                        found_wrong.push(denied);
+                    }
+                }
+                for other in [
+                    format!("{text} Zlatanovic"),
+                    format!("{text} 20120315-2384"),
+                    format!("{text} 120315 2384"),
+                ] {
+                    assert_eq!(certain(&other), None, "{}: {other}", variable.id);
+                }
+            }
+        }
+        assert!(found_wrong.is_empty(), "{}: {found_wrong:?}", variable.id);
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn no_text_panics_and_none_is_more_certain_than_whole(label in "\\PC{0,60}", words in "(ej |missbruk |barn |förälder |, |/|\\(|\\)|utredning |inleds |2012|0-12 ){0,9}") {
+        let book = Codebook::barn().unwrap();
+        for id in ["orsak", "atgard"] {
+            let matcher = Matcher::new(&book.variables[book.variable_index(id).unwrap()], &[]);
+            for text in [&label, &words] {
+                let found = matcher.map(text);
+                proptest::prop_assert!(found.score <= 1_000);
+                proptest::prop_assert!(!found.is_certain() || !found.codes.is_empty());
+            }
+        }
+    }
+}

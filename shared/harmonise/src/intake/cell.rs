@@ -12,6 +12,8 @@ use jiff::civil::{Date, date};
 pub(crate) enum Cell<'a> {
     Empty,
     Text(Cow<'a, str>),
+    /// Text of a Windows-1252 file with characters outside ASCII, not decoded yet: most of it is labels met before.
+    Raw(&'a [u8]),
     Number(f64),
     Day(Date),
 }
@@ -20,7 +22,8 @@ impl Cell<'_> {
     pub(crate) fn is_blank(&self) -> bool {
         match self {
             Cell::Empty => true,
-            Cell::Text(text) => text.chars().all(|c| c.is_whitespace() || c == '\u{ad}'),
+            Cell::Text(text) => is_blank(text),
+            Cell::Raw(bytes) => is_blank(&decoded(bytes)),
             Cell::Number(_) | Cell::Day(_) => false,
         }
     }
@@ -30,10 +33,20 @@ impl Cell<'_> {
         match self {
             Cell::Empty => Cow::Borrowed(""),
             Cell::Text(text) => Cow::Borrowed(text),
+            Cell::Raw(bytes) => decoded(bytes),
             Cell::Number(number) => Cow::Owned(number.to_string()),
             Cell::Day(day) => Cow::Owned(day.to_string()),
         }
     }
+}
+
+fn is_blank(text: &str) -> bool {
+    text.chars().all(|c| c.is_whitespace() || c == '\u{ad}')
+}
+
+/// Every byte is a character in Windows-1252 (WHATWG Encoding, 9.1).
+pub(crate) fn decoded(bytes: &[u8]) -> Cow<'_, str> {
+    encoding_rs::WINDOWS_1252.decode_without_bom_handling(bytes).0
 }
 
 /// How a workbook counts days.
@@ -56,7 +69,9 @@ pub(crate) fn date_of(cell: &Cell<'_>, epoch: Epoch) -> Option<Date> {
         Cell::Empty => None,
         Cell::Day(day) => Some(*day),
         Cell::Number(number) => date_of_number(*number, epoch),
+        Cell::Text(text) if crate::label::is_clean(text) => date_of_text(text, epoch),
         Cell::Text(text) => date_of_text(&crate::label::clean(text), epoch),
+        Cell::Raw(bytes) => date_of_text(&crate::label::clean(&decoded(bytes)), epoch),
     }
 }
 
@@ -91,7 +106,7 @@ fn date_of_text(text: &str, epoch: Epoch) -> Option<Date> {
     let bytes = day.as_bytes();
     match bytes.len() {
         10 if bytes[4] == b'-' && bytes[7] == b'-' => {
-            date_of_digits(&[day.get(..4)?, day.get(5..7)?, day.get(8..)?].concat())
+            date_of_parts(day.get(..4)?, day.get(5..7)?, day.get(8..)?)
         }
         8 => date_of_digits(day),
         5 if time.is_none() && bytes.iter().all(u8::is_ascii_digit) => {
@@ -106,8 +121,16 @@ fn date_of_digits(day: &str) -> Option<Date> {
     if day.len() != 8 || !day.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
-    let year: i16 = day.get(..4)?.parse().ok()?;
-    let found = Date::new(year, day.get(4..6)?.parse().ok()?, day.get(6..)?.parse().ok()?).ok()?;
+    date_of_parts(day.get(..4)?, day.get(4..6)?, day.get(6..)?)
+}
+
+fn date_of_parts(year: &str, month: &str, day: &str) -> Option<Date> {
+    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    if ![year, month, day].into_iter().all(digits) {
+        return None;
+    }
+    let year: i16 = year.parse().ok()?;
+    let found = Date::new(year, month.parse().ok()?, day.parse().ok()?).ok()?;
     (year >= OLDEST_YEAR).then_some(found)
 }
 
@@ -134,8 +157,8 @@ pub(crate) fn years_of(cell: &Cell<'_>) -> Option<u8> {
         Cell::Number(number) if number.fract() == 0.0 && (0.0..=f64::from(OLDEST)).contains(number) => {
             *number as u8
         }
-        Cell::Text(text) => {
-            let text = crate::label::clean(text).to_lowercase();
+        Cell::Text(_) | Cell::Raw(_) => {
+            let text = crate::label::clean(&cell.text()).to_lowercase();
             let text = text.strip_suffix("år").unwrap_or(&text).trim();
             let text = text.strip_suffix(",0").or_else(|| text.strip_suffix(".0")).unwrap_or(text);
             let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());

@@ -7,14 +7,15 @@
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
-use std::io::{Read, Seek};
+use std::io::{Read, Seek, SeekFrom};
 
-use encoding_rs::Encoding;
+use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
+use smallvec::SmallVec;
 
 use super::cell::{Cell, Epoch};
 use super::error::IntakeError;
 use super::limits::{Limit, MAX_CELL_CHARS, MAX_ROW_BYTES};
-use super::text::Characters;
+use super::text::{Characters, read_some};
 use super::{Flow, Row, Table, Take, check_row};
 
 /// Tried in this order.
@@ -33,18 +34,104 @@ impl<R: Read + Seek> Table for TextTable<'_, R> {
     }
 
     fn each_row(&mut self, take: &mut Take<'_>) -> Result<(), IntakeError> {
-        let characters = Characters::new(&mut *self.source, self.encoding)?;
-        let mut lines =
-            Lines { characters, text: String::new(), at: 0, number: 0, returned: VecDeque::new() };
+        let (at, number) = match self.plain_rows(take)? {
+            Plain::Done => return Ok(()),
+            Plain::Until { at, number } => (at, number),
+        };
+        let characters = Characters::from(&mut *self.source, self.encoding, at)?;
+        let mut lines = Lines { characters, text: String::new(), at: 0, number, returned: VecDeque::new() };
         let mut fields = Fields { separator: self.separator, ..Fields::default() };
         while let Some((number, broken)) = next_row(&mut lines, &mut fields)? {
-            let cells: Vec<Cell<'_>> = fields.iter().map(cell).collect();
+            let cells: SmallVec<[Cell<'_>; CELLS]> = fields.iter().map(cell).collect();
             check_row(number, &cells)?;
             if take(&Row { number, cells: &cells, broken })? == Flow::Stop {
-                break;
+                return Ok(());
             }
         }
         Ok(())
+    }
+}
+
+/// Cells of a row that need no allocation.
+const CELLS: usize = 16;
+/// Bytes read at once.
+const PIECE: usize = 256 << 10;
+
+/// How far a file could be read as lines of bytes.
+enum Plain {
+    Done,
+    /// To the byte where a line begins that needs more, after so many lines.
+    Until {
+        at: u64,
+        number: u64,
+    },
+}
+
+impl<R: Read + Seek> TextTable<'_, R> {
+    /// Reads lines without quotation marks as they lie in the file, in encodings in which a byte of ASCII is always that
+    /// character; ends at the first line that needs more.
+    fn plain_rows(&mut self, take: &mut Take<'_>) -> Result<Plain, IntakeError> {
+        let is_utf8 = self.encoding == UTF_8;
+        let Some(separator) =
+            u8::try_from(self.separator).ok().filter(|_| is_utf8 || self.encoding == WINDOWS_1252)
+        else {
+            return Ok(Plain::Until { at: 0, number: 0 });
+        };
+        self.source.seek(SeekFrom::Start(0))?;
+        // `begun` bytes of the file lie before `bytes`; the lines before `at` are done
+        let (mut bytes, mut at, mut begun, mut number) = (Vec::new(), 0usize, 0u64, 0u64);
+        loop {
+            let left = bytes.len() - at;
+            bytes.copy_within(at.., 0);
+            begun += at as u64;
+            at = 0;
+            bytes.resize(left + PIECE, 0);
+            let count = read_some(self.source, &mut bytes[left..])?;
+            bytes.truncate(left + count);
+            let ended = count == 0;
+            if begun == 0 && bytes.starts_with(b"\xef\xbb\xbf") || left > MAX_ROW_BYTES {
+                return Ok(Plain::Until { at: begun, number });
+            }
+            while at < bytes.len() {
+                let rest = &bytes[at..];
+                let (length, end) = match memchr::memchr2(b'\n', b'\r', rest) {
+                    Some(found) if rest[found..].starts_with(b"\r\n") => (found, 2),
+                    // the LF of a CR may lie in the next piece
+                    Some(found) if ended || found + 1 < rest.len() || rest[found] == b'\n' => (found, 1),
+                    None if ended => (rest.len(), 0),
+                    _ => break,
+                };
+                let line = &rest[..length];
+                let more =
+                    memchr::memchr(b'"', line).is_some() || is_utf8 && std::str::from_utf8(line).is_err();
+                if more || line.len() > MAX_ROW_BYTES {
+                    return Ok(Plain::Until { at: begun + at as u64, number });
+                }
+                number += 1;
+                let mut cells: SmallVec<[Cell<'_>; CELLS]> = SmallVec::new();
+                let mut from = 0;
+                for to in memchr::memchr_iter(separator, line).chain([line.len()]) {
+                    cells.push(cell_of_bytes(&line[from..to], is_utf8));
+                    from = to + 1;
+                }
+                check_row(number, &cells)?;
+                if take(&Row { number, cells: &cells, broken: None })? == Flow::Stop {
+                    return Ok(Plain::Done);
+                }
+                at += length + end;
+            }
+            if ended {
+                return Ok(Plain::Done);
+            }
+        }
+    }
+}
+
+/// A field of a line that was found to be UTF-8, or of Windows-1252 (where two bytes may look like one character of UTF-8).
+fn cell_of_bytes(bytes: &[u8], is_utf8: bool) -> Cell<'_> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) if is_utf8 || bytes.is_ascii() => cell(text),
+        _ => Cell::Raw(bytes),
     }
 }
 
@@ -103,7 +190,8 @@ impl<R: Read + Seek> Lines<R> {
         let mut searched = 0;
         let (length, end) = loop {
             let rest = &self.text[self.at..];
-            let found = rest[searched..].find(['\n', '\r']).map(|found| searched + found);
+            let ends = memchr::memchr2(b'\n', b'\r', &rest.as_bytes()[searched..]);
+            let found = ends.map(|found| searched + found);
             match found {
                 Some(found) if rest[found..].starts_with("\r\n") => break (found, 2),
                 // the LF of a CR may lie in the next piece

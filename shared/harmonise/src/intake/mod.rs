@@ -24,7 +24,7 @@ use std::fmt;
 use std::io::{Cursor, Read, Seek, SeekFrom};
 
 use jiff::civil::Date;
-use tables::codebook::Codebook;
+use tables::codebook::{CodeIndex, Codebook};
 
 pub use error::{IntakeError, TextProblem, WorkbookProblem};
 pub use limits::{
@@ -35,7 +35,7 @@ pub use report::{
     Dialect, IntakeReport, Listed, RecognisedLabel, Refusal, RefusalReason, Repeated, SkipReason, Skipped,
     UnmappedLabel, UnmappedLabels, VariableReport,
 };
-pub use rows::{Coded, Seen};
+pub use rows::{Coded, Seen, Sink};
 
 use crate::codes::KommunCodes;
 use cell::{Cell, Epoch};
@@ -110,12 +110,29 @@ pub fn read<R: Read + Seek>(
     extracted_on: Date,
 ) -> Result<Harmonised, IntakeError> {
     let reading = Reading { codebook, codes, extracted_on, sheets: Sheets::One };
-    let mut all = reading.read(source, &mut Seen::default())?;
-    all.pop().ok_or(IntakeError::Empty) // one sheet, or an error
+    let mut rows = Vec::new();
+    let mut take = |date: Date, codes: &[Option<CodeIndex>]| rows.push(Coded { date, codes: codes.into() });
+    let part = reading.read(source, &mut Seen::default(), &mut take)?.pop();
+    let Part { report, unmapped } = part.ok_or(IntakeError::Empty)?; // one sheet, or an error
+    Ok(Harmonised { rows, report, unmapped })
+}
+
+/// What one table became, beside its rows.
+pub struct Part {
+    /// What was found, without content.
+    pub report: IntakeReport,
+    /// Labels that fit no code, for the operator alone.
+    pub unmapped: UnmappedLabels,
+}
+
+impl fmt::Debug for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Part").field("report", &self.report).finish_non_exhaustive()
+    }
 }
 
 impl Reading<'_> {
-    /// Reads an extract: one part for each of its tables. `seen` is shared by all files of one reading, so that an
+    /// Reads an extract, passing each row to `sink`: one part for each of its tables. `seen` is shared by all files of one reading, so that an
     /// aktualiseringsnummer that stands in two of them is found.
     ///
     /// # Errors
@@ -124,7 +141,8 @@ impl Reading<'_> {
         self,
         source: Source<R>,
         seen: &mut Seen,
-    ) -> Result<Vec<Harmonised>, IntakeError> {
+        sink: &mut Sink<'_>,
+    ) -> Result<Vec<Part>, IntakeError> {
         let Self { codebook, codes, .. } = self;
         if codes.codebook() != codebook.name() {
             return Err(IntakeError::OtherCodebook {
@@ -138,14 +156,20 @@ impl Reading<'_> {
             Kind::Text => {
                 let (mut table, columns) = find_in_text(&mut reader, &names)?;
                 let (encoding, separator) = (table.encoding.name(), table.separator);
-                Ok(vec![self.read_below(&mut table, columns, Dialect::Text { encoding, separator }, seen)?])
+                Ok(vec![self.read_below(
+                    &mut table,
+                    columns,
+                    Dialect::Text { encoding, separator },
+                    seen,
+                    sink,
+                )?])
             }
             Kind::Workbook(format) => {
                 let mut book = Workbook::open(reader, format)?;
                 let found = find_in_workbook(&mut book, &names, self.sheets)?;
                 let sheets = found.into_iter().map(|(index, columns)| {
                     let dialect = Dialect::Workbook { sheet: index + 1 };
-                    self.read_below(&mut book.sheet(index), columns, dialect, seen)
+                    self.read_below(&mut book.sheet(index), columns, dialect, seen, sink)
                 });
                 sheets.collect()
             }
@@ -158,19 +182,20 @@ impl Reading<'_> {
         columns: Columns,
         dialect: Dialect,
         seen: &mut Seen,
-    ) -> Result<Harmonised, IntakeError> {
+        sink: &mut Sink<'_>,
+    ) -> Result<Part, IntakeError> {
         let header = columns.row;
         let (epoch, extracted_on) = (table.epoch(), self.extracted_on);
         let manner = Manner { dialect, epoch, extracted_on };
-        let mut rows = RowReader::new(self.codebook, self.codes, columns, manner, seen);
+        let mut rows = RowReader::new(self.codebook, self.codes, columns, manner, seen, sink);
         table.each_row(&mut |row| {
             if row.number > header {
                 rows.take(row)?;
             }
             Ok(Flow::Go)
         })?;
-        let (rows, report, unmapped) = rows.finish();
-        Ok(Harmonised { rows, report, unmapped })
+        let (report, unmapped) = rows.finish();
+        Ok(Part { report, unmapped })
     }
 }
 
@@ -207,6 +232,7 @@ pub(crate) fn check_row(row: u64, cells: &[Cell<'_>]) -> Result<(), IntakeError>
     }
     let too_long = |cell: &Cell<'_>| match cell {
         // a character has one to four bytes
+        Cell::Raw(bytes) => bytes.len() > MAX_CELL_CHARS,
         Cell::Text(text) => text.len() > MAX_CELL_CHARS && text.chars().count() > MAX_CELL_CHARS,
         _ => false,
     };

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use jiff::civil::Date;
 use tables::codebook::{CodeIndex, Codebook, VariableIndex};
 
-use super::cell::{Cell, years_of};
+use super::cell::{Cell, decoded, years_of};
 use super::header::Columns;
 use super::report::{RecognisedLabel, VariableReport};
 use super::rows::cell_at;
@@ -32,7 +32,11 @@ pub(crate) struct Reading<'a> {
     pub(crate) column: Option<usize>,
     /// Column of ages in years.
     years: Option<usize>,
-    remembered: HashMap<String, Remembered>,
+    remembered: HashMap<String, Remembered, foldhash::fast::RandomState>,
+    /// The same by bytes of Windows-1252.
+    raw: HashMap<Box<[u8]>, Remembered, foldhash::fast::RandomState>,
+    /// For a variable of ages: the code of each age in years.
+    pub(crate) code_of_age: Option<Box<[Option<CodeIndex>; 256]>>,
     pub(crate) report: VariableReport,
 }
 
@@ -53,7 +57,20 @@ impl<'a> Reading<'a> {
             VariableReport { id: variable.id.clone(), columns: headers.collect(), ..Default::default() };
         let (column, years) = (column.map(|(at, _)| at), years.map(|(at, _)| at));
         let matcher = codes.matcher(index, variable);
-        Some(Self { matcher, column, years, remembered: HashMap::new(), report })
+        let code_of_age = variable.is_age().then(|| {
+            let mut codes = Box::new([None; 256]);
+            (0..=u8::MAX).zip(codes.iter_mut()).for_each(|(age, code)| *code = variable.code_of_age(age));
+            codes
+        });
+        Some(Self {
+            matcher,
+            column,
+            years,
+            remembered: HashMap::default(),
+            raw: HashMap::default(),
+            code_of_age,
+            report,
+        })
     }
 
     /// What the row's own cells say: years first, then the label.
@@ -79,6 +96,18 @@ impl<'a> Reading<'a> {
     }
 
     fn label(&mut self, cell: &Cell<'_>, date: Date) -> Meaning {
+        if let Cell::Raw(bytes) = cell {
+            if let Some(known) = self.raw.get_mut(*bytes) {
+                known.rows += 1;
+                return self.matcher.decide(&known.parts, date);
+            }
+            let parts = self.matcher.read(&cell.text());
+            let meaning = self.matcher.decide(&parts, date);
+            if self.raw.len() < REMEMBERED {
+                self.raw.insert((*bytes).into(), Remembered { parts, rows: 1 });
+            }
+            return meaning;
+        }
         let text = cell.text();
         if let Some(known) = self.remembered.get_mut(text.as_ref()) {
             known.rows += 1;
@@ -94,19 +123,18 @@ impl<'a> Reading<'a> {
 
     /// The labels whose words alone gave them a code, with the first code and the rows (STAY-1: for the operator).
     pub(crate) fn recognised(&self, date: Date) -> Vec<RecognisedLabel> {
-        let one = |(label, known): (&String, &Remembered)| {
+        let one = |(label, known): (String, &Remembered)| {
             known.parts.as_ref().filter(|parts| parts.is_recognised)?;
             let Meaning::Code { code, .. } = self.matcher.decide(&known.parts, date) else { return None };
             let variable = self.matcher.variable();
             let code = variable.codes.get(usize::from(code))?.code.clone();
-            Some(RecognisedLabel {
-                variable: variable.id.clone(),
-                label: label.clone(),
-                code,
-                count: known.rows,
-            })
+            Some(RecognisedLabel { variable: variable.id.clone(), label, code, count: known.rows })
         };
-        let mut all: Vec<RecognisedLabel> = self.remembered.iter().filter_map(one).collect();
+        let mut all: Vec<RecognisedLabel> = {
+            let plain = self.remembered.iter().map(|(label, known)| (label.clone(), known));
+            let raw = self.raw.iter().map(|(label, known)| (decoded(label).into_owned(), known));
+            plain.chain(raw).filter_map(one).collect()
+        };
         all.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.label.cmp(&b.label)));
         all
     }

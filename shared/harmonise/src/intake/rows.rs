@@ -3,10 +3,10 @@
 //! Columns that are not in [`Columns`] are never looked at. STAY-1: of a personnummer only codes and a reason
 //! outlive the row; of an aktualiseringsnummer only a hash under a key of this run, and that not the reading.
 
-use std::collections::hash_map::{Entry, RandomState};
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use jiff::civil::Date;
@@ -22,9 +22,9 @@ use super::report::{
     Dialect, IntakeReport, Refusal, RefusalReason, SkipReason, Skipped, UnmappedLabel, UnmappedLabels,
 };
 use crate::codes::{Field, KommunCodes};
-use crate::label::{Meaning, clean, fold_case};
+use crate::label::{Meaning, clean, fold_case, is_clean};
 
-use crate::personnummer::{Personnummer, UtanGiltigtNummer};
+use crate::personnummer::{Kon, Personnummer, UtanGiltigtNummer};
 
 /// One aktualisering in codes. STAY-1: its `Debug` shows nothing.
 #[derive(Clone, PartialEq, Eq)]
@@ -50,26 +50,61 @@ pub(crate) struct Manner {
     pub(crate) extracted_on: Date,
 }
 
-/// Collects rows.
+/// Takes rows as they are read: the day, and per variable of the codebook its code.
+pub type Sink<'s> = dyn FnMut(Date, &[Option<CodeIndex>]) + 's;
+
+/// Reads rows and passes them on.
 pub(crate) struct RowReader<'a> {
     manner: Manner,
     columns: Columns,
     readings: Vec<Reading<'a>>,
     kon: Option<VariableIndex>,
-    rows: Vec<Coded>,
+    /// Its codes of women and of men.
+    kon_codes: [Option<CodeIndex>; 2],
+    /// Whether two variables have one column.
+    shares: bool,
+    sink: &'a mut Sink<'a>,
+    /// Used again for every row.
+    codes: Vec<Option<CodeIndex>>,
+    written: Vec<Meaning>,
     report: IntakeReport,
     /// First variable of a column → label → rows.
     labels: BTreeMap<VariableIndex, HashMap<String, u64>>,
     unlisted: u64,
     seen: &'a mut Seen,
+    /// Hashes of numbers and of contents that are not looked up yet.
+    pending: Vec<(u64, u64)>,
     total: u64,
 }
+
+/// Numbers that are looked up together.
+const PENDING: usize = 1_024;
 
 /// The aktualiseringsnummer of all files of one reading, as hashes under a key of this run.
 #[derive(Default)]
 pub struct Seen {
-    run: RandomState,
-    numbers: HashMap<u64, u64>,
+    run: foldhash::quality::RandomState,
+    numbers: HashMap<u64, u64, BuildHasherDefault<AsIs>>,
+}
+
+/// The numbers are hashes already.
+#[derive(Default)]
+struct AsIs(u64);
+
+impl Hasher for AsIs {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte); // only ever asked for a u64
+        }
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
 }
 
 impl fmt::Debug for Seen {
@@ -85,11 +120,15 @@ impl<'a> RowReader<'a> {
         columns: Columns,
         manner: Manner,
         seen: &'a mut Seen,
+        sink: &'a mut Sink<'a>,
     ) -> Self {
         let age = codebook.variables.iter().position(tables::codebook::Variable::is_age);
-        let readings = (0..codebook.variables.len())
+        let readings: Vec<Reading<'a>> = (0..codebook.variables.len())
             .filter_map(|index| Reading::new(index, codebook, codes, &columns, age == Some(index)))
             .collect();
+        let mut used: Vec<usize> = readings.iter().filter_map(|reading| reading.column).collect();
+        used.sort_unstable();
+        let shares = used.windows(2).any(|pair| pair[0] == pair[1]);
         let report = IntakeReport {
             dialect: manner.dialect,
             header_row: columns.row,
@@ -103,9 +142,28 @@ impl<'a> RowReader<'a> {
             without_number: BTreeMap::new(),
             repeated: Default::default(),
         };
-        let (rows, labels) = Default::default();
+        let (labels, codes, written) = Default::default();
         let kon = codebook.variable_index("kon");
-        Self { manner, columns, readings, kon, rows, report, labels, unlisted: 0, seen, total: 0 }
+        let kon_code =
+            |kon: Kon| codebook.variables.get(codebook.variable_index("kon")?)?.code_index(kon.code());
+        let kon_codes = [kon_code(Kon::Kvinna), kon_code(Kon::Man)];
+        Self {
+            manner,
+            columns,
+            readings,
+            kon,
+            kon_codes,
+            shares,
+            sink,
+            codes,
+            written,
+            report,
+            labels,
+            unlisted: 0,
+            seen,
+            pending: Vec::with_capacity(PENDING),
+            total: 0,
+        }
     }
 
     /// Takes one row below the header.
@@ -134,12 +192,15 @@ impl<'a> RowReader<'a> {
         let Some((date_at, date_header)) = self.columns.field(Field::Datum) else {
             return Ok(()); // unreachable: a header has a date column
         };
-        let (cell, header) = (cell_at(cells, date_at), Arc::clone(date_header));
-        match date_of(cell, self.manner.epoch) {
-            Some(date) if date > self.manner.extracted_on => {
-                self.refuse(row, header, RefusalReason::DateInFuture);
-            }
-            Some(date) => self.read(date, person, cells),
+        let cell = cell_at(cells, date_at);
+        let date = date_of(cell, self.manner.epoch);
+        if let Some(date) = date.filter(|date| *date <= self.manner.extracted_on) {
+            self.read(date, person, cells);
+            return Ok(());
+        }
+        let header = Arc::clone(date_header);
+        match date {
+            Some(_) => self.refuse(row, header, RefusalReason::DateInFuture),
             None => match self.skip_reason(cell, &person, cells) {
                 Some(reason) => self.report.skipped.push(Skipped { row, reason }),
                 None if cell.is_blank() => self.refuse(row, header, RefusalReason::DateMissing),
@@ -186,6 +247,7 @@ impl<'a> RowReader<'a> {
         Some(match cell_at(cells, at) {
             Cell::Empty => Err(UtanGiltigtNummer::Missing),
             Cell::Text(text) => Personnummer::parse(text, today),
+            Cell::Raw(_) => Personnummer::parse(&cell_at(cells, at).text(), today),
             Cell::Number(number) => Personnummer::from_number(*number, today),
             Cell::Day(_) => Err(UtanGiltigtNummer::Form),
         })
@@ -197,48 +259,46 @@ impl<'a> RowReader<'a> {
             *self.report.without_number.entry(*reason).or_default() += 1;
         }
         let person = person.and_then(Result::ok);
-        let written: Vec<Meaning> =
-            self.readings.iter_mut().map(|reading| reading.written(cells, date)).collect();
-        let meanings = self.share_columns(&written);
-        let mut codes = Vec::with_capacity(meanings.len());
-        for (index, written) in meanings.into_iter().enumerate() {
+        let mut written = std::mem::take(&mut self.written);
+        let mut codes = std::mem::take(&mut self.codes);
+        written.clear();
+        codes.clear();
+        written.extend(self.readings.iter_mut().map(|reading| reading.written(cells, date)));
+        self.share_columns(&mut written);
+        for (index, written) in written.iter().enumerate() {
             let derived = person.as_ref().and_then(|person| self.derived(index, person, date));
             let reading = &mut self.readings[index];
-            codes.push(reading.settle(written, derived));
-            if written == Meaning::Unmapped && derived.is_none() {
+            codes.push(reading.settle(*written, derived));
+            if *written == Meaning::Unmapped && derived.is_none() {
                 self.note_label(index, cells);
             }
         }
-        let coded = Coded { date, codes: codes.into() };
-        self.note_number(cells, &coded);
-        self.rows.push(coded);
+        self.note_number(cells, date, &codes);
+        (self.sink)(date, &codes);
+        (self.written, self.codes) = (written, codes);
     }
 
     /// Where two variables share a column, the one that knows the label has it and the other is missing.
-    fn share_columns(&self, written: &[Meaning]) -> Vec<Meaning> {
+    fn share_columns(&self, written: &mut [Meaning]) {
+        if !self.shares {
+            return;
+        }
         let column = |index: usize| self.readings[index].column;
         let known = |meaning: Meaning| matches!(meaning, Meaning::Code { .. } | Meaning::OutsideValidity);
-        let elsewhere = |index: usize| {
-            let others =
-                (0..written.len()).filter(|other| *other != index && column(*other) == column(index));
-            column(index).is_some() && others.into_iter().any(|other| known(written[other]))
-        };
-        let shared = |(index, meaning): (usize, &Meaning)| match meaning {
-            Meaning::Unmapped if elsewhere(index) => Meaning::Empty,
-            meaning => *meaning,
-        };
-        written.iter().enumerate().map(shared).collect()
+        for index in (0..written.len()).filter(|index| column(*index).is_some()) {
+            let mut others = (0..written.len()).filter(|at| *at != index && column(*at) == column(index));
+            if written[index] == Meaning::Unmapped && others.any(|other| known(written[other])) {
+                written[index] = Meaning::Empty;
+            }
+        }
     }
 
     fn derived(&self, index: VariableIndex, person: &Personnummer, date: Date) -> Option<CodeIndex> {
-        let variable = self.readings[index].matcher.variable();
         if self.kon == Some(index) {
-            variable.code_index(person.kon().code())
-        } else if variable.is_age() {
-            variable.code_of_age(person.age_at(date)?)
-        } else {
-            None
+            return self.kon_codes[usize::from(person.kon() == Kon::Man)];
         }
+        let codes = self.readings[index].code_of_age.as_ref()?;
+        codes[usize::from(person.age_at(date)?)]
     }
 
     fn note_label(&mut self, index: VariableIndex, cells: &[Cell<'_>]) {
@@ -250,7 +310,12 @@ impl<'a> RowReader<'a> {
             return;
         }
         let labels = self.labels.entry(index).or_default();
-        let label = clean(&cell_at(cells, column).text());
+        let text = cell_at(cells, column).text();
+        if let Some(known) = labels.get_mut(text.as_ref()) {
+            *known += 1; // only cleaned labels are listed, so this one is clean
+            return;
+        }
+        let label = clean(&text);
         let full = labels.len() >= MAX_UNMAPPED_LABELS;
         match labels.entry(label) {
             Entry::Occupied(mut known) => *known.get_mut() += 1,
@@ -261,7 +326,7 @@ impl<'a> RowReader<'a> {
         }
     }
 
-    fn note_number(&mut self, cells: &[Cell<'_>], coded: &Coded) {
+    fn note_number(&mut self, cells: &[Cell<'_>], date: Date, codes: &[Option<CodeIndex>]) {
         let Some((at, _)) = self.columns.field(Field::Aktualiseringsnummer) else {
             return;
         };
@@ -269,18 +334,33 @@ impl<'a> RowReader<'a> {
         if cell.is_blank() {
             return;
         }
-        let content = self.seen.run.hash_one((coded.date, &coded.codes));
-        let number = self.seen.run.hash_one(clean(&cell.text()));
-        match self.seen.numbers.entry(number) {
-            Entry::Vacant(new) => {
-                new.insert(content);
-            }
-            Entry::Occupied(earlier) if *earlier.get() == content => self.report.repeated.identical += 1,
-            Entry::Occupied(_) => self.report.repeated.different += 1,
+        let content = self.seen.run.hash_one((date, codes));
+        let text = cell.text();
+        let number = match is_clean(&text) {
+            true => self.seen.run.hash_one(text.as_ref()),
+            false => self.seen.run.hash_one(clean(&text).as_str()),
+        };
+        self.pending.push((number, content));
+        if self.pending.len() >= PENDING {
+            self.look_up();
         }
     }
 
-    pub(crate) fn finish(mut self) -> (Vec<Coded>, IntakeReport, UnmappedLabels) {
+    /// Looks the numbers up that wait, in the order of their rows: together, since each look-up alone waits for memory.
+    fn look_up(&mut self) {
+        for (number, content) in self.pending.drain(..) {
+            match self.seen.numbers.entry(number) {
+                Entry::Vacant(new) => {
+                    new.insert(content);
+                }
+                Entry::Occupied(earlier) if *earlier.get() == content => self.report.repeated.identical += 1,
+                Entry::Occupied(_) => self.report.repeated.different += 1,
+            }
+        }
+    }
+
+    pub(crate) fn finish(mut self) -> (IntakeReport, UnmappedLabels) {
+        self.look_up();
         let mut labels = Vec::new();
         for (index, counts) in std::mem::take(&mut self.labels) {
             let reading = &self.readings[index];
@@ -306,7 +386,7 @@ impl<'a> RowReader<'a> {
             recognised.extend(own);
         }
         self.report.variables = self.readings.into_iter().map(|reading| reading.report).collect();
-        (self.rows, self.report, UnmappedLabels { labels, unlisted: self.unlisted, recognised })
+        (self.report, UnmappedLabels { labels, unlisted: self.unlisted, recognised })
     }
 }
 
@@ -317,7 +397,7 @@ type Person = Option<Result<Personnummer, UtanGiltigtNummer>>;
 const TOTALS: [&str; 5] = ["total", "totalt", "summa", "antal", "summa totalt"];
 
 fn is_total(cell: &Cell<'_>) -> bool {
-    matches!(cell, Cell::Text(text) if TOTALS.contains(&fold_case(text).as_str()))
+    matches!(cell, Cell::Text(_) | Cell::Raw(_)) && TOTALS.contains(&fold_case(&cell.text()).as_str())
 }
 
 pub(crate) fn cell_at<'c, 't>(cells: &'c [Cell<'t>], at: usize) -> &'c Cell<'t> {

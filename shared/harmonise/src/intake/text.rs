@@ -27,14 +27,23 @@ pub(crate) fn encoding_of(source: &mut (impl Read + Seek)) -> Result<&'static En
         if count == 0 {
             return scan.finish();
         }
-        bytes.iter().for_each(|byte| scan.take(*byte));
+        let mut at = 0;
+        while at < bytes.len() {
+            let plain = if scan.pending == 0 { Encoding::ascii_valid_up_to(&bytes[at..]) } else { 0 };
+            scan.take_plain(&bytes[at..at + plain]);
+            at += plain;
+            if let Some(byte) = bytes.get(at) {
+                scan.take(*byte);
+                at += 1;
+            }
+        }
         if let Some(byte) = scan.zero {
             return Err(IntakeError::NotText { byte, problem: TextProblem::Binary });
         }
     }
 }
 
-fn read_some(source: &mut impl Read, chunk: &mut [u8]) -> io::Result<usize> {
+pub(crate) fn read_some(source: &mut impl Read, chunk: &mut [u8]) -> io::Result<usize> {
     loop {
         match source.read(chunk) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -56,6 +65,14 @@ struct Scan {
 }
 
 impl Scan {
+    /// Bytes under 128, between characters.
+    fn take_plain(&mut self, bytes: &[u8]) {
+        if self.zero.is_none() {
+            self.zero = memchr::memchr(0, bytes).map(|at| self.at + at as u64);
+        }
+        self.at += bytes.len() as u64;
+    }
+
     fn take(&mut self, byte: u8) {
         if byte == 0 && self.zero.is_none() {
             self.zero = Some(self.at);
@@ -116,12 +133,15 @@ pub(crate) struct Characters<R> {
 }
 
 impl<R: Read + Seek> Characters<R> {
-    /// From the beginning of `source`.
-    pub(crate) fn new(mut source: R, encoding: &'static Encoding) -> io::Result<Self> {
-        source.seek(SeekFrom::Start(0))?;
-        let decoder = encoding.new_decoder_with_bom_removal();
+    /// From a byte where a character begins.
+    pub(crate) fn from(mut source: R, encoding: &'static Encoding, at: u64) -> io::Result<Self> {
+        source.seek(SeekFrom::Start(at))?;
+        let decoder = match at {
+            0 => encoding.new_decoder_with_bom_removal(),
+            _ => encoding.new_decoder_without_bom_handling(),
+        };
         let (raw, raw_at) = (Vec::new(), 0);
-        Ok(Self { source, encoding, decoder, raw, raw_at, read: 0, ended: false, finished: false })
+        Ok(Self { source, encoding, decoder, raw, raw_at, read: at, ended: false, finished: false })
     }
 
     /// Appends some characters; false at the end of the file.
