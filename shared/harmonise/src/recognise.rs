@@ -77,6 +77,11 @@ impl Recogniser {
         let mut codes_of: BTreeMap<String, BTreeSet<CodeIndex>> = BTreeMap::new();
         for (code, text) in &all {
             let words = vocabulary.read(text, true);
+            // whom alone is no reason
+            let who = |word: &String| word.ends_with(CHILD) || word.ends_with(PARENT) || word == NOT;
+            if variable.several && words.set.iter().all(|word| who(word) || weak.contains(word)) {
+                continue;
+            }
             if words.set.is_empty() || words.set.iter().all(|word| word.chars().count() < 2) {
                 continue;
             }
@@ -91,6 +96,9 @@ impl Recogniser {
     /// The codes whose words are those of the label: one, or several that only a date tells apart. Nothing when it is not
     /// certain.
     pub fn certain(&self, label: &str) -> Option<(BTreeSet<CodeIndex>, Suggestion)> {
+        if label.contains('?') {
+            return None; // whoever wrote it was not certain either
+        }
         self.certain_whole(label).or_else(|| {
             // `våld i nära relation (VINR)`: both say the same
             let (before, rest) = label.split_once('(')?;
@@ -155,7 +163,10 @@ impl Recogniser {
         let (codes, _) = self.same(&self.read(&kept, true)).filter(|_| !asides.is_empty())?;
         let of_others = |word: &String| {
             let who = word == CHILD || word == PARENT;
-            who || self.codes_of.get(word).is_some_and(|of| of.is_disjoint(&codes))
+            // whatever stands between: `ej närstående` denies `av närstående` too
+            let forms = ["", "av ", "mot ", "med "].map(|way| format!("{way}{word}"));
+            let of_theirs = |form: &String| self.codes_of.get(form).is_none_or(|of| of.is_disjoint(&codes));
+            who || self.codes_of.contains_key(word) && forms.iter().all(of_theirs)
         };
         let else_ = |aside: &Words| {
             aside.unknown.is_empty() && !aside.set.is_empty() && aside.set.iter().all(of_others)

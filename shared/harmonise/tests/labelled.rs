@@ -72,7 +72,7 @@ fn labels_that_were_looked_at_are_mapped_and_none_wrongly() {
         let found = measured(&format!("etiketter-barn-{part}.csv"));
         tell(part, &found);
         assert!(found.wrong.is_empty(), "nothing is mapped wrongly");
-        assert!(shares(&found) >= 940);
+        assert!(shares(&found) >= 900);
     }
 }
 
@@ -86,7 +86,25 @@ fn labels_that_were_never_looked_at_are_mapped_too() {
         found.wrong.len()
     );
     assert_eq!(found.wrong.len(), 0);
-    assert!(share >= 950);
+    assert!(share >= 930);
+}
+
+/// Labels with which an adversary's reading had fooled an earlier version: none has that code without asking.
+#[test]
+fn labels_that_once_fooled_it_do_not_any_more() {
+    let book = Codebook::barn().unwrap();
+    let path = format!("{}/testdata/etiketter-barn-fallor.csv", env!("CARGO_MANIFEST_DIR"));
+    let mut fooled = Vec::new();
+    for row in csv::ReaderBuilder::new().delimiter(b';').from_path(path).unwrap().records() {
+        let row = row.unwrap();
+        let variable = book.variables.iter().find(|variable| variable.id == row[0]).unwrap();
+        let found = Matcher::new(variable, &[]).map(&row[1]);
+        let is_given = |code: &u16| variable.codes[usize::from(*code)].code == row[2];
+        if found.is_certain() && found.codes.iter().any(is_given) {
+            fooled.push(row[1].to_owned());
+        }
+    }
+    assert!(fooled.is_empty(), "{fooled:?}");
 }
 
 /// An adversary's labels: every text of every code, denied; with a name after it; with somebody's number in it.

@@ -15,8 +15,8 @@ use crate::label::{clean, fold_accents, same_but_for_accents};
 const LEXICON: &str = include_str!("lexicon.txt");
 /// Shortest word that may be misspelt by a letter, and by two.
 const MISSPELT: [usize; 2] = [6, 10];
-/// Shortest abbreviation, without a point after it and with.
-const SHORTENED: [usize; 2] = [4, 3];
+/// Shortest abbreviation, without a point after it (none: *ensam* is no *ensamkommande*) and with.
+const SHORTENED: [usize; 2] = [usize::MAX, 3];
 /// Shortest parts of a compound.
 const PARTS: (usize, usize) = (4, 4);
 /// Digits that no age, paragraph or numbering has.
@@ -192,7 +192,7 @@ impl Vocabulary {
             let joints = [left.clone(), left.strip_suffix('s').unwrap_or("").to_owned()];
             let left =
                 joints.iter().filter(|left| left.chars().count() >= 3).find_map(|left| self.plain(left));
-            let (Some(left), Some(right)) = (left, self.plain(&right).or_else(|| self.begun(&right))) else {
+            let (Some(left), Some(right)) = (left, self.plain(&right)) else {
                 continue;
             };
             if [&left, &right].iter().any(|kind| matches!(kind, Kind::Stop | Kind::Not)) {
@@ -204,11 +204,6 @@ impl Vocabulary {
             }
         }
         found
-    }
-
-    /// What a shortened end of a compound begins.
-    fn begun(&self, word: &str) -> Option<Kind> {
-        self.words.get(&self.shortened(word, SHORTENED[0])?).cloned()
     }
 
     /// The known word that an abbreviation begins, if all that it begins mean the same.
@@ -333,8 +328,12 @@ impl Vocabulary {
                     Kind::Child => CHILD,
                     Kind::Parent => PARENT,
                     Kind::Meaning(meaning) => {
+                        // `rån mot jämnårig` is not `rån av jämnårig`
+                        let meaning = match towards.take() {
+                            Some(way) if way != "med" => format!("{way} {meaning}"),
+                            _ => meaning,
+                        };
                         words.set.insert(meaning);
-                        towards = None;
                         continue;
                     }
                 };
@@ -368,7 +367,10 @@ impl Vocabulary {
 /// Lower-case words; what stands between them is left out, but for the sign of a paragraph and the point of an
 /// abbreviation. Departments and turns of phrase go, and so does what law is cited.
 fn tokens(text: &str) -> Vec<String> {
-    let lower = clean(text).to_lowercase();
+    let mut lower = clean(text).to_lowercase();
+    for old in ["skadligt bruk", "skadliga bruk", "skadl. bruk", "skadl bruk"] {
+        lower = lower.replace(old, "missbruk");
+    }
     let mut words: Vec<String> = Vec::new();
     let mut word = String::new();
     let mut chars = lower.chars().chain([' ']).peekable();
