@@ -1,4 +1,4 @@
-//! What becomes of labels that people wrote without having seen the codebook's texts nor the program.
+//! What becomes of labels whose writers had seen neither the codebook's texts nor the program.
 //!
 //! Parts a, b, c, d and f were looked at, one after the other, when words were added to the lexicon and the codebook; part e is
 //! only ever measured: what it misses is not printed. An empty code: nobody could honestly give the label one.
