@@ -15,7 +15,7 @@ use jiff::Timestamp;
 
 use crate::config::Config;
 use crate::intake::ReadError;
-use crate::intake::check::{self, CheckArguments};
+use crate::intake::check::{self, CheckArguments, NoFile};
 use crate::intake::map::{self, MapError};
 use crate::intake::preview::{self, PreviewArguments, PreviewError};
 use crate::intake::review::{self, ReviewArguments};
@@ -105,7 +105,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn code_of(error: &anyhow::Error) -> u8 {
     let config = error.is::<daemon::config::ConfigError>();
     let input = error.is::<ReadError>() || error.is::<MapError>() || error.is::<PreviewError>() || config;
-    match (input, error.is::<NoConfig>()) {
+    match (input, error.is::<NoConfig>() || error.is::<NoFile>()) {
         (true, _) => 4,
         (_, true) => 2,
         _ => 1,
@@ -124,11 +124,12 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         anyhow::Ok(config)
     };
     let done = |()| ExitCode::SUCCESS;
-    let given = arguments.config.as_deref().map(Config::read).transpose()?;
+    // a configuration is only asked for where no file is given
+    let given = || arguments.config.as_ref().map(|_| config()).transpose();
     match &arguments.command {
         Command::Enrol { invite } => enrol(&config()?, invite).await.map(done),
-        Command::Check(asked) => check::run(given.as_ref(), asked),
-        Command::Preview(asked) => preview::run(given.as_ref(), asked).map(done),
+        Command::Check(asked) => check::run(given()?.as_ref(), asked),
+        Command::Preview(asked) => preview::run(given()?.as_ref(), asked).map(done),
         Command::Review(asked) => review::run(&config()?, asked).map(done),
         Command::Map { labels, codebook, out } => map(labels, codebook, out).map(done),
         Command::Approve { hash } => approve(&config()?, hash).map(done),

@@ -69,6 +69,7 @@ fn check_without_a_file_and_of_a_file_that_is_none_says_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
     let none = node(folder.path(), &["check"], "");
     assert!(said(&none).contains("ange en fil att läsa, eller --config FIL"));
+    assert_eq!(none.status.code(), Some(2));
     let missing = node(folder.path(), &["check", "borta.csv"], "");
     assert_eq!(missing.status.code(), Some(4));
     assert!(said(&missing).contains("borta.csv"));
@@ -130,6 +131,9 @@ fn preview_shows_what_would_leave_and_no_small_count() {
         table.contains("2101,anmalan,2024,aktualiseringar,12,\n2101,ansokan,2024,aktualiseringar,,x\n"),
         "{table}"
     );
+    assert!(text.contains("Visa inte det här för andra"), "the total gives a lone x away: {text}");
+    let again = node(folder.path(), &["preview", "c.toml", "u.csv", "--unit", "2101", "--out", "ut"], "");
+    assert!(!again.status.success() && !folder.path().join("ut.partial").exists());
     let other = node(folder.path(), &["preview", "c.toml", "u.csv", "--unit", "2180"], "");
     assert_eq!((other.status.code(), said(&other).contains("bjuder inte in 2180")), (Some(4), true));
 }
@@ -151,6 +155,14 @@ fn review_asks_for_each_label_and_keeps_the_answers_with_who_and_when() {
     );
     let checked = node(folder.path(), &["--config", "node.toml", "check"], "");
     assert!(said(&checked).contains("Aktualiseringsorsak: 16 med kod"), "{}", said(&checked));
+    // STAY-1: labels lie where nobody else reads, also those that only their words gave a code
+    std::fs::remove_dir_all(folder.path().join("data")).unwrap();
+    assert!(said(&node(folder.path(), &["--config", "node.toml", "check"], "")).contains("granska.toml"));
+    let permissions = folder.path().join("data").metadata().unwrap().permissions();
+    let mode = std::os::unix::fs::PermissionsExt::mode(&permissions);
+    assert_eq!(mode & 0o077, 0, "the directory is the node's own");
+    let listed = std::fs::read_to_string(folder.path().join("data/granska.toml")).unwrap();
+    assert!(listed.contains("Tolkade av sina ord") && listed.contains("Utr. inleds"), "{listed}");
     let none = node(folder.path(), &["--config", "node.toml", "review", "--by", " "], "");
     assert_ne!(none.status.code(), Some(0));
 }

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use harmonise::KommunCodes;
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan};
@@ -41,11 +41,16 @@ pub struct CheckArguments {
     pub period: Option<Period>,
 }
 
+/// Nothing to read.
+#[derive(Debug, thiserror::Error)]
+#[error("ange en fil att läsa, eller --config FIL")]
+pub struct NoFile;
+
 /// What `files` and the configuration together ask for.
 pub(super) fn asked(config: Option<&Config>, files: &[PathBuf], book: &Codebook) -> anyhow::Result<Asked> {
     let mut asked = match config {
         Some(config) => Asked::configured(config, book)?,
-        None if files.is_empty() => bail!("ange en fil att läsa, eller --config FIL"),
+        None if files.is_empty() => return Err(NoFile.into()),
         None => {
             // any kommun: without a codes file its number is never looked at
             let unit: Unit = "0180".parse().context("kommunkod")?;
@@ -73,22 +78,27 @@ pub fn run(config: Option<&Config>, arguments: &CheckArguments) -> anyhow::Resul
     let book = book(config, arguments.codebook.as_ref())?;
     let asked = asked(config, &arguments.files, &book)?;
     let today = Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
+    println!("Kodbok: {}", book.name());
     let mut months = Months::default();
     let mut parts = asked.read(&book, today, &mut |date, codes| months.take(date, codes))?;
     parts.iter().flat_map(|part| super::describe(part, &book)).for_each(|line| println!("{line}"));
     let found = Findings::of(&parts, &months, &book, arguments.period);
     found.lines(&book).iter().for_each(|line| println!("{line}"));
     let labels = super::labels(&mut parts);
-    if !labels.is_empty() {
+    if !labels.is_empty() || !labels.recognised_for_operator().is_empty() {
         match config {
             Some(config) => {
                 let path = config.place("granska.toml");
                 super::write_review(&path, &labels).context("granska.toml")?;
-                println!("Etiketter som inte kunde tolkas står i {} (lämnar inte kommunen).", path.display());
+                println!(
+                    "Etiketter som inte kunde tolkas, eller bara av sina ord, står i {} (lämnar inte kommunen).",
+                    path.display()
+                );
             }
             None => println!(
-                "{} olika etiketter kunde inte tolkas; med --config skrivs de till en fil.",
-                labels.len()
+                "{} olika etiketter kunde inte tolkas, {} bara av sina ord; med --config skrivs de till en fil.",
+                labels.len(),
+                labels.recognised_for_operator().len()
             ),
         }
     }

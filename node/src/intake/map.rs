@@ -174,6 +174,9 @@ pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     if std::fs::metadata(path).is_ok_and(|at| !at.is_file() && !at.is_dir()) {
         return std::fs::OpenOptions::new().write(true).open(path)?.write_all(bytes);
     }
+    // a link goes on pointing where it points; where nothing is yet, the path is the place
+    let place = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let path = place.as_path();
     let mut partial = path.as_os_str().to_owned();
     partial.push(".partial");
     let written = std::fs::File::create(&partial).and_then(|mut file| {

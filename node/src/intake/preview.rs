@@ -1,11 +1,12 @@
 //! `node preview`: the tables of a collection as they would leave the kommun, and how much leaves besides.
 //!
 //! Counts the extract over the collection's cells and withholds the small ones, as the node does before a round. The
-//! coordinator's pattern may withhold more, never less. What is shown here is the kommun's own; nothing is sent.
+//! coordinator's pattern may withhold more, never less: what is shown here is not protected against subtraction, is the
+//! kommun's own, and says so (STAY-2 is the round's). Nothing is sent.
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use jiff::Timestamp;
 use tables::codebook::Codebook;
 use tables::collection::{Collection, CollectionError, Scope, Table};
@@ -111,13 +112,24 @@ fn write(out: &Path, view: &View<'_>) -> anyhow::Result<()> {
     for (at, table) in view.collection.tables.iter().enumerate() {
         if table.scope == Scope::Kommun {
             let name = format!("{}.csv", table.id);
-            // two tables of one county are complete only with its row, which the kommun does not have
             files.push((name.clone(), view.strict(at).to_csv(&name).map_err(PreviewError::Strict)?));
         }
     }
-    std::fs::create_dir(out).with_context(|| out.display().to_string())?;
-    for (name, text) in files {
-        std::fs::write(out.join(&name), text).with_context(|| name.clone())?;
+    if out.try_exists().with_context(|| out.display().to_string())? {
+        bail!("{}: finns redan; ange en katalog som inte finns", out.display());
+    }
+    // beside its place and renamed: whole or not at all
+    let mut partial = out.as_os_str().to_owned();
+    partial.push(".partial");
+    let partial = PathBuf::from(partial);
+    let written = std::fs::create_dir(&partial).and_then(|()| {
+        files.iter().try_for_each(|(name, text)| std::fs::write(partial.join(name), text))?;
+        std::fs::rename(&partial, out)
+    });
+    if let Err(error) = written {
+        // the first error says more
+        let _ = std::fs::remove_dir_all(&partial);
+        return Err(error).with_context(|| out.display().to_string());
     }
     println!("Tabellerna står i {}.", out.display());
     Ok(())
@@ -207,6 +219,10 @@ impl View<'_> {
             "\n{shown} rader visas och {withheld} undertrycks (x: antal under {}). Samordnaren kan behöva undertrycka fler, aldrig färre.",
             self.min_count.get()
         ));
+        lines.push(
+            "Varning: utan samordnarens mönster går ett ensamt x att räkna ut ur sin summa. Visa inte det här för andra."
+                .into(),
+        );
         lines.push(format!(
             "Dessutom lämnar, utan värden: för {} celler om de är noll, små eller minst {}; och två hemliga andelar av {entries} tal, var för sig bara slump.",
             self.system.unit_atoms, self.min_count.get()

@@ -1,7 +1,7 @@
 //! `node review`: the labels that fit no code, one at a time in the terminal, and the answers into the kommun's codes file.
 //!
 //! Each label is shown with how many rows have it and the codes it resembles; the operator answers with a number, a code,
-//! `-` for *no code*, or nothing to leave it. What is accepted is appended to the codes file with who and when, after the
+//! or nothing to leave it. What is accepted is appended to the codes file with who and when, after the
 //! whole new file was read and checked; the old one is left as it was until then. Labels are shown on the operator's own
 //! screen and nowhere else (STAY-1).
 

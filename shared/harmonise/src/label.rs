@@ -18,7 +18,7 @@ use tables::codebook::{CodeIndex, Variable};
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-use crate::recognise::{AUTO, Recogniser, Suggestion, spelt_alike};
+use crate::recognise::{AUTO, Recogniser, Suggestion, is_free_text, spelt_alike};
 
 /// Abbreviations that systems put before labels to say *children and young people*.
 pub const COMMON_PREFIXES: [&str; 5] = ["B/U", "B&U", "BoU", "Barn/ungdom", "BoF"];
@@ -252,7 +252,7 @@ impl<'a> Matcher<'a> {
 
     /// Whether a label is a list that says a thing and its opposite: *utredning inleds / inleds ej*.
     fn contradicts_itself(&self, label: &str) -> bool {
-        let Some(words) = &self.words else { return false };
+        let Some(words) = self.words.as_ref().filter(|_| !is_free_text(label)) else { return false };
         SEPARATORS.iter().chain(&[" eller "]).any(|separator| {
             let parts: Vec<&str> =
                 label.split(separator).filter(|part| !fold_case(part).is_empty()).collect();

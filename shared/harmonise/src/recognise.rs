@@ -18,6 +18,8 @@ use crate::label::{COMMON_PREFIXES, clean, fold_accents, negates};
 
 /// Least score of what is applied without asking, in thousandths.
 pub const AUTO: u16 = 900;
+/// Longest label that is read as words, in characters: what is longer is free text and no label.
+pub const MOST_LETTERS: usize = 120;
 /// Least score of a suggestion.
 const LEAST: u16 = 250;
 /// Taken off for a word that may be missing, for whom that goes without saying, for a misspelt word.
@@ -96,8 +98,9 @@ impl Recogniser {
     /// The codes whose words are those of the label: one, or several that only a date tells apart. Nothing when it is not
     /// certain.
     pub fn certain(&self, label: &str) -> Option<(BTreeSet<CodeIndex>, Suggestion)> {
-        if label.contains('?') {
-            return None; // whoever wrote it was not certain either
+        // whoever asks is not certain either
+        if label.contains('?') || is_free_text(label) {
+            return None;
         }
         self.certain_whole(label).or_else(|| {
             // `våld i nära relation (VINR)`: both say the same
@@ -178,6 +181,9 @@ impl Recogniser {
 
     /// Whether one text denies what the other says: all words of either but the denial stand in the other.
     pub fn are_opposites(&self, said: &str, denied: &str) -> bool {
+        if is_free_text(said) || is_free_text(denied) {
+            return false;
+        }
         let (said, mut denied) = (self.read(said, true).set, self.read(denied, true).set);
         let says = |words: &BTreeSet<String>| words.iter().any(|word| word != CHILD && word != PARENT);
         denied.remove(NOT)
@@ -228,6 +234,9 @@ impl Recogniser {
 
     /// The codes that a label resembles, best first. The first is certain when [`Recogniser::certain`] has it.
     pub fn suggest(&self, label: &str) -> Vec<Suggestion> {
+        if is_free_text(label) {
+            return Vec::new();
+        }
         let certain = self.certain(label).filter(|(codes, _)| codes.len() == 1).map(|(_, one)| one);
         let mut best: BTreeMap<CodeIndex, Suggestion> = BTreeMap::new();
         for text in readings(label) {
@@ -261,6 +270,11 @@ impl Recogniser {
         let score = 2_000 * common / all.max(1);
         u16::try_from(score.saturating_sub(1)).unwrap_or(0).min(AUTO - 1)
     }
+}
+
+/// Whether a text is longer than labels are; its time must not be spent on every row.
+pub(crate) fn is_free_text(text: &str) -> bool {
+    text.len() > MOST_LETTERS && text.chars().count() > MOST_LETTERS
 }
 
 /// The words that may not be missing.

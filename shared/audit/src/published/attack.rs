@@ -368,19 +368,9 @@ impl Work<'_> {
             let view = derive::view(self.publication, self.rows, &block.cells, relations);
             is_empty(&view, block.cells.len(), share, self.abort)
         };
-        let mut kept = if rules_out(&first) { first } else { block.relations.clone() };
-        let (mut at, mut tests) = (0, 0);
-        while at < kept.len() && tests < MOST_TESTS {
-            tests += 1;
-            let mut fewer = kept.clone();
-            fewer.remove(at);
-            if rules_out(&fewer) {
-                kept = fewer;
-            } else {
-                at += 1;
-            }
-        }
-        Contradiction { is_minimal: at >= kept.len(), relations: kept, cells: block.cells.clone() }
+        let kept = if rules_out(&first) { first } else { block.relations.clone() };
+        let (kept, is_minimal) = derive::fewest(kept, MOST_TESTS, &rules_out);
+        Contradiction { is_minimal, relations: kept, cells: block.cells.clone() }
     }
 }
 

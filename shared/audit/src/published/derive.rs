@@ -175,3 +175,25 @@ pub(super) fn magnitude(rows: &[Vec<Linear>], relations: &[RelationIndex]) -> i1
     let own = relations.iter().flat_map(|relation| &rows[*relation]);
     own.map(|row| side(row.lo).max(side(row.hi))).sum()
 }
+
+/// Leaves out one relation after the other as long as the rest still rule out what they are to rule out; `false` when
+/// that was not tried for all, after `most` tests.
+pub(super) fn fewest(
+    mut kept: Vec<RelationIndex>,
+    most: usize,
+    rules_out: &dyn Fn(&[RelationIndex]) -> bool,
+) -> (Vec<RelationIndex>, bool) {
+    let (mut at, mut tests) = (0, 0);
+    while at < kept.len() && tests < most {
+        tests += 1;
+        let mut fewer = kept.clone();
+        fewer.remove(at);
+        if rules_out(&fewer) {
+            kept = fewer;
+        } else {
+            at += 1;
+        }
+    }
+    let all = at >= kept.len();
+    (kept, all)
+}

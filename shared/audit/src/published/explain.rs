@@ -191,18 +191,7 @@ impl<'a> Explainer<'a> {
         if !rules_out(relations) {
             return None;
         }
-        let mut kept = relations.to_vec();
-        let (mut at, mut tests) = (0, 0);
-        while at < kept.len() && tests < MOST_TESTS {
-            tests += 1;
-            let mut fewer = kept.clone();
-            fewer.remove(at);
-            if rules_out(&fewer) {
-                kept = fewer;
-            } else {
-                at += 1;
-            }
-        }
+        let (kept, _) = derive::fewest(relations.to_vec(), MOST_TESTS, &rules_out);
         let told = kept.iter().map(|at| relation(&self.teller, *at)).collect::<Vec<_>>().join(" ");
         let Some(value) = claim.value else {
             return Some(format!(

@@ -5,6 +5,7 @@
 //! paragraphs of law and numbering go; words without meaning too. Who (*barn*, *förälder*), towards whom (*mot*, *av*) and
 //! whether (*ej*) are kept as words of their own.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use rust_stemmers::{Algorithm, Stemmer};
@@ -58,8 +59,8 @@ pub const PARENT: &str = "FORALDER";
 /// What turns a label into its opposite.
 pub const NOT: &str = "EJ";
 
-/// The words of one text.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// The words of one text. STAY-1: no `Debug`, they are a label's.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Words {
     /// The meanings.
     pub set: BTreeSet<String>,
@@ -95,7 +96,14 @@ pub struct Vocabulary {
     bare: HashMap<String, Vec<(String, Kind)>>,
     /// Known words by length, for misspelt ones.
     by_length: BTreeMap<usize, Vec<String>>,
+    /// What was found for words that are none of them: free text repeats its words.
+    looked_up: RefCell<HashMap<String, Option<String>>>,
 }
+
+/// Most words whose spelling is remembered; the others are looked up anew.
+const MOST_LOOKED_UP: usize = 20_000;
+/// Longest word that is taken apart or taken for a misspelt one.
+const LONGEST_WORD: usize = 40;
 
 impl Vocabulary {
     /// The lexicon with the words of some texts.
@@ -106,6 +114,7 @@ impl Vocabulary {
             stems: HashMap::new(),
             bare: HashMap::new(),
             by_length: BTreeMap::new(),
+            looked_up: RefCell::default(),
         };
         let mut section = "";
         for line in LEXICON.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
@@ -222,6 +231,19 @@ impl Vocabulary {
         let first = *begun.first()?;
         let kind = self.words.get(first);
         begun.iter().all(|known| self.words.get(*known) == kind).then(|| first.clone())
+    }
+
+    /// [`Vocabulary::misspelt`], remembered.
+    fn spelt(&self, word: &str) -> Option<String> {
+        if let Some(known) = self.looked_up.borrow().get(word) {
+            return known.clone();
+        }
+        let found = self.misspelt(word);
+        let mut looked_up = self.looked_up.borrow_mut();
+        if looked_up.len() < MOST_LOOKED_UP {
+            looked_up.insert(word.to_owned(), found.clone());
+        }
+        found
     }
 
     /// The known word that a misspelt one must be, if only one is near.
@@ -350,11 +372,14 @@ impl Vocabulary {
         if let Some(kind) = self.plain(word) {
             return vec![kind];
         }
+        if word.chars().count() > LONGEST_WORD {
+            words.unknown.insert(word.to_owned());
+            return vec![Kind::Meaning(format!("?{word}"))];
+        }
         if let Some(parts) = self.compound(word) {
             return parts;
         }
-        if let Some(known) =
-            self.shortened(word, SHORTENED[usize::from(point)]).or_else(|| self.misspelt(word))
+        if let Some(known) = self.shortened(word, SHORTENED[usize::from(point)]).or_else(|| self.spelt(word))
         {
             words.misspelt.push((word.to_owned(), known.clone()));
             return self.words.get(&known).cloned().into_iter().collect();
