@@ -1,7 +1,8 @@
 //! Compiles `samman/v1/*.proto` in Rust alone: no protoc on the machine.
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let files = ["common", "enrolment", "region", "helper"].map(|name| format!("samman/v1/{name}.proto"));
+    let files =
+        ["common", "enrolment", "region", "helper", "national"].map(|name| format!("samman/v1/{name}.proto"));
     for file in &files {
         println!("cargo:rerun-if-changed={file}");
     }

@@ -20,10 +20,10 @@ use proto::v1::enrolment_client::EnrolmentClient;
 
 use crate::admin::{self, Question, Reply};
 use crate::config::{Config, Tier};
-use crate::{national, region};
+use crate::{national, region, third};
 
 #[derive(Parser)]
-#[command(name = "coordinator", about = "Samman: samordnare (region eller nationell)", version)]
+#[command(name = "coordinator", about = "Samman: samordnare (region, nationell eller tredje)", version)]
 struct Arguments {
     /// Konfigurationsfil.
     #[arg(long)]
@@ -155,7 +155,8 @@ async fn run(config: Config) -> anyhow::Result<()> {
     let (trigger, stop) = daemon::shutdown::channel();
     tokio::spawn(trigger.stop_on_signal());
     match config.tier.clone() {
-        Tier::National => national::run(config, stop).await,
+        Tier::National { rounds } => national::run(config, rounds, stop).await,
+        Tier::Third { county, national } => third::run(config, county, national, stop).await,
         Tier::Region { county, national, publications } => {
             region::run(config, county, national, publications, stop).await
         }

@@ -16,14 +16,37 @@ struct RawConfig {
     inskrivning: String,
     nationell: Option<String>,
     publicering: Option<PathBuf>,
+    tredje: Option<String>,
+    tredje_lan: Option<LansKod>,
     sparrlista_sekunder: Option<u64>,
+}
+
+/// What national rounds need.
+#[derive(Debug, Clone)]
+pub struct Rounds {
+    /// `host:port` of the third coordinator.
+    pub third: String,
+    /// Its county.
+    pub third_county: LansKod,
+    /// Where publications go.
+    pub publications: PathBuf,
 }
 
 /// A tier and what only it needs.
 #[derive(Debug, Clone)]
 pub enum Tier {
-    /// Root, issuer, helper.
-    National,
+    /// Root, issuer, helper; national rounds when there is a third coordinator.
+    National {
+        /// National rounds, if they are run.
+        rounds: Option<Rounds>,
+    },
+    /// The other coordinator of national rounds.
+    Third {
+        /// The county whose body runs it.
+        county: LansKod,
+        /// `host:port` of the national body.
+        national: String,
+    },
     /// Rounds of a county.
     Region {
         /// The county.
@@ -65,20 +88,14 @@ impl TryFrom<RawConfig> for Config {
 
     fn try_from(raw: RawConfig) -> Result<Self, FieldError> {
         let tier = match raw.niva.as_str() {
-            "nationell" => Tier::National,
+            "nationell" => Tier::National { rounds: rounds(&raw)? },
             "region" => Tier::Region {
-                county: raw
-                    .lan
-                    .and_then(|county| county.parse().ok())
-                    .ok_or_else(|| FieldError::new("lan", "a länskod such as \"21\""))?,
-                national: raw
-                    .nationell
-                    .ok_or_else(|| FieldError::new("nationell", "host:port of the national body"))?,
-                publications: raw
-                    .publicering
-                    .ok_or_else(|| FieldError::new("publicering", "the folder publications go to"))?,
+                county: county(&raw)?,
+                national: national(&raw)?,
+                publications: publications(&raw)?,
             },
-            _ => return Err(FieldError::new("niva", "\"region\" or \"nationell\"")),
+            "tredje" => Tier::Third { county: county(&raw)?, national: national(&raw)? },
+            _ => return Err(FieldError::new("niva", "\"region\", \"nationell\" or \"tredje\"")),
         };
         for (key, address) in [("lyssna", &raw.lyssna), ("inskrivning", &raw.inskrivning)] {
             if !address.contains(':') {
@@ -96,5 +113,32 @@ impl TryFrom<RawConfig> for Config {
             enrolment: raw.inskrivning,
             revocation_seconds,
         })
+    }
+}
+
+fn county(raw: &RawConfig) -> Result<LansKod, FieldError> {
+    let county = raw.lan.as_ref().and_then(|county| county.parse().ok());
+    county.ok_or_else(|| FieldError::new("lan", "a länskod such as \"21\""))
+}
+
+fn national(raw: &RawConfig) -> Result<String, FieldError> {
+    raw.nationell.clone().ok_or_else(|| FieldError::new("nationell", "host:port of the national body"))
+}
+
+fn publications(raw: &RawConfig) -> Result<PathBuf, FieldError> {
+    raw.publicering.clone().ok_or_else(|| FieldError::new("publicering", "the folder publications go to"))
+}
+
+fn rounds(raw: &RawConfig) -> Result<Option<Rounds>, FieldError> {
+    match (&raw.tredje, raw.tredje_lan) {
+        (None, None) => Ok(None),
+        (Some(third), Some(third_county)) => {
+            let publications = publications(raw)?;
+            Ok(Some(Rounds { third: third.clone(), third_county, publications }))
+        }
+        _ => Err(FieldError::new(
+            "tredje, tredje_lan",
+            "both, or none: address and länskod of the third coordinator",
+        )),
     }
 }

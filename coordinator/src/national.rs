@@ -1,33 +1,40 @@
-//! The national coordinator: root of trust, issuer, helper of the regions.
+//! The national coordinator: root of trust, issuer, helper of the regions; national rounds with a third coordinator.
 
 use std::sync::Arc;
 
 use anyhow::Context;
-use daemon::door::{Limits, serve};
+use daemon::door::{Limits, Target, connect_lazy, serve};
 use daemon::enrolment::request;
 use daemon::gate::Gate;
 use daemon::identity::{Identity, Role};
 use daemon::pki::Root;
 use daemon::shutdown::Shutdown;
 use daemon::store::{Batch, SledStore, Store};
-use daemon::tls::ServerTls;
+use daemon::tls::{ClientTls, Credentials, ServerTls};
 use daemon::wallet::Wallet;
 use jiff::{SignedDuration, Timestamp};
 use proto::v1;
+use round::national::National;
 use sharing::helper_key::HelperKeyPair;
 use sharing::signing::SigningContext;
 use tokio::net::{TcpListener, UnixListener};
 
-use crate::admin::{self, Question, Reply};
-use crate::config::Config;
+use crate::admin::{self, CollectionStatus, Question, Reply};
+use crate::config::{Config, Rounds};
+use crate::counties::engine::{Engine, Third};
+use crate::counties::service::CountiesService;
 use crate::helper::{desk::Desk, service::HelperService};
 use crate::issuer::desk::{IssuerDesk, root_directory};
 use crate::issuer::service::{EnrolmentService, IssuerService};
 use crate::issuer::upstream::Upstream;
+use crate::region::pattern_key;
 use crate::signer::Signer;
 
 /// How long a root lives.
 const ROOT_LIFE: SignedDuration = SignedDuration::from_hours(24 * 365 * 10);
+
+/// Largest delivery of a county: its rows and its sealed share.
+const MAX_DELIVERY: usize = 256 * 1024 * 1024;
 
 /// How often a new revocation list is signed; it stands for a week.
 const LIST_EVERY: std::time::Duration = std::time::Duration::from_secs(6 * 3600);
@@ -36,7 +43,7 @@ const LIST_EVERY: std::time::Duration = std::time::Duration::from_secs(6 * 3600)
 ///
 /// # Errors
 /// When something configured cannot be used; the text says what.
-pub async fn run(config: Config, stop: Shutdown) -> anyhow::Result<()> {
+pub async fn run(config: Config, rounds: Option<Rounds>, stop: Shutdown) -> anyhow::Result<()> {
     let store: Arc<dyn Store> = Arc::new(SledStore::open(&config.data.join("lager"))?);
     let issuer = Arc::new(IssuerDesk::open(root(&config)?, store.clone())?);
     let wallet = Wallet::new(config.data.join("identitet"));
@@ -54,13 +61,19 @@ pub async fn run(config: Config, stop: Shutdown) -> anyhow::Result<()> {
     issuer.attach(gate.clone());
     let upstream = Arc::new(Upstream::Own { desk: issuer.clone(), gate: gate.clone() });
     let signer = Arc::new(Signer::new(credentials.clone()));
-    let keys = helper_keys(store.as_ref())?;
+    let keys = hpke_keys(store.as_ref(), "helper/hpke")?;
     let key = signer.sign(SigningContext::HelperKey, keys.public().to_bytes().to_vec());
     let desk = Arc::new(Desk::open(store.clone(), keys)?);
+    let counties = counties(&config, rounds, &desk, &store, (&credentials, &gate, &signer), &stop)?;
     let helper = HelperService { desk, gate: gate.clone(), signer, key };
     let service = IssuerService { upstream: upstream.clone(), gate: gate.clone() };
-    let routes = tonic::service::Routes::new(v1::helper_server::HelperServer::new(helper))
+    let mut routes = tonic::service::Routes::new(v1::helper_server::HelperServer::new(helper))
         .add_service(v1::issuer_server::IssuerServer::new(service));
+    let national = counties.as_ref().map(|service| service.desk.clone());
+    if let Some(service) = counties {
+        let service = v1::counties_server::CountiesServer::new(service);
+        routes = routes.add_service(service.max_decoding_message_size(MAX_DELIVERY));
+    }
     let strangers =
         tonic::service::Routes::new(v1::enrolment_server::EnrolmentServer::new(EnrolmentService(upstream)));
     let listener = TcpListener::bind(&config.listen).await.context("lyssna")?;
@@ -71,8 +84,8 @@ pub async fn run(config: Config, stop: Shutdown) -> anyhow::Result<()> {
     tracing::info!(listen = %config.listen, "national coordinator: issuer and helper");
     let listing = issuer.clone();
     let answer = move |question| {
-        let issuer = issuer.clone();
-        async move { answer(&issuer, question) }
+        let (issuer, national) = (issuer.clone(), national.clone());
+        async move { answer(&issuer, national.as_deref(), question) }
     };
     tokio::spawn(admin::serve(operator, answer));
     tokio::spawn(keep_list_fresh(listing, wallet, stop.clone()));
@@ -87,6 +100,34 @@ pub async fn run(config: Config, stop: Shutdown) -> anyhow::Result<()> {
         ended = open => Ok(ended?),
         error = daemon::store::halted(store) => Err(error).context("lagret tar inte emot mer; starta om"),
     }
+}
+
+/// The national rounds, with their engine running; `None` when no third coordinator is configured.
+fn counties(
+    config: &Config,
+    rounds: Option<Rounds>,
+    helper: &Arc<Desk>,
+    store: &Arc<dyn Store>,
+    (credentials, gate, signer): (&Arc<Credentials>, &Arc<Gate>, &Arc<Signer>),
+    stop: &Shutdown,
+) -> anyhow::Result<Option<CountiesService>> {
+    let Some(rounds) = rounds else { return Ok(None) };
+    let tls = Arc::new(ClientTls::mutual(credentials.clone(), Some(gate.clone())));
+    let unit = rounds.third_county.to_string();
+    let expected = Identity::new(Role::Third, unit.clone())?;
+    let channel = connect_lazy(Target { address: rounds.third, proxy: None, expected }, tls)?;
+    let third = Arc::new(Third::new(channel, unit, gate.clone()));
+    let key = pattern_key(&config.data)?;
+    let desk = crate::counties::desk::Desk::open(store.clone(), helper.clone(), key)?;
+    let engine = Engine {
+        desk: desk.clone(),
+        third: third.clone(),
+        signer: signer.clone(),
+        gate: gate.clone(),
+        folder: rounds.publications,
+    };
+    tokio::spawn(Arc::new(engine).run(stop.clone()));
+    Ok(Some(CountiesService { desk, gate: gate.clone(), signer: signer.clone(), third }))
 }
 
 /// Signs a new revocation list long before the old one is stale: a stale list admits nobody.
@@ -137,20 +178,20 @@ pub fn operator_socket(config: &Config) -> anyhow::Result<UnixListener> {
     UnixListener::bind(&path).context("admin.sock")
 }
 
-fn helper_keys(store: &dyn Store) -> anyhow::Result<HelperKeyPair> {
-    const KEY: &str = "helper/hpke";
-    if let Some(bytes) = store.get(KEY)? {
+/// The HPKE keys stored under a name; made at the first start.
+pub(crate) fn hpke_keys(store: &dyn Store, name: &str) -> anyhow::Result<HelperKeyPair> {
+    if let Some(bytes) = store.get(name)? {
         let bytes: [u8; 32] = bytes.as_slice().try_into().context("the stored HPKE key")?;
         return Ok(HelperKeyPair::from_secret_bytes(&bytes)?);
     }
     let mut seed = [0; 64];
     getrandom::fill(&mut seed).map_err(|_| anyhow::anyhow!("no randomness from the operating system"))?;
     let keys = HelperKeyPair::derive(&seed)?;
-    store.commit(Batch::new().put(KEY, keys.to_secret_bytes().to_vec()))?;
+    store.commit(Batch::new().put(name, keys.to_secret_bytes().to_vec()))?;
     Ok(keys)
 }
 
-fn answer(issuer: &IssuerDesk, question: Question) -> Reply {
+fn answer(issuer: &IssuerDesk, national: Option<&crate::counties::desk::Desk>, question: Question) -> Reply {
     let now = Timestamp::now();
     let refused = |error: &dyn std::fmt::Display| Reply::Refused(error.to_string());
     match question {
@@ -173,6 +214,27 @@ fn answer(issuer: &IssuerDesk, question: Question) -> Reply {
             }
         }
         Question::Announce { .. } => Reply::Refused("collections are announced at a region".into()),
-        Question::Status => Reply::Status(Vec::new()),
+        Question::Status => {
+            Reply::Status(national.map(|desk| desk.all().iter().map(status).collect()).unwrap_or_default())
+        }
+    }
+}
+
+/// Where a national round stands: counties take the place of units.
+fn status(round: &National) -> CollectionStatus {
+    let label = |cell: &usize| round.system.cells[*cell].label.clone();
+    let withheld = round.pattern().into_iter().flat_map(|pattern| {
+        pattern.counties.iter().zip(&pattern.withheld).flat_map(move |((county, _), cells)| {
+            cells.iter().map(move |cell| format!("{county} {}", label(cell)))
+        })
+    });
+    CollectionStatus {
+        collection: format!("{}/{}", round.reference().id, round.reference().version),
+        phase: round.phase().word().to_owned(),
+        round: 1,
+        declared: round.offers().keys().map(ToString::to_string).collect(),
+        verified: round.deliveries().map(|(county, _, _)| county.to_string()).collect(),
+        withheld: withheld.collect(),
+        failure: round.failure().map(ToOwned::to_owned),
     }
 }

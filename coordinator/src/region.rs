@@ -30,6 +30,7 @@ use tokio::net::TcpListener;
 
 use crate::admin::{self, CollectionStatus, Question, Reply};
 use crate::config::Config;
+use crate::counties::client::CountiesClient;
 use crate::helper::client::HelperClient;
 use crate::issuer::service::EnrolmentService;
 use crate::issuer::upstream::Upstream;
@@ -60,6 +61,7 @@ struct Running {
     helper: Arc<HelperClient>,
     signer: Arc<Signer>,
     releaser: Arc<Releaser>,
+    counties: Arc<CountiesClient>,
     collections: Collections,
     stop: Shutdown,
     runtime: tokio::runtime::Handle,
@@ -108,6 +110,7 @@ pub async fn run(
         config.revocation_seconds,
         stop.clone(),
     ));
+    let counties = Arc::new(CountiesClient::new(channel.clone(), signer.clone(), gate.clone()));
     let helper = Arc::new(meet(channel, &signer, &gate, &stop).await?);
     let releaser = Arc::new(Releaser { folder: publications, signer: signer.clone() });
     let key = pattern_key(&config.data)?;
@@ -119,6 +122,7 @@ pub async fn run(
         helper,
         signer: signer.clone(),
         releaser,
+        counties,
         collections: collections.clone(),
         stop: stop.clone(),
         runtime: tokio::runtime::Handle::current(),
@@ -172,7 +176,7 @@ async fn meet(
 }
 
 /// Asks for newer revocation lists, and renews the own certificate when two thirds of its life are over.
-async fn keep_current(
+pub(crate) async fn keep_current(
     wallet: Wallet,
     upstream: Arc<Upstream>,
     gate: Arc<Gate>,
@@ -219,7 +223,7 @@ async fn renew(wallet: &Wallet, upstream: &Upstream) -> anyhow::Result<()> {
 
 /// The pattern key: 64 hexadecimal digits in `monsternyckel`, made at the first start, for its owner's eyes only. Whoever
 /// has it can rerun the choice of secondary cells.
-fn pattern_key(data: &std::path::Path) -> anyhow::Result<PatternKey> {
+pub(crate) fn pattern_key(data: &std::path::Path) -> anyhow::Result<PatternKey> {
     let path = data.join("monsternyckel");
     if !path.exists() {
         let mut bytes = [0; 32];
@@ -304,7 +308,8 @@ impl Running {
         let collection = self.signer.sign(SigningContext::Collection, text.as_bytes().to_vec());
         let announced = Arc::new(Announced { desk, collection, helper_key: self.helper.key().clone() });
         self.collections.write().unwrap_or_else(PoisonError::into_inner).insert(reference, announced.clone());
-        let engine = Engine { announced, helper: self.helper.clone(), releaser: self.releaser.clone() };
+        let (helper, releaser) = (self.helper.clone(), self.releaser.clone());
+        let engine = Engine { announced, helper, releaser, counties: self.counties.clone() };
         self.runtime.spawn(engine.run(self.stop.clone()));
         Ok(())
     }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use daemon::facts::{Beside, FactError, FactLog};
 use daemon::store::Store;
 use round::chain::Chain;
-use round::document::CollectionRef;
+use round::document::{CollectionRef, PatternDocument};
 use round::helper::{Closing, Fact, HandedPattern, HandedReport, Helper};
 use round::ledger::{Ledger, Line};
 use round::refusal::Refusal;
@@ -243,6 +243,45 @@ impl Desk {
             let (opening, beside) = case.open(round)?;
             case.record(facts, beside)?;
             Ok(opening)
+        })
+    }
+}
+
+/// A county's closed round, as the helper holds it: what a national round starts from.
+pub struct ClosedRound {
+    /// The collection.
+    pub collection: Arc<Collection>,
+    /// Its cells.
+    pub system: Arc<System>,
+    /// Its document.
+    pub text: String,
+    /// The round's pattern.
+    pub document: PatternDocument,
+    /// The helper's sum over the roster.
+    pub aggregate: AggregateShare,
+}
+
+impl Desk {
+    /// The closed round of a county's collection.
+    ///
+    /// # Errors
+    /// [`DeskError`], also when it is not closed.
+    pub fn closed_round(&self, reference: &CollectionRef, county: &str) -> Result<ClosedRound, DeskError> {
+        let stored = self.store.get(&format!("helper/collection/{}", hex::encode(reference.hash)));
+        let text = stored.map_err(FactError::from)?.and_then(|bytes| String::from_utf8(bytes).ok());
+        self.with(reference, county, |case| {
+            let open = || DeskError::from(Refusal::Phase("not closed"));
+            let document = case.helper.closed().ok_or_else(open)?;
+            let bytes = case.log.read(&format!("aggregate/{}/alla", document.round))?;
+            let aggregate = AggregateShare::decode(case.helper.parameters(), &bytes)
+                .map_err(|_| DeskError::Share("its sum"))?;
+            Ok(ClosedRound {
+                collection: case.collection.clone(),
+                system: case.helper.shared_system(),
+                text: text.ok_or(DeskError::Share("no collection"))?,
+                document: document.clone(),
+                aggregate,
+            })
         })
     }
 }

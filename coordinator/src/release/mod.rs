@@ -2,6 +2,7 @@
 //!
 //! Readable cells and opened sums become figures ([`stage`]); only the audit's `Release` is written, whole or not at all.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use audit::Release;
@@ -12,6 +13,7 @@ use round::shares;
 use sha2::{Digest, Sha256};
 use suppress::known::KnownError;
 use tables::codebook::Codebook;
+use tables::system::CellIndex;
 
 use crate::rounds::desk::Desk;
 
@@ -66,14 +68,14 @@ pub struct Certified {
     pub opened_at: i64,
 }
 
-/// From what was opened to figures that may be published. Writes nothing.
+/// From what was opened to figures that may be published, `extra` totals withheld besides. Writes nothing.
 ///
 /// # Errors
 /// [`ReleaseError`].
-pub fn certified(desk: &Desk) -> Result<Certified, ReleaseError> {
+pub fn certified(desk: &Desk, extra: &BTreeSet<CellIndex>) -> Result<Certified, ReleaseError> {
     let (material, opened_at) = desk.look(material)?;
     let (system, collection) = desk.look(|region| (region.system().clone(), region.collection().clone()));
-    let release = stage::certify(&system, collection.min_count, &material)?;
+    let release = stage::certify(&system, collection.min_count, &material, extra)?;
     Ok(Certified { release, opened_at })
 }
 
@@ -81,8 +83,12 @@ pub fn certified(desk: &Desk) -> Result<Certified, ReleaseError> {
 ///
 /// # Errors
 /// [`ReleaseError`]; the publication's folder does not exist then.
-pub fn release(desk: &Desk, releaser: &Releaser) -> Result<[u8; 32], ReleaseError> {
-    let Certified { release, opened_at } = certified(desk)?;
+pub fn release(
+    desk: &Desk,
+    releaser: &Releaser,
+    extra: &BTreeSet<CellIndex>,
+) -> Result<[u8; 32], ReleaseError> {
+    let Certified { release, opened_at } = certified(desk, extra)?;
     let (system, collection) = desk.look(|region| (region.system().clone(), region.collection().clone()));
     let report = release.report();
     tracing::info!(

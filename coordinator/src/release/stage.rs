@@ -49,14 +49,20 @@ fn figures(system: &System, material: &Material) -> Figures {
     }
 }
 
-/// The county stage and the audit, again with more withheld while findings say what.
+/// The county stage and the audit, again with more withheld while findings say what. `extra` are totals that a national round
+/// has withheld besides.
 ///
 /// # Errors
 /// [`ReleaseError::Findings`] when the audit still finds something, [`ReleaseError::Known`] when the figures do not
 /// fit.
-pub fn certify(system: &System, min_count: MinCount, material: &Material) -> Result<Release, ReleaseError> {
+pub fn certify(
+    system: &System,
+    min_count: MinCount,
+    material: &Material,
+    extra: &BTreeSet<CellIndex>,
+) -> Result<Release, ReleaseError> {
     let figures = figures(system, material);
-    let (mut low, mut more) = (BTreeSet::new(), BTreeSet::new());
+    let (mut low, mut more) = (BTreeSet::new(), extra.clone());
     let mut last = String::new();
     for attempt in 0..ATTEMPTS {
         let statuses = &material.statuses;

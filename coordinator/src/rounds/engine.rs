@@ -14,6 +14,7 @@ use tables::unit::Unit;
 
 use super::close;
 use super::desk::{Desk, DeskError, report_key, share_key, signature_key};
+use crate::counties::client::CountiesClient;
 use crate::helper::client::{HelperClient, HelperError};
 use crate::release::{self, ReleaseError, Releaser};
 use crate::rounds::service::Announced;
@@ -59,6 +60,8 @@ pub struct Engine {
     pub helper: Arc<HelperClient>,
     /// Audits and writes.
     pub releaser: Arc<Releaser>,
+    /// The national body, for collections that are part of a national round.
+    pub counties: Arc<CountiesClient>,
 }
 
 fn now() -> i64 {
@@ -200,10 +203,16 @@ impl Engine {
     }
 
     async fn certify(&self) -> Result<(), DutyError> {
-        let (announced, releaser) = (self.announced.clone(), self.releaser.clone());
-        let work = move || release::release(&announced.desk, &releaser);
-        let done = tokio::task::spawn_blocking(work).await;
-        let event = match done.map_err(|_| DutyError::State("the end of a computation"))? {
+        let released = match self.counties.take_part(&self.announced.desk).await {
+            Ok(extra) => {
+                let (announced, releaser) = (self.announced.clone(), self.releaser.clone());
+                let work = move || release::release(&announced.desk, &releaser, &extra);
+                let done = tokio::task::spawn_blocking(work).await;
+                done.map_err(|_| DutyError::State("the end of a computation"))?
+            }
+            Err(error) => Err(error),
+        };
+        let event = match released {
             Ok(manifest) => Event::Published(manifest),
             Err(ReleaseError::Findings(text)) => {
                 tracing::error!(findings = %text, "the audit did not certify; nothing is written");

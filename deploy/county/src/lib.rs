@@ -12,10 +12,12 @@
 //!
 //! Way through the code: [`figures`] (what is printed, and the one consistent reading of it) → `margins`
 //! (what every year must sum to) → `rows` (slots dealt to those margins by [`fit`]) → `persons` → [`County`]
-//! → [`dialect`] (ten files as ten kommuner would export them).
+//! → [`dialect`] (ten files as ten kommuner would export them). [`write_country`] makes extracts for kommuner anywhere
+//! else, drawn from these; no report prints their figures.
 
 mod canary;
 mod codes;
+mod country;
 mod county;
 mod deal;
 pub mod dialect;
@@ -32,6 +34,7 @@ pub use codes::{
     Aktualiseringstyp, Aldersgrupp, Anmalare, Beslut, Code, Kon, OrsakAnmalan, OrsakAnsokan, Sokande,
     Variable,
 };
+pub use country::{CountryError, country_rows, write_country};
 pub use county::{County, Event, KOMMUNER, Kommun, KommunRows, YEARS};
 pub use dialect::{WriteError, write_files};
 pub use figures::{ExpectedCell, FigureError, Measure, expected_cells};

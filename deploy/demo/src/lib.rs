@@ -4,6 +4,7 @@
 //! is the stage manager (`stage`), the audience (`watch`) and the programme (`summary`). A library only so that the
 //! end-to-end tests can have an executable of their own that is this one: a test can name no other package's.
 
+mod country;
 mod parties;
 mod stage;
 mod summary;

@@ -9,15 +9,18 @@ use anyhow::{Context, bail};
 use clap::Parser;
 use coordinator::admin::{self, Question, Reply};
 use tables::collection::Collection;
-use tables::unit::Unit;
+use tables::unit::{LansKod, Unit};
 
 use crate::parties::{Party, complete, start};
-use crate::{summary, text, watch};
+use crate::{country, summary, text, watch};
+
+/// The counties of `--national`: Uppsala, Kronoberg, Kalmar, Blekinge, Gävleborg, 43 kommuner.
+const NATIONAL_COUNTIES: [&str; 5] = ["03", "07", "08", "10", "21"];
 
 /// How long a coordinator may take to answer its operator after the start.
 const START: Duration = Duration::from_secs(60);
 
-/// Kör ett helt län på en maskin: nationell samordnare, region och en nod per kommun, som egna processer.
+/// Kör ett helt län, fem län eller landet på en maskin: samordnare och en nod per kommun, som egna processer.
 #[derive(Parser)]
 #[command(name = "demo", version)]
 pub struct Options {
@@ -31,7 +34,13 @@ pub struct Options {
     /// eller en kommunkod med stadsdel, 2180-03.
     #[arg(long)]
     pub data: Option<PathBuf>,
-    /// En annan insamling (TOML).
+    /// Fem län med omkring 40 kommuner, en tredje samordnare och en nationell omgång.
+    #[arg(long, conflicts_with_all = ["data", "sweden"])]
+    pub national: bool,
+    /// Hela landet: 21 län och 290 kommuner.
+    #[arg(long, conflicts_with = "data")]
+    pub sweden: bool,
+    /// En annan insamling (TOML). Med flera län: mallen, där län och deltagare byts ut.
     #[arg(long)]
     pub collection: Option<PathBuf>,
     /// Frö för demots data.
@@ -64,39 +73,64 @@ pub fn run(options: &Options) -> anyhow::Result<bool> {
     std::fs::create_dir_all(&logs)?;
     let extracts = extracts(options, &out)?;
     let units: BTreeSet<Unit> = extracts.keys().cloned().collect();
-    let text = text::collection(options.collection.as_deref(), &units, options.data.is_some())?;
-    let collection = Collection::from_toml(&text, &Collection::codebook_of(&text)?)?;
-    for unit in &collection.units {
-        if !extracts.contains_key(unit) {
-            bail!("insamlingen bjuder in {unit}, men det finns ingen fil {unit}.csv eller {unit}.xlsx");
+    let plan = text::plan(options.collection.as_deref(), &units, options.data.is_some())?;
+    let mut collections = Vec::new();
+    for text in plan.texts.values() {
+        let collection = Collection::from_toml(text, &Collection::codebook_of(text)?)?;
+        for unit in &collection.units {
+            if !extracts.contains_key(unit) {
+                bail!("insamlingen bjuder in {unit}, men det finns ingen fil {unit}.csv eller {unit}.xlsx");
+            }
         }
+        collections.push((collection, text.clone()));
+    }
+    for (county, kommuner) in &plan.left_out {
+        println!(
+            "{} deltar inte: {kommuner} kommuner; en omgång i länet kräver minst {}",
+            publish::names::county(*county),
+            text::LEAST_KOMMUNER
+        );
+    }
+    if collections.is_empty() {
+        bail!("inget län har {} kommuner eller fler", text::LEAST_KOMMUNER);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let began = Instant::now();
     let mut parties = Vec::new();
     let staged = runtime.block_on(async {
-        let national = office(&out, "nationell", None)?;
-        parties.push(start(
-            "nationell",
-            &logs,
-            &["coordinator", "--config", path(&national.config)?, "run"],
-        )?);
-        ready(&national.data, &mut parties).await?;
-        let region = office(&out, "region", Some((&collection, &national.address)))?;
-        enrol_region(&out, &national, &region, &collection, &logs).await?;
-        parties.push(start("region", &logs, &["coordinator", "--config", path(&region.config)?, "run"])?);
-        ready(&region.data, &mut parties).await?;
-        let nodes = enrol_nodes(&out, &national, &region, &extracts, &collection, &logs).await?;
-        println!(
-            "Inskrivna: nationell, region {} och {} noder ({:.1} s)",
-            collection.county,
-            nodes.len(),
-            began.elapsed().as_secs_f64()
-        );
-        match admin::ask(&region.data, &Question::Announce { collection: text.clone() }).await? {
-            Reply::Done => {}
-            Reply::Refused(reason) => bail!("regionen tar inte emot insamlingen: {reason}"),
-            _ => bail!("regionen svarade något annat"),
+        let third = plan.national.then(|| collections[0].0.county);
+        let mut desks = offices(&out, third)?;
+        run_office(&desks.national, "nationell", &logs, &mut parties).await?;
+        if let Some((office, county)) = &desks.third {
+            let identity = format!("urn:samman:third:{county}");
+            enrol_office(&out, &desks.national, office, &identity, "tredje", &logs).await?;
+            run_office(office, "tredje", &logs, &mut parties).await?;
+        }
+        let mut nodes = BTreeMap::new();
+        for (collection, _) in &collections {
+            let name = match collections.len() {
+                1 => "region".to_owned(),
+                _ => format!("region-{}", collection.county),
+            };
+            let region = office(&out, &name, &Seat::Region(collection, &desks.national.address))?;
+            let identity = format!("urn:samman:region:{}", collection.county);
+            enrol_office(&out, &desks.national, &region, &identity, &name, &logs).await?;
+            run_office(&region, &name, &logs, &mut parties).await?;
+            nodes.extend(enrol_nodes(&out, &desks.national, &region, &extracts, collection, &logs).await?);
+            println!(
+                "Inskrivna: {name} {} och {} noder ({:.1} s)",
+                collection.county,
+                collection.units.len(),
+                began.elapsed().as_secs_f64()
+            );
+            desks.regions.push(region);
+        }
+        for ((_, text), region) in collections.iter().zip(&desks.regions) {
+            match admin::ask(&region.data, &Question::Announce { collection: text.clone() }).await? {
+                Reply::Done => {}
+                Reply::Refused(reason) => bail!("regionen tar inte emot insamlingen: {reason}"),
+                _ => bail!("regionen svarade något annat"),
+            }
         }
         for (kommun, config) in &nodes {
             parties.push(start(
@@ -105,9 +139,24 @@ pub fn run(options: &Options) -> anyhow::Result<bool> {
                 &["node", "--config", path(config)?, "run"],
             )?);
         }
-        let watched = watch::watch(&region.data, &collection, &mut parties, began).await?;
-        summary::print(&out, &collection, &watched, &nodes)?;
-        anyhow::Ok(watched.failure.is_none())
+        if let ([(collection, _)], [region]) = (&collections[..], &desks.regions[..]) {
+            let watched = watch::watch(&region.data, collection, &mut parties, began).await?;
+            summary::print(&out, collection, &watched, &nodes)?;
+            return anyhow::Ok(watched.failure.is_none());
+        }
+        let mut watched: Vec<country::Watched> = collections
+            .iter()
+            .zip(&desks.regions)
+            .map(|((collection, _), region)| {
+                country::Watched::new(collection.county.to_string(), region.data.clone())
+            })
+            .collect();
+        if plan.national {
+            watched.push(country::Watched::new("00".into(), desks.national.data.clone()));
+        }
+        country::watch(&mut watched, &mut parties, began).await?;
+        let first = &collections[0].0;
+        country::print(&out, first, &watched, &nodes, began.elapsed())
     });
     if options.keep && staged.is_ok() {
         println!("Processerna kör vidare. Tryck Enter för att avsluta.");
@@ -143,8 +192,19 @@ fn extracts(options: &Options, out: &Path) -> anyhow::Result<BTreeMap<Unit, Extr
         None => {
             let folder = out.join("uttag");
             std::fs::create_dir_all(&folder)?;
-            let county = county::County::generate(options.seed)?;
-            county::write_files(&county, &folder)?;
+            if options.national || options.sweden {
+                let counties = (!options.sweden).then_some(&NATIONAL_COUNTIES[..]);
+                let kommuner: Vec<String> = publish::names::kommuner()
+                    .keys()
+                    .filter(|kommun| {
+                        counties.is_none_or(|c| c.contains(&kommun.county().to_string().as_str()))
+                    })
+                    .map(ToString::to_string)
+                    .collect();
+                county::write_country(&kommuner, options.seed, &folder)?;
+            } else {
+                county::write_files(&county::County::generate(options.seed)?, &folder)?;
+            }
             folder
         }
     };
@@ -173,24 +233,83 @@ fn free_address() -> anyhow::Result<String> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
 }
 
-fn office(out: &Path, name: &str, region: Option<(&Collection, &str)>) -> anyhow::Result<Office> {
+/// What an office is.
+enum Seat<'a> {
+    /// The national body; with the third coordinator's address and county when there are national rounds.
+    National(Option<(String, LansKod)>),
+    /// A region, with the national body's address.
+    Region(&'a Collection, &'a str),
+    /// The third coordinator, with the national body's address.
+    Third(LansKod, &'a str),
+}
+
+/// The coordinators of a demo.
+struct Offices {
+    national: Office,
+    third: Option<(Office, LansKod)>,
+    regions: Vec<Office>,
+}
+
+fn offices(out: &Path, third: Option<LansKod>) -> anyhow::Result<Offices> {
+    // The two name each other: addresses first.
+    let seat = third.map(|county| anyhow::Ok((free_address()?, county))).transpose()?;
+    let national = office(out, "nationell", &Seat::National(seat.clone()))?;
+    let third = match seat {
+        None => None,
+        Some((address, county)) => {
+            let mut office = office(out, "tredje", &Seat::Third(county, &national.address))?;
+            let text = std::fs::read_to_string(&office.config)?.replace(&office.address, &address);
+            std::fs::write(&office.config, text)?;
+            office.address = address;
+            Some((office, county))
+        }
+    };
+    Ok(Offices { national, third, regions: Vec::new() })
+}
+
+fn office(out: &Path, name: &str, seat: &Seat<'_>) -> anyhow::Result<Office> {
     let data = out.join("samordnare").join(name);
     std::fs::create_dir_all(&data)?;
     let (address, enrolment) = (free_address()?, free_address()?);
     let mut config = toml::Table::new();
     let mut set = |key: &str, value: &str| _ = config.insert(key.into(), toml::Value::String(value.into()));
-    set("niva", if region.is_some() { "region" } else { "nationell" });
     set("katalog", path(&data)?);
     set("lyssna", &address);
     set("inskrivning", &enrolment);
-    if let Some((collection, national)) = region {
-        set("lan", &collection.county.to_string());
-        set("nationell", national);
-        set("publicering", path(out)?);
+    match seat {
+        Seat::National(third) => {
+            set("niva", "nationell");
+            if let Some((address, county)) = third {
+                set("tredje", address);
+                set("tredje_lan", &county.to_string());
+                set("publicering", path(out)?);
+            }
+        }
+        Seat::Region(collection, national) => {
+            set("niva", "region");
+            set("lan", &collection.county.to_string());
+            set("nationell", national);
+            set("publicering", path(out)?);
+        }
+        Seat::Third(county, national) => {
+            set("niva", "tredje");
+            set("lan", &county.to_string());
+            set("nationell", national);
+        }
     }
     let file = out.join(format!("{name}.toml"));
     std::fs::write(&file, toml::to_string(&config)?)?;
     Ok(Office { config: file, data, address, enrolment })
+}
+
+async fn run_office(
+    office: &Office,
+    name: &str,
+    logs: &Path,
+    parties: &mut Vec<Party>,
+) -> anyhow::Result<()> {
+    parties.push(start(name, logs, &["coordinator", "--config", path(&office.config)?, "run"])?);
+    ready(&office.data, parties).await
 }
 
 /// Waits until a coordinator answers its operator.
@@ -222,18 +341,18 @@ async fn invite(
     }
 }
 
-async fn enrol_region(
+async fn enrol_office(
     out: &Path,
     national: &Office,
-    region: &Office,
-    collection: &Collection,
+    office: &Office,
+    identity: &str,
+    name: &str,
     logs: &Path,
 ) -> anyhow::Result<()> {
-    let file = out.join("inbjudan-region.toml");
-    let identity = format!("urn:samman:region:{}", collection.county);
-    invite(national, &file, identity, "urn:samman:national:00".into(), national).await?;
-    let arguments = ["coordinator", "--config", path(&region.config)?, "enrol", "--invite", path(&file)?];
-    complete("region-inskrivning", logs, &arguments)
+    let file = out.join(format!("inbjudan-{name}.toml"));
+    invite(national, &file, identity.to_owned(), "urn:samman:national:00".into(), national).await?;
+    let arguments = ["coordinator", "--config", path(&office.config)?, "enrol", "--invite", path(&file)?];
+    complete(&format!("{name}-inskrivning"), logs, &arguments)
 }
 
 async fn enrol_nodes(

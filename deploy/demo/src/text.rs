@@ -1,32 +1,77 @@
-//! The collection of a demo: the built-in one, or a given one, with the units that there are files for.
+//! The collections of a demo: the built-in ones, or a given one, with the units that there are files for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use anyhow::{Context, bail};
-use tables::unit::Unit;
+use anyhow::Context;
+use tables::unit::{LansKod, Unit};
 
-/// The built-in collection.
-const BUILT_IN: &str = include_str!("../../../shared/tables/collections/aktualiseringar-vuxna-2024.toml");
+/// The built-in collection of one county.
+const COUNTY: &str = include_str!("../../../shared/tables/collections/aktualiseringar-vuxna-2024.toml");
+/// The built-in collection of many.
+const NATIONAL: &str = include_str!("../../../shared/tables/collections/aktualiseringar-nationell-2024.toml");
+/// Fewest kommuner of a county that can run a round.
+pub const LEAST_KOMMUNER: usize = 5;
+/// Fewest counties of a national round.
+pub const LEAST_COUNTIES: usize = 3;
+
+/// Which kommuner take part, and with what.
+pub struct Plan {
+    /// Collections by county.
+    pub texts: BTreeMap<LansKod, String>,
+    /// Whether their sums go to a national round.
+    pub national: bool,
+    /// Counties with too few kommuner for a round of their own.
+    pub left_out: BTreeMap<LansKod, usize>,
+}
 
 /// Reads the collection, and puts in the units that take part if they are not the built-in ones.
 ///
 /// # Errors
-/// When the file cannot be read, or the units lie in several counties.
-pub fn collection(file: Option<&Path>, units: &BTreeSet<Unit>, own_data: bool) -> anyhow::Result<String> {
-    if let Some(file) = file {
-        return std::fs::read_to_string(file).context(format!("{}", file.display()));
+/// When the file cannot be read or is no TOML.
+pub fn plan(file: Option<&Path>, units: &BTreeSet<Unit>, own_data: bool) -> anyhow::Result<Plan> {
+    let mut counties = BTreeMap::<LansKod, Vec<Unit>>::new();
+    for unit in units {
+        counties.entry(unit.county()).or_default().push(unit.clone());
     }
-    if !own_data {
-        return Ok(BUILT_IN.into());
+    let given = file.map(|file| std::fs::read_to_string(file).context(format!("{}", file.display())));
+    let given = given.transpose()?;
+    if let [(county, units)] = counties.iter().collect::<Vec<_>>()[..] {
+        let text = match given {
+            Some(text) => text,
+            None if own_data => fitted(COUNTY, *county, units, &[])?,
+            None => COUNTY.into(),
+        };
+        return Ok(Plan { texts: [(*county, text)].into(), national: false, left_out: BTreeMap::new() });
     }
-    let counties: BTreeSet<_> = units.iter().map(Unit::county).collect();
-    let [county] = counties.iter().collect::<Vec<_>>()[..] else {
-        bail!("filerna gäller {} län; demot kör ett", counties.len());
-    };
-    let mut document: toml::Table = BUILT_IN.parse()?;
-    let list = units.iter().map(|unit| toml::Value::String(unit.to_string())).collect();
-    document.insert("deltagare".into(), toml::Value::Array(list));
+    let kommuner = |units: &[Unit]| units.iter().map(Unit::kommun).collect::<BTreeSet<_>>().len();
+    let (large, small): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        counties.into_iter().partition(|(_, units)| kommuner(units) >= LEAST_KOMMUNER);
+    let template = given.as_deref().unwrap_or(NATIONAL);
+    let national = large.len() >= LEAST_COUNTIES;
+    let all: Vec<LansKod> = if national { large.keys().copied().collect() } else { Vec::new() };
+    let text =
+        |(county, units): (&LansKod, &Vec<Unit>)| Ok((*county, fitted(template, *county, units, &all)?));
+    let texts = large.iter().map(text).collect::<anyhow::Result<_>>()?;
+    let left_out = small.iter().map(|(county, units)| (*county, kommuner(units))).collect();
+    Ok(Plan { texts, national, left_out })
+}
+
+/// A collection for the units of a county, in a national round with `counties` if there are any.
+fn fitted(template: &str, county: LansKod, units: &[Unit], counties: &[LansKod]) -> anyhow::Result<String> {
+    let mut document: toml::Table = template.parse().context("insamlingen")?;
+    let list = |items: Vec<String>| toml::Value::Array(items.into_iter().map(toml::Value::String).collect());
+    document.insert("deltagare".into(), list(units.iter().map(ToString::to_string).collect()));
     document.insert("lan".into(), toml::Value::String(county.to_string()));
+    document.remove("grupper");
+    let terms = document.remove("nationell");
+    if !counties.is_empty() {
+        let mut terms = match terms {
+            Some(toml::Value::Table(terms)) => terms,
+            _ => toml::toml! { inom_timmar = 336 },
+        };
+        terms.insert("lan".into(), list(counties.iter().map(ToString::to_string).collect()));
+        document.insert("nationell".into(), toml::Value::Table(terms));
+    }
     Ok(toml::to_string(&document)?)
 }

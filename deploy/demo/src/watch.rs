@@ -86,7 +86,7 @@ async fn status(region: &Path, collection: &Collection) -> anyhow::Result<Collec
 }
 
 /// The Swedish word of a phase.
-fn word(phase: &str) -> &str {
+pub fn word(phase: &str) -> &str {
     match phase {
         "waiting" => "väntar",
         "declare" => "deklarera",

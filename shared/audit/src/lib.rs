@@ -1,4 +1,4 @@
-//! The adversary's arithmetic; the only maker of a [`Release`].
+//! The adversary's arithmetic; the only maker of a [`Release`] and of a [`counties::CountyRelease`].
 //!
 //! A separate piece of code that shares nothing with the suppressor but the cell types of `tables`: it sees what an
 //! adversary sees and says what could be computed from it ([`certify()`]). [`view`] and [`interval`] stand alone and
@@ -10,6 +10,7 @@ pub mod adversary;
 mod budget;
 mod certify;
 mod consistency;
+pub mod counties;
 mod explain;
 mod findings;
 pub mod interval;

@@ -67,6 +67,26 @@ pub struct Source<'a> {
     pub figures: &'a Figures,
 }
 
+/// An area with a mark for every cell, or without when it did not deliver.
+pub type Area<'a> = (Omrade, Option<&'a BTreeMap<CellIndex, Mark>>);
+
+/// The tables of areas above kommuner: counties, groups, the realm. Every table has a row for each of them.
+///
+/// # Errors
+/// [`TableError`] when an area that delivered lacks a mark.
+pub fn tables_of_areas(
+    collection: &Collection,
+    codebook: &Codebook,
+    system: &System,
+    areas: &[Area],
+) -> Result<Vec<StrictTable>, TableError> {
+    let (found, expected) = (system.tables.len(), collection.tables.len());
+    if found != expected {
+        return Err(TableError::Tables { found, expected });
+    }
+    (0..expected).map(|at| Maker::new(collection, codebook, system, at).of_areas(areas)).collect()
+}
+
 /// The word of the `matt` column for counts of a table.
 pub fn count_word(measure: Measure) -> &'static str {
     match measure {
@@ -92,7 +112,8 @@ pub fn strict_tables(source: Source) -> Result<Vec<StrictTable>, TableError> {
         return Err(TableError::Tables { found, expected });
     }
     check_roster(source.collection, source.figures)?;
-    (0..expected).map(|at| Maker::new(source, at).make()).collect()
+    let Source { collection, codebook, system, figures } = source;
+    (0..expected).map(|at| Maker::new(collection, codebook, system, at).make(figures)).collect()
 }
 
 fn check_roster(collection: &Collection, figures: &Figures) -> Result<(), TableError> {
@@ -108,7 +129,7 @@ fn check_roster(collection: &Collection, figures: &Figures) -> Result<(), TableE
 type Counts<'a> = HashMap<(&'a [Option<usize>], usize), Figure>;
 
 struct Maker<'a> {
-    source: Source<'a>,
+    collection: &'a Collection,
     table: &'a Table,
     rows: &'a [Row],
     bortfall: &'a [CellIndex],
@@ -116,27 +137,36 @@ struct Maker<'a> {
 }
 
 impl<'a> Maker<'a> {
-    fn new(source: Source<'a>, at: usize) -> Self {
-        let table = &source.collection.tables[at];
-        let rows = &source.system.tables[at];
-        let constants = table.constant_columns(source.codebook);
-        Self { source, table, rows: &rows.rows, bortfall: &rows.bortfall, constants }
+    fn new(collection: &'a Collection, codebook: &Codebook, system: &'a System, at: usize) -> Self {
+        let table = &collection.tables[at];
+        let rows = &system.tables[at];
+        let constants = table.constant_columns(codebook);
+        Self { collection, table, rows: &rows.rows, bortfall: &rows.bortfall, constants }
     }
 
-    fn make(&self) -> Result<StrictTable, TableError> {
-        let figures = self.source.figures;
-        let mut rows = Vec::new();
+    fn make(&self, figures: &Figures) -> Result<StrictTable, TableError> {
+        let mut areas: Vec<Area> = Vec::new();
         let units: &[Unit] = match self.table.scope {
-            Scope::Kommun => &self.source.collection.units,
+            Scope::Kommun => &self.collection.units,
             Scope::Total => &[],
         };
         for unit in units {
             let marks = figures.units.binary_search(unit).ok().map(|at| &figures.per_unit[at]);
-            self.area(&Omrade::Unit(unit.clone()), marks, &mut rows)?;
+            areas.push((Omrade::Unit(unit.clone()), marks));
         }
-        let county = Omrade::County(self.source.collection.county);
-        self.area(&county, Some(&figures.totals), &mut rows)?;
-        self.bortfall_rows(&county, &mut rows)?;
+        areas.push((Omrade::County(self.collection.county), Some(&figures.totals)));
+        self.of_areas(&areas)
+    }
+
+    /// The table of some areas, in this order; bortfall of those that are no units and delivered.
+    fn of_areas(&self, areas: &[Area]) -> Result<StrictTable, TableError> {
+        let mut rows = Vec::new();
+        for (area, marks) in areas {
+            self.area(area, *marks, &mut rows)?;
+            if let (Some(marks), false) = (marks, matches!(area, Omrade::Unit(_))) {
+                self.bortfall_rows(area, marks, &mut rows)?;
+            }
+        }
         let order = self.order();
         rows.sort_by_cached_key(|row| order.key(row));
         let own = self.table.dimensions.iter().map(|dimension| dimension.id.clone());
@@ -193,12 +223,17 @@ impl<'a> Maker<'a> {
         }
     }
 
-    fn bortfall_rows(&self, county: &Omrade, out: &mut Vec<StrictRow>) -> Result<(), TableError> {
+    fn bortfall_rows(
+        &self,
+        area: &Omrade,
+        marks: &BTreeMap<CellIndex, Mark>,
+        out: &mut Vec<StrictRow>,
+    ) -> Result<(), TableError> {
         let codes = vec![None; self.table.dimensions.len()];
         for (period, cell) in self.bortfall.iter().enumerate() {
             let name = || format!("{BORTFALL} {}", self.table.periods[period]);
-            let figure = self.figure(&self.source.figures.totals, *cell, county, name)?;
-            out.push(self.row(county, &codes, period, BORTFALL, figure));
+            let figure = self.figure(marks, *cell, area, name)?;
+            out.push(self.row(area, &codes, period, BORTFALL, figure));
         }
         Ok(())
     }

@@ -201,6 +201,11 @@ impl Helper {
         self.closed.is_some()
     }
 
+    /// The pattern of the round that was opened.
+    pub fn closed(&self) -> Option<&PatternDocument> {
+        self.closed.and_then(|round| self.document(round))
+    }
+
     /// The pattern of a round.
     pub fn document(&self, round: u32) -> Option<&PatternDocument> {
         self.rounds.get(&round).map(|held| &held.document)
@@ -214,6 +219,11 @@ impl Helper {
     /// The cells of the collection.
     pub fn system(&self) -> &System {
         &self.system
+    }
+
+    /// The same, to be kept.
+    pub fn shared_system(&self) -> Arc<System> {
+        self.system.clone()
     }
 
     /// The reports of a round that were accepted.

@@ -17,6 +17,7 @@ pub mod document;
 pub mod helper;
 pub mod ledger;
 pub mod merkle;
+pub mod national;
 pub mod node;
 pub mod refusal;
 pub mod region;

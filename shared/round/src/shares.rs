@@ -110,12 +110,36 @@ impl Readable {
 
 /// The combinations that a pattern lets open, in its order; `None` when it names a cell that is no shared sum.
 pub fn combinations(system: &System, document: &PatternDocument) -> Option<Vec<Combination>> {
+    combinations_of(system, &document.open)
+}
+
+/// The combinations of a list of cells, in its order; `None` when one is no shared sum.
+pub fn combinations_of<'a>(
+    system: &System,
+    cells: impl IntoIterator<Item = &'a CellIndex>,
+) -> Option<Vec<Combination>> {
     let one = |cell: &CellIndex| match &system.cells.get(*cell)?.build {
         Build::UnitAtoms(atoms) => Combination::new(0, atoms.clone()).ok(),
         Build::Entry { block, index } => Combination::new(*block, vec![*index]).ok(),
         Build::Sum(_) => None,
     };
-    document.open.iter().map(one).collect()
+    cells.into_iter().map(one).collect()
+}
+
+/// What the statuses of a roster took off each entry of block 0.
+pub fn offsets(
+    system: &System,
+    statuses: &BTreeMap<Unit, Vec<FineStatus>>,
+    roster: &[Unit],
+    threshold: MinCount,
+) -> Vec<u64> {
+    let mut offsets = vec![0; system.unit_atoms];
+    for own in roster.iter().filter_map(|unit| statuses.get(unit)) {
+        for (offset, status) in offsets.iter_mut().zip(own) {
+            *offset += u64::from(status.least(threshold));
+        }
+    }
+    offsets
 }
 
 /// What the statuses took off an opened sum: to be added again.

@@ -138,6 +138,20 @@ impl AggregateShare {
         Ok(())
     }
 
+    /// Adds known amounts to the entries of a block: what a county's declared statuses took off its kommuner's entries goes
+    /// back into its share before it travels, so that nobody further on needs the statuses.
+    ///
+    /// # Errors
+    /// [`AggregateError::OtherShape`] when the block has another length; then nothing was added.
+    pub fn raise(&mut self, block: usize, amounts: &[u64]) -> Result<(), AggregateError> {
+        let entries = self.blocks.get_mut(block).filter(|entries| entries.len() == amounts.len());
+        let entries = entries.ok_or(AggregateError::OtherShape)?;
+        for (entry, amount) in entries.iter_mut().zip(amounts) {
+            *entry += Field128::from(u128::from(*amount));
+        }
+        Ok(())
+    }
+
     /// Combines and passes `before` for every combination of the list, in order.
     ///
     /// # Errors

@@ -30,14 +30,35 @@ pub enum SigningContext {
     Opening,
     /// A coordinator signs a publication's manifest.
     Manifest,
-    /// A helper signs its HPKE key.
+    /// A helper or third coordinator signs its HPKE key.
     HelperKey,
+    /// A region signs the marks of its county for a national round.
+    CountyOffer,
+    /// A region signs the totals its county publishes.
+    CountyRows,
+    /// A region signs its sealed aggregate share.
+    CountyShare,
+    /// The national body signs a pattern over counties.
+    NationalPattern,
+    /// The national body signs which counties delivered and what is opened of them.
+    NationalClose,
 }
 
 impl SigningContext {
     /// Every context.
-    pub const ALL: [Self; 6] =
-        [Self::Report, Self::Pattern, Self::Collection, Self::Opening, Self::Manifest, Self::HelperKey];
+    pub const ALL: [Self; 11] = [
+        Self::Report,
+        Self::Pattern,
+        Self::Collection,
+        Self::Opening,
+        Self::Manifest,
+        Self::HelperKey,
+        Self::CountyOffer,
+        Self::CountyRows,
+        Self::CountyShare,
+        Self::NationalPattern,
+        Self::NationalClose,
+    ];
 
     /// The text that is signed with the message.
     pub fn text(self) -> &'static str {
@@ -48,6 +69,11 @@ impl SigningContext {
             Self::Opening => "samman/v1 opening",
             Self::Manifest => "samman/v1 manifest",
             Self::HelperKey => "samman/v1 helper key",
+            Self::CountyOffer => "samman/v1 county offer",
+            Self::CountyRows => "samman/v1 county rows",
+            Self::CountyShare => "samman/v1 county share",
+            Self::NationalPattern => "samman/v1 national pattern",
+            Self::NationalClose => "samman/v1 national close",
         }
     }
 

@@ -30,6 +30,8 @@ pub const MAX_UNITS: usize = 1_000;
 pub const MAX_BYTES: usize = 1 << 20;
 /// The least minimum roster: with fewer kommuner a county total says too much about each.
 pub const LEAST_ROSTER: u32 = 5;
+/// The fewest counties of a national round, and that a sum opened there hides.
+pub const LEAST_COUNTIES: u32 = 3;
 
 /// A collection document that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -164,6 +166,18 @@ impl Table {
     }
 }
 
+/// What a collection says of the national round that its county's sums go to. It stands in the document that every
+/// kommun approves: nobody's figures travel further than was approved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct National {
+    /// The counties invited, the own one among them.
+    pub counties: BTreeSet<LansKod>,
+    /// Fewest counties of a national total.
+    pub least_counties: usize,
+    /// Hours the national body waits for counties, and again for what they deliver.
+    pub hours: u32,
+}
+
 /// A checked collection.
 #[derive(Debug, Clone)]
 pub struct Collection {
@@ -197,6 +211,8 @@ pub struct Collection {
     pub footnotes: Vec<String>,
     /// `id/version` of the codebook.
     pub codebook: String,
+    /// The national round the county takes part in, if any.
+    pub national: Option<National>,
     /// The tables.
     pub tables: Vec<Table>,
     /// SHA-256 of the document's bytes.

@@ -41,6 +41,17 @@ impl fmt::Debug for Mark {
     }
 }
 
+/// What a county says of one of its totals before anything is published: no value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CountyMark {
+    /// Shown, and 0.
+    Zero,
+    /// Shown, and more.
+    Shown,
+    /// Withheld, whatever the reason.
+    Withheld,
+}
+
 /// All counts a publication shows: per unit of the roster and for the roster as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Figures {

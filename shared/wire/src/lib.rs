@@ -7,6 +7,7 @@ use proto::v1;
 use round::chain::Signed;
 use round::document::CollectionRef;
 use round::merkle::Proof;
+use round::national::document::NationalRef;
 use sharing::chunk::Chunk;
 use tables::count::FineStatus;
 
@@ -65,6 +66,25 @@ pub fn collection_ref(message: Option<v1::CollectionRef>) -> Result<CollectionRe
 pub fn collection_message(reference: &CollectionRef) -> v1::CollectionRef {
     let CollectionRef { id, version, hash } = reference.clone();
     v1::CollectionRef { id, version, hash: hash.to_vec() }
+}
+
+/// The name of a national round.
+///
+/// # Errors
+/// [`Unreadable`].
+pub fn national_ref(message: Option<v1::NationalRef>) -> Result<NationalRef, Unreadable> {
+    let message = present("national", message)?;
+    if message.id.len() > 64 {
+        return Err(unreadable("collection id", "too long"));
+    }
+    let shape = array("shape", &message.shape)?;
+    Ok(NationalRef { id: message.id, version: message.version, shape })
+}
+
+/// The message of the name of a national round.
+pub fn national_message(reference: &NationalRef) -> v1::NationalRef {
+    let NationalRef { id, version, shape } = reference.clone();
+    v1::NationalRef { id, version, shape: shape.to_vec() }
 }
 
 /// Signed bytes.

@@ -84,16 +84,39 @@ impl std::fmt::Debug for RenderedFile {
 pub fn render(rows: &KommunRows) -> Result<Vec<RenderedFile>, WriteError> {
     let kommunkod = rows.kommunkod;
     let dialect = Dialect::of(kommunkod).ok_or(WriteError::NoDialect { kommunkod })?;
-    let sheet = sheet::sheet_of(rows, dialect);
-    let (ending, bytes) = match &dialect.container {
-        Container::Xlsx(layout) => ("xlsx", container::workbook(kommunkod, &sheet, *layout)?),
-        Container::Csv(layout) => ("csv", container::text_file(kommunkod, &sheet, layout)?),
-    };
-    let mut files = vec![RenderedFile { name: format!("{kommunkod}.{ending}"), bytes }];
+    let mut files = vec![extract(rows, dialect, kommunkod)?];
     if let Some(map) = code_map::code_map(dialect)? {
         files.push(RenderedFile { name: format!("{kommunkod}.codes.toml"), bytes: map.into_bytes() });
     }
     Ok(files)
+}
+
+fn extract(rows: &KommunRows, dialect: &Dialect, name: &str) -> Result<RenderedFile, WriteError> {
+    let sheet = sheet::sheet_of(rows, dialect);
+    let (ending, bytes) = match &dialect.container {
+        Container::Xlsx(layout) => ("xlsx", container::workbook(rows.kommunkod, &sheet, *layout)?),
+        Container::Csv(layout) => ("csv", container::text_file(rows.kommunkod, &sheet, layout)?),
+    };
+    Ok(RenderedFile { name: format!("{name}.{ending}"), bytes })
+}
+
+/// The extract of a kommun that has no dialect of its own, named `name`: the `turn`-th of the dialects that need no code
+/// map.
+///
+/// # Errors
+/// Every variant of [`WriteError`] but `Io`.
+pub(crate) fn render_plainly(rows: &KommunRows, name: &str, turn: usize) -> Result<RenderedFile, WriteError> {
+    let mut plain = Vec::new();
+    for kommun in crate::county::KOMMUNER {
+        if let Some(dialect) = Dialect::of(kommun.kod)
+            && code_map::code_map(dialect)?.is_none()
+        {
+            plain.push(dialect);
+        }
+    }
+    let kommunkod = rows.kommunkod;
+    let dialect = plain.get(turn % plain.len().max(1)).ok_or(WriteError::NoDialect { kommunkod })?;
+    extract(rows, dialect, name)
 }
 
 /// Writes all files of the county into an existing folder and returns their paths, by kommunkod.

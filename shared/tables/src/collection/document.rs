@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 
 use super::{
-    Change, Collection, CollectionError, GroupCode, LEAST_ROSTER, MAX_DIMENSIONS, MAX_TABLES, MAX_UNITS,
-    Measure, Percent, Scope, Table, rule,
+    Change, Collection, CollectionError, GroupCode, LEAST_COUNTIES, LEAST_ROSTER, MAX_DIMENSIONS, MAX_TABLES,
+    MAX_UNITS, Measure, National, Percent, Scope, Table, rule,
 };
 use crate::codebook::{CodeIndex, Codebook, Resolved, VariableIndex};
 use crate::count::MinCount;
@@ -37,7 +37,21 @@ pub(super) struct RawCollection {
     kalla: String,
     #[serde(default)]
     fotnoter: Vec<String>,
+    nationell: Option<RawNational>,
     tabell: Vec<RawTable>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawNational {
+    lan: BTreeSet<LansKod>,
+    #[serde(default = "least_counties")]
+    minst_lan: u32,
+    inom_timmar: u32,
+}
+
+fn least_counties() -> u32 {
+    LEAST_COUNTIES
 }
 
 fn least_roster() -> u32 {
@@ -98,6 +112,7 @@ impl RawCollection {
         units.sort();
         check_units(&units, self.lan)?;
         check_groups(&self.grupper, &units)?;
+        let national = self.nationell.map(|raw| raw.check(self.lan)).transpose()?;
         let mut ids = BTreeSet::new();
         let mut tables = Vec::with_capacity(self.tabell.len());
         for raw in self.tabell {
@@ -123,6 +138,7 @@ impl RawCollection {
             source: self.kalla,
             footnotes: self.fotnoter,
             codebook: codebook.name(),
+            national,
             tables,
             hash,
         })
@@ -154,6 +170,26 @@ impl RawCollection {
             1..=MAX_TABLES => Ok(()),
             many => rule("tabell", format!("{many} tables; 1 to {MAX_TABLES} are supported")),
         }
+    }
+}
+
+impl RawNational {
+    fn check(self, own: LansKod) -> Result<National, CollectionError> {
+        let counties = self.lan.len();
+        if !self.lan.contains(&own) {
+            return rule("nationell.lan", format!("expected the own county {own} among them"));
+        }
+        if !(LEAST_COUNTIES..=counties as u32).contains(&self.minst_lan) {
+            return rule(
+                "nationell.minst_lan",
+                format!("{LEAST_COUNTIES} to the {counties} counties of the list"),
+            );
+        }
+        let year = 24 * 366;
+        if !(1..=year).contains(&self.inom_timmar) {
+            return rule("nationell.inom_timmar", format!("1 to {year} hours"));
+        }
+        Ok(National { counties: self.lan, least_counties: self.minst_lan as usize, hours: self.inom_timmar })
     }
 }
 

@@ -3,6 +3,7 @@
 //! It answers as `coordinator::rounds::service`, performs duties as `coordinator::rounds::engine`, and closes and
 //! certifies with the production functions; the network to the helper is virtual.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use coordinator::release::{self, ReleaseError};
@@ -267,7 +268,7 @@ impl RegionParty {
     }
 
     fn certify(&mut self, desk: &Desk, now: i64) -> Result<(), Trouble> {
-        let event = match release::certified(desk) {
+        let event = match release::certified(desk, &BTreeSet::new()) {
             Ok(certified) => {
                 self.figures = Some(certified.release.figures().clone());
                 Event::Published([1; 32])

@@ -1,0 +1,252 @@
+//! A region's part in a national round: offer, take the pattern, deliver; all before the county publishes.
+//!
+//! The county publishes whatever happens: when the national body is away for longer than the collection grants, or the
+//! round cannot be taken part in, it publishes alone and is missing from the national totals (`30-protocol`, Late and absent).
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use daemon::gate::Gate;
+use jiff::Timestamp;
+use proto::v1;
+use proto::v1::counties_client::CountiesClient as Stub;
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+use round::document::CollectionRef;
+use round::national::check_pattern;
+use round::national::document::{
+    Document, NationalPattern, NationalRef, Offer, Rows, SealedShare, share_binding,
+};
+use round::shares;
+use sharing::aggregate::AggregateShare;
+use sharing::helper_key::{HelperPublicKey, SealPurpose};
+use sharing::signing::SigningContext;
+use tables::figures::{CountyMark, Mark};
+use tables::system::CellIndex;
+use tonic::Code;
+use tonic::transport::Channel;
+
+use super::third::SHARE_AAD;
+use crate::chain::GateChain;
+use crate::release::{self, Certified, ReleaseError};
+use crate::rounds::desk::{Desk, aggregate_key};
+use crate::signer::Signer;
+
+/// First and longest pause between two questions whether there is a pattern.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
+/// Seconds of grace after the national body's own deadline.
+const GRACE: i64 = 3600;
+
+/// Why a county takes no part now.
+#[derive(Debug, thiserror::Error)]
+pub enum PartError {
+    /// Publishing at all is not possible now.
+    #[error(transparent)]
+    Release(#[from] ReleaseError),
+    /// The national round goes on without the county; it publishes alone.
+    #[error("{0}")]
+    Without(String),
+}
+
+fn without(reason: impl std::fmt::Display) -> PartError {
+    PartError::Without(reason.to_string())
+}
+
+/// A region's connection to the national body.
+pub struct CountiesClient {
+    stub: Stub<Channel>,
+    signer: Arc<Signer>,
+    gate: Arc<Gate>,
+}
+
+impl CountiesClient {
+    /// Over a channel to the national body.
+    pub fn new(channel: Channel, signer: Arc<Signer>, gate: Arc<Gate>) -> Self {
+        Self { stub: Stub::new(channel), signer, gate }
+    }
+
+    /// Takes part if the collection says so: the totals to be withheld beside the county's own choice. Empty when there is no
+    /// national round, or when it goes on without the county.
+    ///
+    /// # Errors
+    /// [`ReleaseError`] when the county itself cannot publish.
+    pub async fn take_part(&self, desk: &Arc<Desk>) -> Result<BTreeSet<CellIndex>, ReleaseError> {
+        let (system, collection) = desk.look(|region| (region.system().clone(), region.collection().clone()));
+        let (Some(reference), Some(terms)) = (NationalRef::of(&collection, &system), &collection.national)
+        else {
+            return Ok(BTreeSet::new());
+        };
+        match self.part(desk, reference, i64::from(terms.hours) * 3600).await {
+            Ok(extra) => Ok(extra),
+            Err(PartError::Release(error)) => Err(error),
+            Err(PartError::Without(reason)) => {
+                tracing::error!(%reason, "the national round goes on without this county; it publishes alone");
+                Ok(BTreeSet::new())
+            }
+        }
+    }
+
+    async fn part(
+        &self,
+        desk: &Arc<Desk>,
+        reference: NationalRef,
+        patience: i64,
+    ) -> Result<BTreeSet<CellIndex>, PartError> {
+        let own = certified(desk, BTreeSet::new()).await?;
+        let until = own.opened_at + patience + GRACE;
+        let offer = offer(desk, reference, &own)?;
+        let signed = wire::signed_message(&self.signer.sign(SigningContext::CountyOffer, offer.bytes()));
+        self.until(until, || {
+            let (mut stub, offer) = (self.stub.clone(), Some(signed.clone()));
+            async move { stub.offer(v1::CountyOffer { offer }).await.map(|_| Some(())) }
+        })
+        .await?;
+        let (pattern, third) = self
+            .until(until, || {
+                let (mut stub, national) = (self.stub.clone(), Some(wire::national_message(&offer.national)));
+                async move {
+                    let reply = stub.get_pattern(v1::NationalPatternRequest { national }).await?.into_inner();
+                    Ok(reply.pattern.zip(reply.third_key))
+                }
+            })
+            .await?;
+        let (pattern, third) = self.verified(pattern, third)?;
+        let system = desk.look(|region| region.system().clone());
+        let place = check_pattern(&system, &offer, &pattern).map_err(without)?;
+        let agreed = &pattern.withheld[place];
+        let is_own = |cell: &&CellIndex| offer.marks.get(**cell) == Some(&CountyMark::Withheld);
+        let extra: BTreeSet<CellIndex> = agreed.iter().filter(|cell| !is_own(cell)).copied().collect();
+        let release = certified(desk, extra.clone()).await?;
+        let totals = &release.release.figures().totals;
+        let shown = |cell: CellIndex| totals.get(&cell).and_then(|mark| mark.shown());
+        let values: Option<Vec<u64>> = pattern.shown(&system, place).map(shown).collect();
+        let values = values.ok_or_else(|| without("the county must withhold more than was agreed"))?;
+        let rows = Rows { pattern: pattern.hash(), county: offer.county, values };
+        let share = seal(desk, &pattern, &offer, &third)?;
+        let sign = |context, bytes| Some(wire::signed_message(&self.signer.sign(context, bytes)));
+        let delivery = v1::CountyDelivery {
+            national: Some(wire::national_message(&offer.national)),
+            rows: sign(SigningContext::CountyRows, rows.bytes()),
+            share: sign(SigningContext::CountyShare, share.bytes()),
+        };
+        let delivered = self
+            .until(until.max(pattern.deliver_until + GRACE), || {
+                let (mut stub, delivery) = (self.stub.clone(), delivery.clone());
+                async move { stub.deliver(delivery).await.map(|_| Some(())) }
+            })
+            .await;
+        if let Err(error) = delivered {
+            // What was agreed to be withheld stays withheld: others may have delivered counting on it.
+            tracing::error!(%error, "the county's figures were not taken; it is missing from the national totals");
+        }
+        Ok(extra)
+    }
+
+    /// Asks again and again until there is an answer, a final refusal, or `until` is over.
+    async fn until<T, F>(&self, until: i64, ask: impl Fn() -> F) -> Result<T, PartError>
+    where
+        F: Future<Output = Result<Option<T>, tonic::Status>>,
+    {
+        let mut pause = PAUSES.0;
+        loop {
+            match ask().await {
+                Ok(Some(answer)) => return Ok(answer),
+                Ok(None) => {}
+                Err(status) => match status.code() {
+                    Code::FailedPrecondition
+                    | Code::PermissionDenied
+                    | Code::InvalidArgument
+                    | Code::Unimplemented
+                    | Code::NotFound => return Err(without(status.message())),
+                    _ => tracing::warn!(error = %status.message(), "the national body cannot be asked now"),
+                },
+            }
+            if Timestamp::now().as_second() >= until {
+                return Err(without("the national body did not answer in time"));
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(PAUSES.1);
+        }
+    }
+
+    fn verified(
+        &self,
+        pattern: v1::Signed,
+        third: v1::Signed,
+    ) -> Result<(NationalPattern, HelperPublicKey), PartError> {
+        let chain = GateChain::new(self.gate.clone(), Timestamp::now());
+        let signed = wire::signed("pattern", Some(pattern)).map_err(without)?;
+        let bytes =
+            signed.open(&chain, SigningContext::NationalPattern, "national", "00").map_err(without)?;
+        let pattern =
+            NationalPattern::read(bytes).ok_or_else(|| without("the national pattern cannot be read"))?;
+        let signed = wire::signed("third_key", Some(third)).map_err(without)?;
+        let unit = round::chain::Chain::certified(&chain, &signed.certificate).map(|holder| holder.unit);
+        let key = unit.and_then(|unit| super::engine::third_key(&signed, &unit, &self.gate));
+        let key = key.filter(|key| key.id() == pattern.third_key_id);
+        Ok((pattern, key.ok_or_else(|| without("the third coordinator's key does not verify"))?))
+    }
+}
+
+async fn certified(desk: &Arc<Desk>, extra: BTreeSet<CellIndex>) -> Result<Certified, ReleaseError> {
+    let desk = desk.clone();
+    let done = tokio::task::spawn_blocking(move || release::certified(&desk, &extra)).await;
+    done.map_err(|_| ReleaseError::State("the end of a computation"))?
+}
+
+fn offer(desk: &Desk, national: NationalRef, own: &Certified) -> Result<Offer, PartError> {
+    let totals = &own.release.figures().totals;
+    desk.look(|region| {
+        let document = region.document().ok_or(ReleaseError::State("a pattern"))?;
+        let mark = |cell: CellIndex| match totals.get(&cell) {
+            Some(Mark::Shown(0)) => CountyMark::Zero,
+            Some(Mark::Shown(_)) => CountyMark::Shown,
+            Some(Mark::Withheld) | None => CountyMark::Withheld,
+        };
+        Ok(Offer {
+            national,
+            county: region.collection().county,
+            collection: CollectionRef::of(region.collection()),
+            round: document.round,
+            pattern: document.hash(),
+            marks: (0..region.system().cells.len()).map(mark).collect(),
+        })
+    })
+}
+
+/// The county's sum over its roster, with what statuses took off put back, sealed to the third coordinator.
+fn seal(
+    desk: &Desk,
+    pattern: &NationalPattern,
+    offer: &Offer,
+    third: &HelperPublicKey,
+) -> Result<SealedShare, PartError> {
+    let bytes = desk.read(&aggregate_key(offer.round, "alla")).map_err(ReleaseError::from)?;
+    let shape = desk.parameters();
+    let unreadable = |_| PartError::Release(ReleaseError::State("a readable aggregate share"));
+    let mut share = AggregateShare::decode(shape, &bytes).map_err(unreadable)?;
+    let offsets = desk.look(|region| {
+        let roster = region.document().map(|document| document.units()).unwrap_or_default();
+        let has = region.system().blocks.first().is_some_and(|block| block.table.is_none());
+        let threshold = region.collection().min_count;
+        has.then(|| shares::offsets(region.system(), &region.statuses(), &roster, threshold))
+    });
+    if let Some(offsets) = offsets {
+        let misfit = |_| PartError::Release(ReleaseError::State("a share of its own shape"));
+        share.raise(0, &offsets).map_err(misfit)?;
+    }
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|_| ReleaseError::State("randomness from the operating system"))?;
+    let mut rng = ChaCha20Rng::from_seed(seed);
+    let hash = pattern.hash();
+    let binding = share_binding(&hash, offer.county);
+    let sealed = third.seal(SealPurpose::AggregateShare, binding, SHARE_AAD, &share.encode(shape), &mut rng);
+    let sealed = sealed.map_err(without)?;
+    Ok(SealedShare {
+        pattern: hash,
+        county: offer.county,
+        encapsulated: sealed.encapsulated,
+        ciphertext: sealed.ciphertext,
+    })
+}

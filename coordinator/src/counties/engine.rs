@@ -1,0 +1,229 @@
+//! Does what a national round says is due, again and again; and asks the third coordinator.
+//!
+//! Duties are computed from stored facts: what a crash interrupted is due again, and each is idempotent at the other end.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use daemon::gate::Gate;
+use jiff::Timestamp;
+use proto::v1;
+use proto::v1::third_client::ThirdClient;
+use round::chain::Signed;
+use round::national::document::{Document, NationalRef};
+use round::national::{Duty, Fact, National};
+use round::refusal::Refusal;
+use sharing::helper_key::HelperPublicKey;
+use sharing::opening::{NoNoise, OpenedShare, open};
+use sharing::signing::SigningContext;
+use tables::system::CellIndex;
+use tonic::transport::Channel;
+
+use super::desk::{Desk, combinations};
+use super::release::{self, NationalReleaseError};
+use super::third::opening_digest;
+use crate::chain::GateChain;
+use crate::helper::desk::DeskError;
+use crate::signer::Signer;
+
+/// How often deadlines are looked at when nothing else happens.
+const TICK: Duration = Duration::from_secs(1);
+/// First and longest pause after a failed duty.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
+/// Largest answer of the third coordinator: opened shares of a large pattern.
+const MAX_ANSWER: usize = 64 * 1024 * 1024;
+
+/// Why a duty could not be done now.
+#[derive(Debug, thiserror::Error)]
+pub enum DutyError {
+    /// The desk.
+    #[error(transparent)]
+    Desk(#[from] DeskError),
+    /// The third coordinator cannot be asked, or refuses.
+    #[error("the third coordinator: {0}")]
+    Third(String),
+    /// Its answer does not fit.
+    #[error("the third coordinator's answer is not acceptable: {0}")]
+    Answer(&'static str),
+    /// Publishing.
+    #[error(transparent)]
+    Release(#[from] NationalReleaseError),
+    /// The work ended early.
+    #[error("the work ended early")]
+    Ended,
+}
+
+/// The connection to the third coordinator.
+pub struct Third {
+    stub: ThirdClient<Channel>,
+    /// Its `urn:samman:third:<unit>`.
+    unit: String,
+    gate: Arc<Gate>,
+    key: RwLock<Option<Signed>>,
+}
+
+impl Third {
+    /// A third coordinator that is not met yet.
+    pub fn new(channel: Channel, unit: String, gate: Arc<Gate>) -> Self {
+        let stub = ThirdClient::new(channel).max_decoding_message_size(MAX_ANSWER);
+        Self { stub, unit, gate, key: RwLock::default() }
+    }
+
+    /// Its signed key, once it was met.
+    pub fn key(&self) -> Option<Signed> {
+        self.key.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Meets it if that was not done: its key's id.
+    async fn meet(&self) -> Result<[u8; 32], DutyError> {
+        if self.key().is_none() {
+            let reply = self.stub.clone().get_key(v1::ThirdKeyRequest {}).await.map_err(away)?.into_inner();
+            let key = wire::signed("key", reply.key).map_err(|_| DutyError::Answer("key"))?;
+            third_key(&key, &self.unit, &self.gate).ok_or(DutyError::Answer("the signature of its key"))?;
+            *self.key.write().unwrap_or_else(PoisonError::into_inner) = Some(key);
+        }
+        let key = self.key().ok_or(DutyError::Ended)?;
+        let public = third_key(&key, &self.unit, &self.gate).ok_or(DutyError::Answer("key"))?;
+        Ok(public.id())
+    }
+}
+
+fn away(status: tonic::Status) -> DutyError {
+    DutyError::Third(status.message().to_owned())
+}
+
+/// The public key of the third coordinator `unit`, if it signed it.
+pub fn third_key(key: &Signed, unit: &str, gate: &Arc<Gate>) -> Option<HelperPublicKey> {
+    let chain = GateChain::new(gate.clone(), Timestamp::now());
+    let bytes = key.open(&chain, SigningContext::HelperKey, "third", unit).ok()?;
+    HelperPublicKey::from_bytes(bytes.try_into().ok()?).ok()
+}
+
+/// The engine of all national rounds.
+pub struct Engine {
+    /// The rounds.
+    pub desk: Arc<Desk>,
+    /// The other side.
+    pub third: Arc<Third>,
+    /// Signs patterns, closes and manifests.
+    pub signer: Arc<Signer>,
+    /// Certificates and revocations.
+    pub gate: Arc<Gate>,
+    /// Publications go to `<folder>/national/<collection>/v<version>`.
+    pub folder: PathBuf,
+}
+
+fn now() -> i64 {
+    Timestamp::now().as_second()
+}
+
+impl Engine {
+    /// Runs until `stop` says so.
+    pub async fn run(self: Arc<Self>, mut stop: daemon::shutdown::Shutdown) {
+        let mut changes = self.desk.changes();
+        let mut pause = PAUSES.0;
+        loop {
+            changes.borrow_and_update();
+            let mut wait = TICK;
+            for (reference, duty) in self.desk.duties(now()) {
+                tracing::debug!(?duty, round = %reference.id, "due");
+                match self.perform(&reference, duty).await {
+                    Ok(()) => (wait, pause) = (Duration::ZERO, PAUSES.0),
+                    Err(error) => {
+                        tracing::warn!(%error, round = %reference.id, "a duty could not be done; it will be tried again");
+                        pause = (pause * 2).min(PAUSES.1);
+                        wait = pause;
+                    }
+                }
+            }
+            tokio::select! {
+                () = stop.wait() => return,
+                _ = changes.changed() => {}
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+
+    async fn perform(self: &Arc<Self>, reference: &NationalRef, duty: Duty) -> Result<(), DutyError> {
+        match duty {
+            Duty::Choose => {
+                let key = self.third.meet().await?;
+                Ok(self.desk.event(reference, |machine| machine.choose(key, now()))?)
+            }
+            Duty::Close => Ok(self.desk.event(reference, |machine| machine.close(now()))?),
+            Duty::Open => self.open(reference).await,
+            Duty::Certify => {
+                let (engine, reference) = (self.clone(), reference.clone());
+                let work = move || engine.certify(&reference);
+                tokio::task::spawn_blocking(work).await.map_err(|_| DutyError::Ended)?
+            }
+        }
+    }
+
+    fn machine(&self, reference: &NationalRef) -> Result<(National, String), DutyError> {
+        let known =
+            self.desk.look(reference).ok_or(DeskError::Refused(Refusal::OtherBinding("national round")));
+        Ok(known?)
+    }
+
+    async fn open(&self, reference: &NationalRef) -> Result<(), DutyError> {
+        let (machine, text) = self.machine(reference)?;
+        let no = |what| DutyError::Desk(DeskError::Refused(Refusal::Phase(what)));
+        let pattern = machine.pattern().ok_or(no("without a pattern"))?;
+        let close = machine.closed().ok_or(no("not closed"))?.clone();
+        let own = self.desk.own_side(&machine)?;
+        let listed = combinations(&machine.system, &close.open).ok_or(no("naming a sum of no entry"))?;
+        let own = own.combine_all(&listed, &mut NoNoise).map_err(|_| DeskError::Share("their shape"))?;
+        let sign = |context, bytes| Some(wire::signed_message(&self.signer.sign(context, bytes)));
+        let request = v1::OpenCountiesRequest {
+            collection: text,
+            pattern: sign(SigningContext::NationalPattern, pattern.bytes()),
+            close: sign(SigningContext::NationalClose, close.bytes()),
+            shares: machine.deliveries().map(|(_, _, share)| wire::signed_message(share)).collect(),
+        };
+        let reply = self.third.stub.clone().open(request).await;
+        let reply = match reply {
+            Ok(reply) => reply.into_inner(),
+            Err(status) if status.code() == tonic::Code::FailedPrecondition => {
+                let reason = format!("the third coordinator refuses: {}", status.message());
+                tracing::error!(%reason, "the national round ends without a publication");
+                return Ok(self.desk.event(reference, |_| Ok(vec![Fact::Failed(reason)]))?);
+            }
+            Err(status) => return Err(away(status)),
+        };
+        let signed = wire::signed("countersignature", reply.countersignature);
+        let signed = signed.map_err(|_| DutyError::Answer("the countersignature"))?;
+        let chain = GateChain::new(self.gate.clone(), Timestamp::now());
+        let digest = signed.open(&chain, SigningContext::Opening, "third", &self.third.unit);
+        if digest.ok() != Some(&opening_digest(&close, &reply.shares)[..]) {
+            return Err(DutyError::Answer("the countersigned sums"));
+        }
+        if reply.shares.len() != own.len() {
+            return Err(DutyError::Answer("their number"));
+        }
+        let mut sums = BTreeMap::<CellIndex, u64>::new();
+        for ((cell, own), theirs) in close.open.iter().zip(&own).zip(&reply.shares) {
+            let theirs = OpenedShare::decode(theirs).map_err(|_| DutyError::Answer("their form"))?;
+            sums.insert(*cell, open(&theirs, own).map_err(|_| DutyError::Answer("their sum"))?);
+        }
+        Ok(self.desk.event(reference, |machine| machine.opened(sums, now()))?)
+    }
+
+    fn certify(&self, reference: &NationalRef) -> Result<(), DutyError> {
+        let (machine, _) = self.machine(reference)?;
+        let fact = match release::release(&machine, &self.folder, &self.signer) {
+            Ok(manifest) => Fact::Published(manifest),
+            Err(NationalReleaseError::Findings(count)) => {
+                tracing::error!(
+                    count,
+                    "the audit of the national tables did not certify; nothing is written"
+                );
+                Fact::Failed("the audit did not certify".into())
+            }
+            Err(error) => return Err(error.into()),
+        };
+        Ok(self.desk.event(reference, |_| Ok(vec![fact]))?)
+    }
+}

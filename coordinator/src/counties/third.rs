@@ -1,0 +1,215 @@
+//! The third coordinator: holds the other side of the counties' sums, opens what a close lists, once.
+//!
+//! It learns which counties took part, what they withhold, and shares that look random; never a total. What it opens it
+//! decides itself ([`round::national::check_close`]): a list of sums that hide too few counties is refused whoever signed
+//! it. One close of a national round is opened ever; asking again for the same gives the same.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use daemon::door::authenticate;
+use daemon::facts::{FactError, FactLog};
+use daemon::gate::Gate;
+use daemon::identity::Role;
+use daemon::store::Store;
+use jiff::Timestamp;
+use proto::v1;
+use round::chain::{Chain, Signed};
+use round::national::check_close;
+use round::national::document::{
+    Document, NationalClose, NationalPattern, NationalRef, SealedShare, share_binding,
+};
+use round::refusal::Refusal;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use sharing::aggregate::AggregateShare;
+use sharing::helper_key::{HelperKeyPair, SealPurpose};
+use sharing::opening::NoNoise;
+use sharing::output::Side;
+use sharing::params::VectorParameters;
+use sharing::signing::SigningContext;
+use tables::unit::LansKod;
+use tonic::{Request, Response, Status};
+
+use super::desk::{built, combinations, parameters};
+use crate::chain::GateChain;
+use crate::helper::desk::DeskError;
+use crate::signer::Signer;
+
+/// Additional data of a sealed share.
+pub const SHARE_AAD: &[u8] = b"samman/v1 county share";
+
+#[derive(Serialize, Deserialize)]
+struct OpenedOnce {
+    national: NationalRef,
+    close: [u8; 32],
+}
+
+/// What the third coordinator keeps: its key, and what it opened.
+pub struct Desk {
+    keys: HelperKeyPair,
+    opened: Mutex<BTreeMap<NationalRef, [u8; 32]>>,
+    log: FactLog<OpenedOnce>,
+}
+
+/// What is asked to be opened.
+pub struct OpenAsked {
+    /// A county's collection: the shape of the tables.
+    pub text: String,
+    /// The signed pattern.
+    pub pattern: Signed,
+    /// The signed close.
+    pub close: Signed,
+    /// The sealed shares in roster order.
+    pub shares: Vec<Signed>,
+}
+
+impl Desk {
+    /// Opens the desk on a store.
+    ///
+    /// # Errors
+    /// [`DeskError`].
+    pub fn open(store: Arc<dyn Store>, keys: HelperKeyPair) -> Result<Self, DeskError> {
+        let (log, facts) = FactLog::<OpenedOnce>::open(store, "third/opened")?;
+        let opened = facts.into_iter().map(|fact| (fact.national, fact.close)).collect();
+        Ok(Self { keys, opened: Mutex::new(opened), log })
+    }
+
+    /// The opened shares of a close in its order, and what is countersigned.
+    ///
+    /// # Errors
+    /// [`DeskError::Refused`]: final; nothing is opened.
+    pub fn open_counties(
+        &self,
+        asked: &OpenAsked,
+        chain: &dyn Chain,
+    ) -> Result<(Vec<Vec<u8>>, [u8; 32]), DeskError> {
+        let (collection, system) = built(&asked.text)?;
+        let bytes = asked.pattern.open(chain, SigningContext::NationalPattern, "national", "00")?;
+        let pattern = NationalPattern::read(bytes).ok_or(Refusal::Malformed("pattern"))?;
+        let bytes = asked.close.open(chain, SigningContext::NationalClose, "national", "00")?;
+        let close = NationalClose::read(bytes).ok_or(Refusal::Malformed("close"))?;
+        let terms = collection.national.as_ref().ok_or(Refusal::OtherBinding("national round"))?;
+        if NationalRef::of(&collection, &system).as_ref() != Some(&pattern.national) {
+            return Err(Refusal::OtherBinding("national round").into());
+        }
+        if pattern.third_key_id != self.keys.public().id() {
+            return Err(Refusal::OtherBinding("third coordinator's key").into());
+        }
+        check_close(&system, terms, &pattern, &close)?;
+        let shape = parameters(&system)?;
+        let listed = combinations(&system, &close.open).ok_or(Refusal::Malformed("a sum of no entry"))?;
+        let mut sum = AggregateShare::new(&shape, Side::Region);
+        if asked.shares.len() != close.roster.len() {
+            return Err(Refusal::Malformed("number of shares").into());
+        }
+        for (county, share) in close.roster.iter().zip(&asked.shares) {
+            let own = self.unseal(&shape, &pattern, *county, share, chain)?;
+            sum.merge(&own).map_err(|_| DeskError::Share("its shape"))?;
+        }
+        self.only_once(&pattern.national, close.hash())?;
+        let opened = sum
+            .combine_all(&listed, &mut NoNoise)
+            .map_err(|_| DeskError::Share("combinations outside the shape"))?;
+        let shares: Vec<Vec<u8>> = opened.iter().map(|share| share.encode()).collect();
+        let digest = opening_digest(&close, &shares);
+        Ok((shares, digest))
+    }
+
+    fn unseal(
+        &self,
+        shape: &VectorParameters,
+        pattern: &NationalPattern,
+        county: LansKod,
+        share: &Signed,
+        chain: &dyn Chain,
+    ) -> Result<AggregateShare, DeskError> {
+        let bytes = share.open(chain, SigningContext::CountyShare, "region", &county.to_string())?;
+        let sealed = SealedShare::read(bytes).ok_or(Refusal::Malformed("share"))?;
+        let hash = pattern.hash();
+        if sealed.pattern != hash || sealed.county != county {
+            return Err(Refusal::OtherBinding("pattern").into());
+        }
+        let binding = share_binding(&hash, county);
+        let plain = self.keys.open(SealPurpose::AggregateShare, binding, SHARE_AAD, &sealed.sealed());
+        let plain = plain.map_err(|_| Refusal::Report)?;
+        let own = AggregateShare::decode(shape, &plain).map_err(|_| Refusal::Report)?;
+        if own.side() == Side::Region { Ok(own) } else { Err(Refusal::Report.into()) }
+    }
+
+    /// Written down before anything is opened: an entry without its opening is harmless.
+    fn only_once(&self, national: &NationalRef, close: [u8; 32]) -> Result<(), DeskError> {
+        let mut opened = self.opened.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        match opened.get(national) {
+            Some(known) if *known == close => Ok(()),
+            Some(_) => Err(Refusal::Ledger.into()),
+            None => {
+                let fact = OpenedOnce { national: national.clone(), close };
+                self.log.append(&[fact], Vec::new()).map_err(|error: FactError| DeskError::from(error))?;
+                opened.insert(national.clone(), close);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// What the third coordinator countersigns: close and opened shares.
+pub fn opening_digest(close: &NationalClose, shares: &[Vec<u8>]) -> [u8; 32] {
+    let mut hash = Sha256::new().chain_update(b"samman/v1 counties opened\0").chain_update(close.hash());
+    for share in shares {
+        hash = hash.chain_update((share.len() as u64).to_be_bytes()).chain_update(share);
+    }
+    hash.finalize().into()
+}
+
+/// The third coordinator's service.
+pub struct ThirdService {
+    /// What it keeps.
+    pub desk: Arc<Desk>,
+    /// Certificates and revocations.
+    pub gate: Arc<Gate>,
+    /// Its signature.
+    pub signer: Arc<Signer>,
+    /// Its signed HPKE key.
+    pub key: Signed,
+}
+
+impl ThirdService {
+    fn national<T>(&self, request: &Request<T>) -> Result<GateChain, Status> {
+        let now = Timestamp::now();
+        authenticate(request, &self.gate, &[Role::National], now)?;
+        Ok(GateChain::new(self.gate.clone(), now))
+    }
+}
+
+#[tonic::async_trait]
+impl v1::third_server::Third for ThirdService {
+    async fn get_key(
+        &self,
+        request: Request<v1::ThirdKeyRequest>,
+    ) -> Result<Response<v1::ThirdKeyReply>, Status> {
+        self.national(&request)?;
+        Ok(Response::new(v1::ThirdKeyReply { key: Some(wire::signed_message(&self.key)) }))
+    }
+
+    async fn open(
+        &self,
+        request: Request<v1::OpenCountiesRequest>,
+    ) -> Result<Response<v1::OpenCountiesReply>, Status> {
+        let chain = self.national(&request)?;
+        let message = request.into_inner();
+        let malformed = |error: wire::Unreadable| Status::invalid_argument(error.to_string());
+        let shares = message.shares.into_iter().map(|share| wire::signed("share", Some(share)));
+        let asked = OpenAsked {
+            text: message.collection,
+            pattern: wire::signed("pattern", message.pattern).map_err(malformed)?,
+            close: wire::signed("close", message.close).map_err(malformed)?,
+            shares: shares.collect::<Result<_, _>>().map_err(malformed)?,
+        };
+        let desk = self.desk.clone();
+        let (shares, digest) = super::service::blocking(move || desk.open_counties(&asked, &chain)).await?;
+        let countersignature = self.signer.sign(SigningContext::Opening, digest.to_vec());
+        let countersignature = Some(wire::signed_message(&countersignature));
+        Ok(Response::new(v1::OpenCountiesReply { shares, countersignature }))
+    }
+}

@@ -1,0 +1,263 @@
+//! The audit of national tables: whether national rows tell anything about county rows that those do not tell alone.
+//!
+//! Counties published under control of their own. A reader has their rows first ([`Asked::counties`]) and then the
+//! national rows beside them ([`Asked::tables`]); both are attacked as any strict files are. A withheld county total of which
+//! some, not all, values under the threshold, or one value only, are possible with the national rows is a finding; so is a
+//! withheld national sum that could be computed, or of which a value under the threshold is ruled out by more than the
+//! number of its parts.
+//!
+//! Knows no true value but shown ones: it needs none. The only maker of a [`CountyRelease`].
+
+use std::collections::HashMap;
+
+use crate::budget::Budget;
+use crate::published::attack::{self, Attack, Outcome, attack};
+use crate::published::strict::{self, StrictOptions};
+use crate::published::{Publication, PublishedError};
+
+/// A strict file: its path in the publication and its bytes.
+pub type File = (String, Vec<u8>);
+
+/// What is audited.
+pub struct Asked<'a> {
+    /// The files as they would be published: counties and the realm.
+    pub tables: &'a [File],
+    /// The same files with the rows of counties only.
+    pub counties: &'a [File],
+    /// The area of national rows, `00`.
+    pub realm: &'a str,
+    /// Counts under it are small.
+    pub min_count: u64,
+    /// Work limits.
+    pub budget: Budget,
+}
+
+/// National tables that may be published.
+#[derive(Clone)]
+pub struct CountyRelease {
+    files: Vec<File>,
+    withheld: usize,
+}
+
+impl CountyRelease {
+    /// The strict files.
+    pub fn files(&self) -> &[File] {
+        &self.files
+    }
+
+    /// How many withheld figures were audited.
+    pub fn withheld(&self) -> usize {
+        self.withheld
+    }
+}
+
+impl std::fmt::Debug for CountyRelease {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "CountyRelease({} files)", self.files.len())
+    }
+}
+
+/// A withheld figure that the national rows give away, or narrow. Places only.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Exposed {
+    /// The file.
+    pub file: String,
+    /// Column heading: codes, period, measure ([`strict::heading`]).
+    pub column: String,
+    /// The area.
+    pub area: String,
+}
+
+/// Why there is no release.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// Figures that are exposed.
+    #[error("{} withheld figures could be computed or narrowed", .0.len())]
+    Exposed(Vec<Exposed>),
+    /// The tables contradict themselves: what counties show does not add up.
+    #[error("the tables contradict themselves ({0} sums)")]
+    Contradiction(usize),
+    /// The files are no strict tables.
+    #[error(transparent)]
+    Files(#[from] PublishedError),
+}
+
+/// Audits national tables.
+///
+/// # Errors
+/// [`Refused`].
+pub fn certify(asked: &Asked<'_>) -> Result<CountyRelease, Refused> {
+    let before = outcomes(asked, asked.counties)?;
+    let publication = read(asked.tables)?;
+    let found = run(asked, &publication);
+    if !found.contradictions.is_empty() {
+        return Err(Refused::Contradiction(found.contradictions.len()));
+    }
+    let mut exposed = Vec::new();
+    for finding in &found.findings {
+        let cell = &publication.cells[finding.cell];
+        let key = (cell.table.clone(), cell.column.clone(), cell.row.clone());
+        let after = Possible::of(&finding.outcome, asked.min_count);
+        let is_exposed = if cell.row == asked.realm {
+            after.is_known || after.upper_is_small(asked.min_count)
+        } else {
+            before.get(&key).is_none_or(|before| after.tells_more_than(before))
+        };
+        if is_exposed {
+            exposed.push(Exposed { file: key.0, column: key.1, area: key.2 });
+        }
+    }
+    if exposed.is_empty() {
+        Ok(CountyRelease { files: asked.tables.to_vec(), withheld: found.findings.len() })
+    } else {
+        Err(Refused::Exposed(exposed))
+    }
+}
+
+fn read(files: &[File]) -> Result<Publication, PublishedError> {
+    let files: Vec<(&str, &[u8])> =
+        files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
+    // Small differences between files are the counties' own findings and were theirs to mend.
+    let options = StrictOptions { min_count: 0, ..StrictOptions::default() };
+    strict::read(&files, &options)
+}
+
+fn run(asked: &Asked<'_>, publication: &Publication) -> Attack {
+    let question =
+        attack::Asked { budget: asked.budget, min_count: asked.min_count, ..attack::Asked::default() };
+    attack(publication, question, &|| false)
+}
+
+type Key = (String, String, String);
+
+fn outcomes(asked: &Asked<'_>, files: &[File]) -> Result<HashMap<Key, Possible>, PublishedError> {
+    let publication = read(files)?;
+    let found = run(asked, &publication);
+    let outcome = |finding: &attack::Finding| {
+        let cell = &publication.cells[finding.cell];
+        let key = (cell.table.clone(), cell.column.clone(), cell.row.clone());
+        (key, Possible::of(&finding.outcome, asked.min_count))
+    };
+    Ok(found.findings.iter().map(outcome).collect())
+}
+
+/// What is possible of a withheld figure under the threshold.
+struct Possible {
+    /// One value only.
+    is_known: bool,
+    /// Values of `1..min_count` that can be; all when it was not settled.
+    small: Vec<u64>,
+    /// The largest value, if there is one.
+    upper: Option<u64>,
+    /// Not settled within the budget.
+    is_open: bool,
+}
+
+impl Possible {
+    fn of(outcome: &Outcome, min_count: u64) -> Self {
+        let (lower, upper, holes, is_open) = match outcome {
+            Outcome::Interval { lower, upper, holes } | Outcome::Shown { lower, upper, holes } => {
+                (*lower, *upper, holes.as_slice(), false)
+            }
+            Outcome::NotCertified { lower, upper } => (*lower, *upper, &[][..], true),
+            Outcome::Contradiction => (1, None, &[][..], true),
+        };
+        let can = |value: &u64| {
+            *value >= lower && upper.is_none_or(|upper| *value <= upper) && !holes.contains(value)
+        };
+        let small = (1..min_count).filter(can).collect();
+        Self { is_known: outcome.recovered().is_some(), small, upper, is_open }
+    }
+
+    /// Where no value under the threshold is left the figure is not small, and nothing small is told.
+    fn tells_more_than(&self, before: &Self) -> bool {
+        let ruled_out =
+            !self.small.is_empty() && before.small.iter().any(|value| !self.small.contains(value));
+        (self.is_known && !before.is_known) || ruled_out || (self.is_open && !before.is_open)
+    }
+
+    fn upper_is_small(&self, min_count: u64) -> bool {
+        self.upper.is_some_and(|upper| upper + 1 < min_count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Three counties and the realm, one dimension.
+    fn files(rows: &[(&str, [&str; 3])], realm: bool) -> Vec<File> {
+        let mut text = String::from("omrade,kon,tid,matt,varde,status\n");
+        for (area, values) in rows.iter().filter(|(area, _)| realm || *area != "00") {
+            for (code, value) in ["kvinna", "man", "TOT"].iter().zip(values) {
+                let (value, status) = if *value == "x" { ("", "x") } else { (*value, "") };
+                text.push_str(&format!("{area},{code},2024,aktualiseringar,{value},{status}\n"));
+            }
+        }
+        vec![("csv/T1.csv".into(), text.into_bytes())]
+    }
+
+    fn verdict(rows: &[(&str, [&str; 3])]) -> Result<CountyRelease, Refused> {
+        certify(&Asked {
+            tables: &files(rows, true),
+            counties: &files(rows, false),
+            realm: "00",
+            min_count: 4,
+            budget: Budget::default(),
+        })
+    }
+
+    #[test]
+    fn a_national_total_beside_one_withheld_county_is_found() {
+        let rows = [
+            ("01", ["x", "x", "40"]),
+            ("03", ["20", "30", "50"]),
+            ("04", ["10", "11", "21"]),
+            ("00", ["32", "79", "111"]),
+        ];
+        let Err(Refused::Exposed(found)) = verdict(&rows) else { panic!("it was released") };
+        let places: Vec<(&str, &str)> =
+            found.iter().map(|exposed| (exposed.area.as_str(), exposed.column.as_str())).collect();
+        assert_eq!(places, [("01", "kon=kvinna 2024"), ("01", "kon=man 2024")]);
+    }
+
+    #[test]
+    fn three_counties_that_withhold_the_same_hide_each_other() {
+        let rows = [
+            ("01", ["x", "x", "40"]),
+            ("03", ["x", "x", "50"]),
+            ("04", ["x", "x", "21"]),
+            ("00", ["32", "79", "111"]),
+        ];
+        verdict(&rows).unwrap();
+    }
+
+    #[test]
+    fn a_national_total_that_leaves_small_counties_one_value_is_found() {
+        let rows = [
+            ("01", ["x", "x", "40"]),
+            ("03", ["x", "x", "50"]),
+            ("04", ["x", "x", "21"]),
+            ("00", ["3", "108", "111"]),
+        ];
+        assert!(matches!(verdict(&rows), Err(Refused::Exposed(found)) if found.len() == 6));
+    }
+
+    #[test]
+    fn what_a_county_gave_away_itself_is_not_the_national_tables_finding() {
+        let rows = [
+            ("01", ["x", "30", "40"]),
+            ("03", ["20", "30", "50"]),
+            ("04", ["10", "11", "21"]),
+            ("00", ["x", "71", "111"]),
+        ];
+        let Err(Refused::Exposed(found)) = verdict(&rows) else { panic!("it was released") };
+        assert!(found.iter().all(|exposed| exposed.area == "00"), "{found:?}");
+    }
+
+    #[test]
+    fn sums_that_do_not_add_up_are_a_contradiction() {
+        let rows = [("01", ["1", "39", "40"]), ("03", ["20", "30", "50"]), ("00", ["22", "69", "91"])];
+        assert!(matches!(verdict(&rows), Err(Refused::Contradiction(_))));
+    }
+}

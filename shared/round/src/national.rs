@@ -1,0 +1,463 @@
+//! The national body's side of a national round: offers, the pattern over counties, deliveries, the close.
+//!
+//! Pure, as the other machines. The figures of a county are counted once: its offer and its delivery are the first it
+//! made, whatever it sends later. A county that does not offer in time is not in the pattern; one that does not deliver in time
+//! is not in the totals, and sums that it helped to hide stay closed. Nothing was opened before the close, and one
+//! close is opened ever ([`check_close`], which the third coordinator asks before it opens anything).
+
+pub mod document;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use suppress::counties::{self, LEAST_HIDDEN};
+use suppress::key::PatternKey;
+use tables::collection::{Collection, National as Terms};
+use tables::system::{Build, CellIndex, System};
+use tables::unit::LansKod;
+
+use crate::chain::Signed;
+use crate::refusal::Refusal;
+use document::{Document, NationalClose, NationalPattern, NationalRef, Offer, Rows};
+
+/// What is stored.
+#[derive(Clone, Serialize, Deserialize)]
+pub enum Fact {
+    /// A county offered.
+    Offered {
+        /// Unix time.
+        at: i64,
+        /// What.
+        offer: Box<Offer>,
+        /// Kommuner of its roster and invited ones, as the helper knows them.
+        kommuner: (u32, u32),
+    },
+    /// The pattern was chosen.
+    Chosen(Box<NationalPattern>),
+    /// A county delivered.
+    Delivered {
+        /// Its figures.
+        rows: Rows,
+        /// Its sealed share.
+        share: Signed,
+    },
+    /// Nobody more is waited for.
+    Closed(NationalClose),
+    /// The sums were opened.
+    Opened {
+        /// Unix time.
+        at: i64,
+        /// By cell.
+        sums: BTreeMap<CellIndex, u64>,
+    },
+    /// The publication stands.
+    Published([u8; 32]),
+    /// There will be none.
+    Failed(String),
+}
+
+impl std::fmt::Debug for Fact {
+    /// The kind only.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Offered { .. } => "Offered",
+            Self::Chosen(_) => "Chosen",
+            Self::Delivered { .. } => "Delivered",
+            Self::Closed(_) => "Closed",
+            Self::Opened { .. } => "Opened",
+            Self::Published(_) => "Published",
+            Self::Failed(_) => "Failed",
+        })
+    }
+}
+
+/// Where the round stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Counties offer.
+    Offer,
+    /// Counties deliver.
+    Deliver,
+    /// The sums are being opened.
+    Open,
+    /// The tables are being audited.
+    Certify,
+    /// Done.
+    Published,
+    /// Ended without a publication.
+    Failed,
+}
+
+impl Phase {
+    /// The word of the protocol.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Offer => "declare",
+            Self::Deliver => "submit",
+            Self::Open => "close",
+            Self::Certify => "certify",
+            Self::Published => "published",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// Whether nothing more happens.
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Published | Self::Failed)
+    }
+}
+
+/// What to do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Duty {
+    /// Choose the pattern over the counties that offered.
+    Choose,
+    /// Fix who is counted.
+    Close,
+    /// Open with the third coordinator.
+    Open,
+    /// Audit and publish.
+    Certify,
+}
+
+/// A county that offered.
+#[derive(Debug, Clone)]
+pub struct Offered {
+    /// What.
+    pub offer: Offer,
+    /// Kommuner of its roster, and invited.
+    pub kommuner: (u32, u32),
+}
+
+/// The machine of one national round.
+#[derive(Clone)]
+pub struct National {
+    /// One of the counties' collections: the tables are the same in all.
+    pub collection: Arc<Collection>,
+    /// Its cells.
+    pub system: Arc<System>,
+    terms: Terms,
+    reference: NationalRef,
+    key: PatternKey,
+    first: Option<i64>,
+    offers: BTreeMap<LansKod, Offered>,
+    pattern: Option<NationalPattern>,
+    delivered: BTreeMap<LansKod, (Rows, Signed)>,
+    close: Option<NationalClose>,
+    opened: Option<(i64, BTreeMap<CellIndex, u64>)>,
+    published: Option<[u8; 32]>,
+    failed: Option<String>,
+}
+
+impl National {
+    /// The machine of the round that a county's collection belongs to; `None` when it belongs to none.
+    pub fn new(collection: Arc<Collection>, system: Arc<System>, key: PatternKey) -> Option<Self> {
+        let reference = NationalRef::of(&collection, &system)?;
+        let terms = collection.national.clone()?;
+        Some(Self {
+            collection,
+            system,
+            terms,
+            reference,
+            key,
+            first: None,
+            offers: BTreeMap::new(),
+            pattern: None,
+            delivered: BTreeMap::new(),
+            close: None,
+            opened: None,
+            published: None,
+            failed: None,
+        })
+    }
+
+    /// Takes a stored fact into the state.
+    pub fn apply(&mut self, fact: Fact) {
+        match fact {
+            Fact::Offered { at, offer, kommuner } => {
+                self.first.get_or_insert(at);
+                self.offers.insert(offer.county, Offered { offer: *offer, kommuner });
+            }
+            Fact::Chosen(pattern) => self.pattern = Some(*pattern),
+            Fact::Delivered { rows, share } => {
+                self.delivered.insert(rows.county, (rows, share));
+            }
+            Fact::Closed(close) => self.close = Some(close),
+            Fact::Opened { at, sums } => self.opened = Some((at, sums)),
+            Fact::Published(manifest) => self.published = Some(manifest),
+            Fact::Failed(reason) => self.failed = Some(reason),
+        }
+    }
+
+    /// The round's name.
+    pub fn reference(&self) -> &NationalRef {
+        &self.reference
+    }
+
+    /// Where the round stands.
+    pub fn phase(&self) -> Phase {
+        match () {
+            () if self.failed.is_some() => Phase::Failed,
+            () if self.published.is_some() => Phase::Published,
+            () if self.opened.is_some() => Phase::Certify,
+            () if self.close.is_some() => Phase::Open,
+            () if self.pattern.is_some() => Phase::Deliver,
+            () => Phase::Offer,
+        }
+    }
+
+    /// What to do next.
+    pub fn duties(&self, now: i64) -> Option<Duty> {
+        match self.phase() {
+            Phase::Offer => {
+                let until = self.first.map(|at| at + i64::from(self.terms.hours) * 3600);
+                let over =
+                    self.offers.len() == self.terms.counties.len() || until.is_some_and(|until| now >= until);
+                over.then_some(Duty::Choose)
+            }
+            Phase::Deliver => {
+                let pattern = self.pattern.as_ref()?;
+                let over = self.delivered.len() == pattern.counties.len() || now >= pattern.deliver_until;
+                over.then_some(Duty::Close)
+            }
+            Phase::Open => Some(Duty::Open),
+            Phase::Certify => Some(Duty::Certify),
+            Phase::Published | Phase::Failed => None,
+        }
+    }
+
+    /// A county's offer, its signature and what it says of the helper's round verified.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub fn offer(&self, offer: Offer, kommuner: (u32, u32), now: i64) -> Result<Vec<Fact>, Refusal> {
+        if offer.national != self.reference {
+            return Err(Refusal::OtherBinding("national round"));
+        }
+        if !self.terms.counties.contains(&offer.county) {
+            return Err(Refusal::NotInRoster);
+        }
+        if offer.marks.len() != self.system.cells.len() {
+            return Err(Refusal::Malformed("number of marks"));
+        }
+        if let Some(known) = self.offers.get(&offer.county) {
+            return if known.offer == offer { Ok(Vec::new()) } else { Err(Refusal::Second) };
+        }
+        if self.phase() != Phase::Offer {
+            return Err(Refusal::Phase("not taking offers"));
+        }
+        Ok(vec![Fact::Offered { at: now, offer: Box::new(offer), kommuner }])
+    }
+
+    /// Chooses the pattern over the counties that offered.
+    ///
+    /// # Errors
+    /// [`Refusal::Phase`].
+    pub fn choose(&self, third_key_id: [u8; 32], now: i64) -> Result<Vec<Fact>, Refusal> {
+        if self.duties(now) != Some(Duty::Choose) {
+            return Err(Refusal::Phase("not choosing a pattern"));
+        }
+        if self.offers.len() < self.terms.least_counties {
+            return Ok(vec![self.too_few(self.offers.len())]);
+        }
+        let marks: Vec<_> = self.offers.values().map(|offered| offered.offer.marks.clone()).collect();
+        let names: Vec<String> = self.offers.keys().map(ToString::to_string).collect();
+        let chosen = counties::choose(&self.system, &marks, &names, &self.key);
+        Ok(vec![Fact::Chosen(Box::new(NationalPattern {
+            national: self.reference.clone(),
+            counties: self.offers.values().map(|o| (o.offer.county, o.offer.hash())).collect(),
+            withheld: chosen.withheld,
+            open: chosen.open,
+            third_key_id,
+            deliver_until: now + i64::from(self.terms.hours) * 3600,
+        }))])
+    }
+
+    fn too_few(&self, counties: usize) -> Fact {
+        Fact::Failed(format!("{counties} counties; at least {} are needed", self.terms.least_counties))
+    }
+
+    /// A county's delivery, both signatures verified.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub fn deliver(&self, rows: Rows, share: Signed) -> Result<Vec<Fact>, Refusal> {
+        let pattern = self.pattern.as_ref().ok_or(Refusal::Phase("without a pattern"))?;
+        if rows.pattern != pattern.hash() {
+            return Err(Refusal::OtherBinding("pattern"));
+        }
+        let place = pattern.place(rows.county).ok_or(Refusal::NotInRoster)?;
+        if rows.values.len() != pattern.shown(&self.system, place).count() {
+            return Err(Refusal::Malformed("number of figures"));
+        }
+        if let Some((known, _)) = self.delivered.get(&rows.county) {
+            return if *known == rows { Ok(Vec::new()) } else { Err(Refusal::Second) };
+        }
+        if self.phase() != Phase::Deliver {
+            return Err(Refusal::Phase("not taking deliveries"));
+        }
+        Ok(vec![Fact::Delivered { rows, share }])
+    }
+
+    /// Fixes who is counted.
+    ///
+    /// # Errors
+    /// [`Refusal::Phase`].
+    pub fn close(&self, now: i64) -> Result<Vec<Fact>, Refusal> {
+        let pattern = self.pattern.as_ref().filter(|_| self.duties(now) == Some(Duty::Close));
+        let pattern = pattern.ok_or(Refusal::Phase("not closing"))?;
+        if self.delivered.len() < self.terms.least_counties {
+            return Ok(vec![self.too_few(self.delivered.len())]);
+        }
+        let roster: Vec<LansKod> = self.delivered.keys().copied().collect();
+        let places = roster.iter().filter_map(|county| pattern.place(*county)).collect();
+        let (open, _) = counties::opened(&self.system, &pattern.withheld, &places);
+        let open = open.intersection(&pattern.open).copied().collect();
+        Ok(vec![Fact::Closed(NationalClose { pattern: pattern.hash(), roster, open })])
+    }
+
+    /// The sums were opened.
+    ///
+    /// # Errors
+    /// [`Refusal::Phase`].
+    pub fn opened(&self, sums: BTreeMap<CellIndex, u64>, now: i64) -> Result<Vec<Fact>, Refusal> {
+        if self.phase() != Phase::Open {
+            return Err(Refusal::Phase("not opening"));
+        }
+        Ok(vec![Fact::Opened { at: now, sums }])
+    }
+
+    /// The pattern.
+    pub fn pattern(&self) -> Option<&NationalPattern> {
+        self.pattern.as_ref()
+    }
+
+    /// Who is counted.
+    pub fn closed(&self) -> Option<&NationalClose> {
+        self.close.as_ref()
+    }
+
+    /// Counties that offered.
+    pub fn offers(&self) -> &BTreeMap<LansKod, Offered> {
+        &self.offers
+    }
+
+    /// Counties that delivered, with their sealed shares.
+    pub fn deliveries(&self) -> impl Iterator<Item = (LansKod, &Rows, &Signed)> {
+        self.delivered.iter().map(|(county, (rows, share))| (*county, rows, share))
+    }
+
+    /// Counties invited that are not counted.
+    pub fn missing(&self) -> Vec<LansKod> {
+        let counted: BTreeSet<LansKod> = self.close.iter().flat_map(|close| close.roster.clone()).collect();
+        self.terms.counties.difference(&counted).copied().collect()
+    }
+
+    /// When the sums were opened, and they.
+    pub fn sums(&self) -> Option<(i64, &BTreeMap<CellIndex, u64>)> {
+        self.opened.as_ref().map(|(at, sums)| (*at, sums))
+    }
+
+    /// Why there is no publication.
+    pub fn failure(&self) -> Option<&str> {
+        self.failed.as_deref()
+    }
+
+    /// National totals that are known: every county shows its total, the sum was opened, or it is a sum of such.
+    pub fn totals(&self) -> BTreeMap<CellIndex, u64> {
+        let (Some(pattern), Some(close), Some((_, sums))) = (&self.pattern, &self.close, &self.opened) else {
+            return BTreeMap::new();
+        };
+        let rows: Vec<BTreeMap<CellIndex, u64>> =
+            close.roster.iter().filter_map(|county| self.figures(pattern, *county)).collect();
+        let mut totals = BTreeMap::new();
+        for cell in 0..self.system.cells.len() {
+            let added = || rows.iter().map(|rows| rows.get(&cell).copied()).sum::<Option<u64>>();
+            if let Some(value) = sums.get(&cell).copied().or_else(added) {
+                totals.insert(cell, value);
+            }
+        }
+        for cell in 0..self.system.cells.len() {
+            if let (None, Build::Sum(parts)) = (totals.get(&cell), &self.system.cells[cell].build) {
+                let sum = parts.iter().map(|part| totals.get(part).copied()).sum::<Option<u64>>();
+                if let Some(sum) = sum.filter(|_| !parts.is_empty()) {
+                    totals.insert(cell, sum);
+                }
+            }
+        }
+        totals
+    }
+
+    /// The totals that a county shows.
+    pub fn figures(&self, pattern: &NationalPattern, county: LansKod) -> Option<BTreeMap<CellIndex, u64>> {
+        let (rows, _) = self.delivered.get(&county)?;
+        let place = pattern.place(county)?;
+        Some(pattern.shown(&self.system, place).zip(rows.values.iter().copied()).collect())
+    }
+}
+
+/// What whoever opens demands of a close: a roster of the pattern's counties, no smaller than the collection's, and of each
+/// sum that it was named, is shared, and hides at least [`LEAST_HIDDEN`] counties of the roster (SAFE-3).
+///
+/// # Errors
+/// [`Refusal`].
+pub fn check_close(
+    system: &System,
+    terms: &Terms,
+    pattern: &NationalPattern,
+    close: &NationalClose,
+) -> Result<(), Refusal> {
+    if close.pattern != pattern.hash() {
+        return Err(Refusal::OtherBinding("pattern"));
+    }
+    let ascending = close.roster.windows(2).all(|pair| pair[0] < pair[1]);
+    let places: Option<BTreeSet<usize>> = close.roster.iter().map(|county| pattern.place(*county)).collect();
+    let places = places.filter(|_| ascending).ok_or(Refusal::NotInRoster)?;
+    if places.len() < terms.least_counties || pattern.withheld.len() != pattern.counties.len() {
+        return Err(Refusal::OtherBinding("roster"));
+    }
+    let enough = |cell: &CellIndex| {
+        pattern.open.contains(cell)
+            && system.cells.get(*cell).is_some_and(|cell| !matches!(cell.build, Build::Sum(_)))
+            && counties::hidden(&pattern.withheld, &places, *cell) >= LEAST_HIDDEN
+    };
+    if close.open.iter().all(enough) {
+        Ok(())
+    } else {
+        Err(Refusal::Pattern(crate::refusal::PatternFault::Opens))
+    }
+}
+
+/// What a region demands of a pattern before it publishes under it: that it is of its own offer, withholds all it withholds
+/// itself and none of its zeros, and opens no sum that hides fewer than [`LEAST_HIDDEN`] counties.
+///
+/// # Errors
+/// [`Refusal`].
+pub fn check_pattern(system: &System, offer: &Offer, pattern: &NationalPattern) -> Result<usize, Refusal> {
+    use tables::figures::CountyMark;
+    if pattern.national != offer.national {
+        return Err(Refusal::OtherBinding("national round"));
+    }
+    let place = pattern.place(offer.county).ok_or(Refusal::NotInRoster)?;
+    if pattern.counties[place].1 != offer.hash() || pattern.withheld.len() != pattern.counties.len() {
+        return Err(Refusal::OtherBinding("offer"));
+    }
+    let fits = |(cell, mark): (usize, &CountyMark)| match mark {
+        CountyMark::Zero => !pattern.withheld[place].contains(&cell),
+        CountyMark::Withheld => pattern.withheld[place].contains(&cell),
+        CountyMark::Shown => true,
+    };
+    if !offer.marks.iter().enumerate().all(fits) {
+        return Err(Refusal::Pattern(crate::refusal::PatternFault::Shape));
+    }
+    let all = (0..pattern.counties.len()).collect();
+    let enough = |cell: &CellIndex| {
+        *cell < system.cells.len() && counties::hidden(&pattern.withheld, &all, *cell) >= LEAST_HIDDEN
+    };
+    if pattern.open.iter().all(enough) {
+        Ok(place)
+    } else {
+        Err(Refusal::Pattern(crate::refusal::PatternFault::Opens))
+    }
+}
