@@ -115,7 +115,7 @@ impl CountiesClient {
         let system = desk.look(|region| region.system().clone());
         let place = check_pattern(&system, &offer, &pattern).map_err(without)?;
         let agreed = &pattern.withheld[place];
-        let is_own = |cell: &&CellIndex| offer.marks.get(**cell) == Some(&CountyMark::Withheld);
+        let is_own = |cell: &&CellIndex| offer.marks.get(**cell).is_some_and(|mark| mark.is_withheld());
         let extra: BTreeSet<CellIndex> = agreed.iter().filter(|cell| !is_own(cell)).copied().collect();
         let release = certified(desk, extra.clone()).await?;
         let totals = &release.release.figures().totals;
@@ -199,10 +199,14 @@ fn offer(desk: &Desk, national: NationalRef, own: &Certified) -> Result<Offer, P
     let totals = &own.release.figures().totals;
     desk.look(|region| {
         let document = region.document().ok_or(ReleaseError::State("a pattern"))?;
+        let least = u64::from(region.collection().min_count.get());
         let mark = |cell: CellIndex| match totals.get(&cell) {
             Some(Mark::Shown(0)) => CountyMark::Zero,
             Some(Mark::Shown(_)) => CountyMark::Shown,
-            Some(Mark::Withheld) | None => CountyMark::Withheld,
+            Some(Mark::Withheld) | None => match own.totals.get(&cell) {
+                Some(value) if *value >= least => CountyMark::Withheld,
+                _ => CountyMark::Small,
+            },
         };
         Ok(Offer {
             national,

@@ -2,7 +2,7 @@
 //!
 //! Readable cells and opened sums become figures ([`stage`]); only the audit's `Release` is written, whole or not at all.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use audit::Release;
@@ -66,6 +66,8 @@ pub struct Certified {
     pub release: Release,
     /// Unix time, from the stored facts: the same whenever this is done again (SAME-1).
     pub opened_at: i64,
+    /// The totals the coordinator knows, shown or not.
+    pub totals: BTreeMap<CellIndex, u64>,
 }
 
 /// From what was opened to figures that may be published, `extra` totals withheld besides. Writes nothing.
@@ -76,7 +78,7 @@ pub fn certified(desk: &Desk, extra: &BTreeSet<CellIndex>) -> Result<Certified, 
     let (material, opened_at) = desk.look(material)?;
     let (system, collection) = desk.look(|region| (region.system().clone(), region.collection().clone()));
     let release = stage::certify(&system, collection.min_count, &material, extra)?;
-    Ok(Certified { release, opened_at })
+    Ok(Certified { release, opened_at, totals: material.totals })
 }
 
 /// Audits and writes; the SHA-256 of the manifest.
@@ -88,7 +90,7 @@ pub fn release(
     releaser: &Releaser,
     extra: &BTreeSet<CellIndex>,
 ) -> Result<[u8; 32], ReleaseError> {
-    let Certified { release, opened_at } = certified(desk, extra)?;
+    let Certified { release, opened_at, .. } = certified(desk, extra)?;
     let (system, collection) = desk.look(|region| (region.system().clone(), region.collection().clone()));
     let report = release.report();
     tracing::info!(

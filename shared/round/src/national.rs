@@ -445,7 +445,7 @@ pub fn check_pattern(system: &System, offer: &Offer, pattern: &NationalPattern) 
     }
     let fits = |(cell, mark): (usize, &CountyMark)| match mark {
         CountyMark::Zero => !pattern.withheld[place].contains(&cell),
-        CountyMark::Withheld => pattern.withheld[place].contains(&cell),
+        CountyMark::Withheld | CountyMark::Small => pattern.withheld[place].contains(&cell),
         CountyMark::Shown => true,
     };
     if !offer.marks.iter().enumerate().all(fits) {

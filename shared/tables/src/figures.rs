@@ -48,8 +48,17 @@ pub enum CountyMark {
     Zero,
     /// Shown, and more.
     Shown,
-    /// Withheld, whatever the reason.
+    /// Withheld though it is not small.
     Withheld,
+    /// Withheld and small, or not known to the county itself.
+    Small,
+}
+
+impl CountyMark {
+    /// Whether the total is withheld.
+    pub fn is_withheld(self) -> bool {
+        matches!(self, Self::Withheld | Self::Small)
+    }
 }
 
 /// All counts a publication shows: per unit of the roster and for the roster as a whole.

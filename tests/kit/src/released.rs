@@ -53,7 +53,7 @@ pub fn released(made: &Made, key: &PatternKey) -> anyhow::Result<Released> {
     let opened = document.open.iter().map(|cell| (*cell, made.total(*cell))).collect();
     let totals = shares::totals(&made.system, &document, &opened, &readable);
     let material = Material { units: made.units(), pattern, statuses, readable, totals };
-    let release = certify(&made.system, made.collection.min_count, &material)?;
+    let release = certify(&made.system, made.collection.min_count, &material, &BTreeSet::new())?;
     let Material { pattern, totals: known_totals, .. } = material;
     let plain = |cell: &CellIndex| {
         let hidden = release.figures().totals.get(cell) == Some(&Mark::Withheld);

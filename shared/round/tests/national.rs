@@ -1,0 +1,267 @@
+//! A national round as its adversaries would have it: regions that offer what is not theirs, a national body that opens too
+//! much, counties that come twice or too late.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use round::chain::Signed;
+use round::document::CollectionRef;
+use round::national::document::{Document, NationalClose, NationalPattern, NationalRef, Offer, Rows};
+use round::national::{Duty, Fact, National, Phase, check_close, check_pattern};
+use round::refusal::Refusal;
+use suppress::key::PatternKey;
+use tables::collection::Collection;
+use tables::figures::CountyMark;
+use tables::system::{CellIndex, System};
+
+const COUNTIES: [&str; 5] = ["03", "07", "08", "10", "21"];
+const HOUR: i64 = 3600;
+
+fn text(county: &str, kommuner: usize) -> String {
+    let units: Vec<String> = (0..kommuner).map(|at| format!("\"{county}{:02}\"", at + 1)).collect();
+    format!(
+        r#"
+id = "prov"
+version = 1
+titel = "Prov"
+lan = "{county}"
+kodbok = "vuxna/1"
+perioder = ["2024"]
+deltagare = [{}]
+deklarera_inom_timmar = 1
+lamna_inom_timmar = 1
+kontakt = "{county}"
+kalla = "x"
+[nationell]
+lan = ["03", "07", "08", "10", "21"]
+minst_lan = 3
+inom_timmar = 2
+[[tabell]]
+id = "T1"
+titel = "x"
+matt = "aktualiseringar"
+omfattning = "total"
+dimensioner = ["kon", "aldersgrupp"]
+"#,
+        units.join(", ")
+    )
+}
+
+fn built(text: &str) -> (Arc<Collection>, Arc<System>) {
+    let codebook = Collection::codebook_of(text).unwrap();
+    let collection = Collection::from_toml(text, &codebook).unwrap();
+    let system = System::new(&collection, &codebook).unwrap();
+    (Arc::new(collection), Arc::new(system))
+}
+
+fn machine() -> National {
+    let (collection, system) = built(&text("21", 5));
+    National::new(collection, system, PatternKey::new(&[3; 32])).unwrap()
+}
+
+/// The four inner cells.
+fn square(system: &System) -> Vec<CellIndex> {
+    let inner = system.tables[0].rows.iter().filter(|row| row.codes.iter().all(Option::is_some));
+    inner.map(|row| row.cell).collect()
+}
+
+/// What a county offers: everything shown but, for those of `small`, the inner cells.
+fn offer(county: &str, small: &[&str]) -> Offer {
+    let (collection, system) = built(&text(county, 5));
+    let mut marks = vec![CountyMark::Shown; system.cells.len()];
+    if small.contains(&county) {
+        square(&system).into_iter().for_each(|cell| marks[cell] = CountyMark::Small);
+    }
+    Offer {
+        national: NationalRef::of(&collection, &system).unwrap(),
+        county: county.parse().unwrap(),
+        collection: CollectionRef::of(&collection),
+        round: 1,
+        pattern: [1; 32],
+        marks,
+    }
+}
+
+fn take(machine: &mut National, facts: Vec<Fact>) {
+    facts.into_iter().for_each(|fact| machine.apply(fact));
+}
+
+fn offered(counties: &[&str], small: &[&str]) -> National {
+    let mut machine = machine();
+    for county in counties {
+        let facts = machine.offer(offer(county, small), (5, 5), 0).unwrap();
+        take(&mut machine, facts);
+    }
+    machine
+}
+
+fn patterned(small: &[&str]) -> (National, NationalPattern) {
+    let mut machine = offered(&COUNTIES, small);
+    let facts = machine.choose([7; 32], 0).unwrap();
+    take(&mut machine, facts);
+    let pattern = machine.pattern().unwrap().clone();
+    (machine, pattern)
+}
+
+fn rows(machine: &National, pattern: &NationalPattern, county: &str) -> Rows {
+    let county = county.parse().unwrap();
+    let shown = pattern.shown(&machine.system, pattern.place(county).unwrap()).count();
+    Rows { pattern: pattern.hash(), county, values: vec![9; shown] }
+}
+
+fn share() -> Signed {
+    Signed { bytes: vec![1], signature: vec![2], certificate: vec![3] }
+}
+
+#[test]
+fn counties_with_the_same_tables_are_in_one_round_whatever_else_their_documents_say() {
+    let of = |text: &str| {
+        let (collection, system) = built(text);
+        NationalRef::of(&collection, &system).unwrap()
+    };
+    let one = of(&text("21", 5));
+    assert_eq!(one, of(&text("03", 9)));
+    assert_ne!(one, of(&text("21", 5).replace("\"kon\", \"aldersgrupp\"", "\"kon\"")));
+    assert_ne!(one, of(&text("21", 5).replace("\"total\"", "\"kommun\"")));
+    assert_ne!(one, of(&text("21", 5).replace("minst_lan = 3", "minst_lan = 4")));
+    assert_ne!(one, of(&text("21", 5).replace("kodbok", "min_count = 5\nkodbok")));
+}
+
+#[test]
+fn a_county_offers_once_and_only_where_it_is_invited() {
+    let machine = offered(&["03"], &[]);
+    assert!(
+        machine.offer(offer("03", &[]), (5, 5), 1).unwrap().is_empty(),
+        "the same again is no second one"
+    );
+    assert_eq!(machine.offer(offer("03", &["03"]), (5, 5), 1).unwrap_err(), Refusal::Second);
+    let mut stranger = offer("07", &[]);
+    stranger.county = "14".parse().unwrap();
+    assert_eq!(machine.offer(stranger, (5, 5), 1).unwrap_err(), Refusal::NotInRoster);
+    let mut short = offer("07", &[]);
+    short.marks.pop();
+    assert_eq!(machine.offer(short, (5, 5), 1).unwrap_err(), Refusal::Malformed("number of marks"));
+}
+
+#[test]
+fn nobody_waits_for_a_county_that_does_not_offer_and_too_few_end_the_round() {
+    let mut machine = offered(&["03", "07", "08", "10"], &[]);
+    assert_eq!(machine.duties(2 * HOUR - 1), None);
+    assert_eq!(machine.duties(2 * HOUR), Some(Duty::Choose));
+    let facts = machine.choose([7; 32], 2 * HOUR).unwrap();
+    take(&mut machine, facts);
+    assert_eq!(machine.pattern().unwrap().counties.len(), 4);
+    assert_eq!(
+        machine.offer(offer("21", &[]), (5, 5), 2 * HOUR).unwrap_err(),
+        Refusal::Phase("not taking offers")
+    );
+    let mut few = offered(&["03", "07"], &[]);
+    let facts = few.choose([7; 32], 2 * HOUR).unwrap();
+    take(&mut few, facts);
+    assert_eq!(few.phase(), Phase::Failed);
+}
+
+#[test]
+fn a_county_that_does_not_deliver_is_missing_and_the_sums_it_helped_to_hide_stay_closed() {
+    let (mut machine, pattern) = patterned(&["03"]);
+    let cell = square(&machine.system)[0];
+    assert!(pattern.open.contains(&cell));
+    let hiding: Vec<&str> = COUNTIES
+        .into_iter()
+        .filter(|county| pattern.withheld[pattern.place(county.parse().unwrap()).unwrap()].contains(&cell))
+        .collect();
+    assert_eq!(hiding.len(), 3);
+    for county in COUNTIES.iter().filter(|county| **county != hiding[1]) {
+        let facts = machine.deliver(rows(&machine, &pattern, county), share()).unwrap();
+        take(&mut machine, facts);
+    }
+    assert_eq!(machine.duties(2 * HOUR - 1), None);
+    let facts = machine.close(2 * HOUR).unwrap();
+    take(&mut machine, facts);
+    assert!(!machine.closed().unwrap().open.contains(&cell));
+    assert_eq!(machine.missing(), [hiding[1].parse().unwrap()]);
+    let late = rows(&machine, &pattern, hiding[1]);
+    assert_eq!(machine.deliver(late, share()).unwrap_err(), Refusal::Phase("not taking deliveries"));
+}
+
+#[test]
+fn a_county_delivers_once_what_it_agreed_to_show() {
+    let (mut machine, pattern) = patterned(&["03"]);
+    let own = rows(&machine, &pattern, "03");
+    let facts = machine.deliver(own.clone(), share()).unwrap();
+    take(&mut machine, facts);
+    assert!(machine.deliver(own.clone(), share()).unwrap().is_empty());
+    let other = Rows { values: vec![8; own.values.len()], ..own.clone() };
+    assert_eq!(machine.deliver(other, share()).unwrap_err(), Refusal::Second);
+    let more = Rows { values: vec![9; own.values.len() + 1], county: "07".parse().unwrap(), ..own.clone() };
+    assert!(machine.deliver(more, share()).is_err());
+    let elsewhere = Rows { pattern: [0; 32], county: "07".parse().unwrap(), ..own };
+    assert_eq!(machine.deliver(elsewhere, share()).unwrap_err(), Refusal::OtherBinding("pattern"));
+}
+
+/// SAFE-3 of counties: a national body that asks for more than the rules allow gets nothing.
+#[test]
+fn whoever_opens_refuses_sums_that_hide_fewer_than_three_counties() {
+    let (machine, pattern) = patterned(&["03"]);
+    let terms = machine.collection.national.clone().unwrap();
+    let cell = square(&machine.system)[0];
+    let close = |roster: &[&str], open: &[CellIndex]| NationalClose {
+        pattern: pattern.hash(),
+        roster: roster.iter().map(|county| county.parse().unwrap()).collect(),
+        open: open.iter().copied().collect(),
+    };
+    let check = |pattern: &NationalPattern, close: &NationalClose| {
+        check_close(&machine.system, &terms, pattern, close)
+    };
+    check(&pattern, &close(&COUNTIES, &[cell])).unwrap();
+    // the roster without one that hides it
+    let hiding =
+        |county: &&&str| pattern.withheld[pattern.place(county.parse().unwrap()).unwrap()].contains(&cell);
+    let gone = COUNTIES.iter().find(hiding).unwrap();
+    let rest: Vec<&str> = COUNTIES.iter().filter(|county| *county != gone).copied().collect();
+    assert!(check(&pattern, &close(&rest, &[cell])).is_err());
+    // a sum nobody withholds a part of: it is added up, not opened
+    let margin = machine.system.tables[0].rows.last().unwrap().cell;
+    assert!(check(&pattern, &close(&COUNTIES, &[margin])).is_err());
+    // two counties, twice the same, and one that is not there
+    assert!(check(&pattern, &close(&["03", "07"], &[])).is_err());
+    assert!(check(&pattern, &close(&["03", "03", "07"], &[])).is_err());
+    assert!(check(&pattern, &close(&["03", "07", "14"], &[])).is_err());
+    // a pattern that says more is open than it withholds for
+    let mut wide = pattern.clone();
+    wide.open.insert(margin);
+    let asked = NationalClose { pattern: wide.hash(), ..close(&COUNTIES, &[margin]) };
+    assert!(check(&wide, &asked).is_err());
+}
+
+#[test]
+fn a_region_publishes_under_no_pattern_that_shows_what_it_withholds_or_is_of_another_offer() {
+    let (machine, pattern) = patterned(&["03"]);
+    let system = &machine.system;
+    let own = offer("03", &["03"]);
+    let place = check_pattern(system, &own, &pattern).unwrap();
+    let mut shows = pattern.clone();
+    shows.withheld[place] = BTreeSet::new();
+    assert!(check_pattern(system, &own, &shows).is_err());
+    let mut opens = pattern.clone();
+    opens.open.insert(system.tables[0].rows.last().unwrap().cell);
+    assert!(check_pattern(system, &own, &opens).is_err());
+    assert!(check_pattern(system, &offer("03", &[]), &pattern).is_err(), "another offer");
+    let mut zero = offer("03", &["03"]);
+    zero.marks[square(system)[0]] = CountyMark::Zero;
+    assert!(check_pattern(system, &zero, &pattern).is_err());
+}
+
+#[test]
+fn documents_have_one_spelling_and_debug_shows_no_figure() {
+    let (machine, pattern) = patterned(&["03"]);
+    let bytes = pattern.bytes();
+    assert_eq!(NationalPattern::read(&bytes), Some(pattern.clone()));
+    assert_eq!(NationalPattern::read(&[bytes.clone(), vec![0]].concat()), None);
+    assert_eq!(NationalPattern::read(&bytes[1..]), None);
+    let rows = Rows { values: vec![4711], ..rows(&machine, &pattern, "03") };
+    assert!(
+        !format!("{rows:?} {:?}", Fact::Delivered { rows: rows.clone(), share: share() }).contains("4711")
+    );
+}
