@@ -199,6 +199,7 @@ fn dialect(report: &IntakeReport) -> String {
         _ => format!(" (rad 1–{} står över tabellen)", header - 1),
     };
     let how = match report.dialect {
+        Dialect::Query { columns } => return format!("fråga som ger {columns} kolumner"),
         Dialect::Workbook { sheet } => format!("arbetsbok, blad {sheet}"),
         Dialect::Text { encoding, separator } => {
             let why = match encoding {
@@ -221,7 +222,11 @@ pub fn describe(part: &Part, codebook: &Codebook) -> Vec<String> {
     let report = &part.report;
     let mut lines = vec![format!("{}: {}", part.path.display(), dialect(report))];
     for (header, like) in report.unused.iter().take(MOST_LISTED) {
+        let is_query = matches!(report.dialect, Dialect::Query { .. });
         lines.push(match like {
+            Some(id) if is_query => format!(
+                "Kolumnen {header} läses inte; är den {id}? Skriv då \"{header}\" = \"{id}\" under [kolumner] i källfilen."
+            ),
             Some(id) => format!("Kolumnen {header} läses inte; är den {id}? Skriv då {id} = \"{header}\" under [kolumner] i kodfilen."),
             None => format!("Kolumnen {header} läses inte."),
         });

@@ -53,6 +53,24 @@ pub enum IntakeError {
         /// Columns as in a spreadsheet.
         columns: Vec<String>,
     },
+    /// A query does not give the columns that are needed.
+    #[error("frågans kolumner räcker inte; saknas: {}; den ger: {}", missing.join(", "), seen.join(", "))]
+    NoColumns {
+        /// Fields and variables, or columns that the mapping names.
+        missing: Vec<String>,
+        /// The names of the query's columns.
+        seen: Vec<String>,
+    },
+    /// A column of a query is mapped to what is neither a field nor a variable.
+    #[error(
+        "kolumner.{column}: okänd variabel; väntade någon av {expected}, eller - för en kolumn som inte läses"
+    )]
+    UnknownVariable {
+        /// Name of the column.
+        column: String,
+        /// The fields and variables there are.
+        expected: String,
+    },
     /// The codes file was checked against another codebook.
     #[error("kodfilen hör till kodboken {codes}, insamlingen till {codebook}")]
     OtherCodebook {

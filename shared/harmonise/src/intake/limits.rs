@@ -29,7 +29,7 @@ pub enum Limit {
     /// The number of rows.
     #[error("filen har fler än {MAX_ROWS} rader")]
     Rows,
-    /// The number of columns of a row.
+    /// The number of columns of a row; row 0 is a query's.
     #[error("rad {row} har {columns} kolumner; högst {MAX_COLUMNS} läses")]
     Columns {
         /// Row, from 1.
@@ -42,7 +42,7 @@ pub enum Limit {
     Cell {
         /// Row, from 1.
         row: u64,
-        /// Column as in a spreadsheet, from A.
+        /// Column as in a spreadsheet, from A, or a query's name for it.
         column: String,
     },
     /// The length of a row.

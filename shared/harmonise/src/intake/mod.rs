@@ -12,6 +12,7 @@ mod error;
 mod header;
 mod limits;
 mod lines;
+mod query;
 mod reading;
 mod report;
 mod rows;
@@ -31,6 +32,7 @@ pub use limits::{
     HEADER_SEARCH_ROWS, Limit, MAX_CELL_CHARS, MAX_COLUMNS, MAX_FILE_BYTES, MAX_LISTED, MAX_ROW_BYTES,
     MAX_ROWS, MAX_UNMAPPED_LABELS,
 };
+pub use query::{Mapping, NOT_READ, QueryColumns, Reason, Suggestion, Value};
 pub use report::{
     Dialect, IntakeReport, Listed, RecognisedLabel, Refusal, RefusalReason, Repeated, SkipReason, Skipped,
     UnmappedLabel, UnmappedLabels, VariableReport,
@@ -143,15 +145,8 @@ impl Reading<'_> {
         seen: &mut Seen,
         sink: &mut Sink<'_>,
     ) -> Result<Vec<Part>, IntakeError> {
-        let Self { codebook, codes, .. } = self;
-        if codes.codebook() != codebook.name() {
-            return Err(IntakeError::OtherCodebook {
-                codes: codes.codebook().into(),
-                codebook: codebook.name(),
-            });
-        }
         let Source { mut reader, extension } = source;
-        let names = Names::new(codebook, codes);
+        let names = self.names()?;
         match kind_of(&mut reader, extension.as_deref())? {
             Kind::Text => {
                 let (mut table, columns) = find_in_text(&mut reader, &names)?;
@@ -174,6 +169,16 @@ impl Reading<'_> {
                 sheets.collect()
             }
         }
+    }
+
+    /// The headers to look for.
+    fn names(&self) -> Result<Names, IntakeError> {
+        let Self { codebook, codes, .. } = self;
+        if codes.codebook() != codebook.name() {
+            let codes = codes.codebook().into();
+            return Err(IntakeError::OtherCodebook { codes, codebook: codebook.name() });
+        }
+        Ok(Names::new(codebook, codes))
     }
 
     fn read_below(
