@@ -31,13 +31,13 @@ fn number(row: usize) -> String {
 /// Rows as texts: number, running number, date, type, decision, age.
 fn rows(count: usize) -> Vec<[String; 6]> {
     let row = |row: usize| {
-        let number = if row % 17 == 0 { String::new() } else { number(row) };
+        let number = if row.is_multiple_of(17) { String::new() } else { number(row) };
         let running = (row - row % 101 % 2).to_string();
         let date = match row % 97 {
             0 => String::new(),
             _ => format!("202{}-{:02}-{:02}", 3 + row % 2, 1 + row % 12, 1 + row % 28),
         };
-        let age = if row % 5 == 0 { String::new() } else { (row % 19).to_string() };
+        let age = if row.is_multiple_of(5) { String::new() } else { (row % 19).to_string() };
         [number, running, date, TYPES[row % 6].into(), DECISIONS[row % 4].into(), age]
     };
     (1..=count).map(row).collect()
