@@ -3,7 +3,7 @@
 //! STAY-1: no variant holds a cell. Readers' own errors are not passed on, because they quote the file. Texts are
 //! Swedish: the person who can mend the file reads them.
 
-use super::limits::{HEADER_SEARCH_ROWS, Limit};
+use super::limits::{HEADER_SEARCH_ROWS, Limit, WorkbookLimit};
 
 /// A file that cannot be read as an extract.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -126,6 +126,12 @@ pub enum WorkbookProblem {
         /// Sheet, from 1.
         second: usize,
     },
+}
+
+impl From<WorkbookLimit> for IntakeError {
+    fn from(limit: WorkbookLimit) -> Self {
+        Self::Limit(limit.into())
+    }
 }
 
 impl From<std::io::Error> for IntakeError {

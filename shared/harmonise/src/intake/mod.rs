@@ -19,6 +19,7 @@ mod rows;
 #[cfg(test)]
 mod tests;
 mod text;
+mod unpack;
 mod workbook;
 
 use std::fmt;
@@ -29,8 +30,9 @@ use tables::codebook::{CodeIndex, Codebook};
 
 pub use error::{IntakeError, TextProblem, WorkbookProblem};
 pub use limits::{
-    HEADER_SEARCH_ROWS, Limit, MAX_CELL_CHARS, MAX_COLUMNS, MAX_FILE_BYTES, MAX_LISTED, MAX_ROW_BYTES,
-    MAX_ROWS, MAX_UNMAPPED_LABELS,
+    HEADER_SEARCH_ROWS, Limit, MAX_CELL_CHARS, MAX_COLUMNS, MAX_FILE_BYTES, MAX_HELD_BYTES, MAX_HELD_CELLS,
+    MAX_LISTED, MAX_PARTS, MAX_ROW_BYTES, MAX_ROWS, MAX_SHEETS, MAX_STRINGS, MAX_UNMAPPED_LABELS,
+    MAX_UNPACKED_BYTES, MAX_WORKBOOK_BYTES, MAX_XML_DEPTH, MAX_XML_PIECE, WorkbookLimit,
 };
 pub use query::{Mapping, NOT_READ, QueryColumns, Reason, Suggestion, Value};
 pub use report::{
@@ -264,7 +266,7 @@ fn kind_of(reader: &mut (impl Read + Seek), extension: Option<&str>) -> Result<K
     match bytes {
         0 => return Err(IntakeError::Empty),
         1..=MAX_FILE_BYTES => {}
-        _ => return Err(Limit::File { bytes }.into()),
+        _ => return Err(Limit::File { bytes, most: MAX_FILE_BYTES }.into()),
     }
     reader.seek(SeekFrom::Start(0))?;
     let mut head = Vec::new();
@@ -317,7 +319,11 @@ fn find_in_text<'s, R: Read + Seek>(
         let found = match find_header(&mut TextTable { source, encoding, separator }, names) {
             Ok(found) => found,
             Err(error) => {
-                fault.get_or_insert(error);
+                // of one cell under a wrong separator and many under the right one, the many say more
+                let says_more = matches!(error, IntakeError::Limit(Limit::Columns { .. }));
+                if fault.is_none() || says_more {
+                    fault = Some(error);
+                }
                 continue;
             }
         };
