@@ -218,6 +218,14 @@ fn text_files_without_lines_or_with_too_many_fields_are_refused() {
 }
 
 #[test]
+fn texts_where_labels_should_be_take_little_time() {
+    let row =
+        |at: usize| format!("2024-01-31;{at} {}\n", "missbruk förälder, våld i nära relation ".repeat(700));
+    let text = "Datum;Orsak\n".to_owned() + &(0..300).map(row).collect::<String>();
+    assert_eq!(refused(text.as_bytes()), "300 rows");
+}
+
+#[test]
 fn a_workbook_beyond_its_own_limit_is_not_opened() {
     let big = Made::new("PK\u{3}\u{4}", "x", (256 << 20) + 1);
     let error = read_of(big).unwrap_err().to_string();
