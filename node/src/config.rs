@@ -27,6 +27,9 @@ struct RawExtract {
     fil: Option<PathBuf>,
     #[serde(default)]
     filer: Vec<PathBuf>,
+    kalla: Option<PathBuf>,
+    #[serde(default)]
+    kallor: Vec<PathBuf>,
     koder: Option<PathBuf>,
     #[serde(default)]
     kodbok: Option<String>,
@@ -42,7 +45,7 @@ enum RawSheets {
     Alla,
 }
 
-/// Most files of one extract.
+/// Most files and sources of one extract.
 const MAX_FILES: usize = 100;
 
 /// Who approves collections.
@@ -67,8 +70,10 @@ pub struct Config {
     pub region: String,
     /// `host:port` of an HTTP CONNECT proxy.
     pub proxy: Option<String>,
-    /// The files of the extract, at least one.
+    /// The files of the extract; a file or a source there is.
     pub extracts: Vec<PathBuf>,
+    /// Its sources: files that each say what a database is asked.
+    pub sources: Vec<PathBuf>,
     /// Which sheets of workbooks are read.
     pub sheets: Sheets,
     /// The codebook that `node check` reads with; a round has its collection's.
@@ -89,7 +94,7 @@ impl Config {
     pub fn read(file: &Path) -> Result<Self, ConfigError> {
         let mut config = daemon::config::read::<RawConfig, Self>(file)?;
         let folder = file.parent().unwrap_or(Path::new(""));
-        let files = config.extracts.iter_mut().chain(&mut config.codes);
+        let files = config.extracts.iter_mut().chain(&mut config.sources).chain(&mut config.codes);
         for path in files.chain([&mut config.data]) {
             *path = folder.join(&*path);
         }
@@ -117,11 +122,11 @@ impl TryFrom<RawConfig> for Config {
             FieldError::new("min_count", "4 to 100; a kommun may raise the threshold, never lower it")
         })?;
         let extracts: Vec<PathBuf> = raw.uttag.fil.into_iter().chain(raw.uttag.filer).collect();
-        if extracts.is_empty() || extracts.len() > MAX_FILES {
-            return Err(FieldError::new(
-                "uttag.fil",
-                format!("a file, or uttag.filer: 1 to {MAX_FILES} of them"),
-            ));
+        let sources: Vec<PathBuf> = raw.uttag.kalla.into_iter().chain(raw.uttag.kallor).collect();
+        if !(1..=MAX_FILES).contains(&(extracts.len() + sources.len())) {
+            let expected =
+                format!("a file, or uttag.filer, uttag.kalla, uttag.kallor: 1 to {MAX_FILES} of them");
+            return Err(FieldError::new("uttag.fil", expected));
         }
         Ok(Self {
             unit,
@@ -129,6 +134,7 @@ impl TryFrom<RawConfig> for Config {
             region: raw.region,
             proxy: raw.proxy,
             extracts,
+            sources,
             sheets: match raw.uttag.blad {
                 RawSheets::Ett => Sheets::One,
                 RawSheets::Alla => Sheets::All,

@@ -20,7 +20,7 @@ use tables::period::Period;
 use tables::unit::Unit;
 
 use super::map::codebook;
-use super::{Asked, Part, ReadError};
+use super::{Asked, Part, ReadError, source};
 use crate::config::Config;
 
 /// Rows of a code in the period before from which none now is a break.
@@ -33,6 +33,12 @@ const LEAST_MAPPED: u64 = 90;
 pub struct CheckArguments {
     /// Filer i stället för dem i konfigurationen.
     pub files: Vec<PathBuf>,
+    /// Källfil: en fråga till en databas, i stället för det i konfigurationen.
+    #[arg(long = "source", visible_alias = "kalla")]
+    pub sources: Vec<PathBuf>,
+    /// Skriv förslagen om frågans kolumner i källfilen.
+    #[arg(long, visible_alias = "skriv")]
+    pub write: bool,
     /// Kodbok: en fil, eller barn eller vuxna.
     #[arg(long)]
     pub codebook: Option<PathBuf>,
@@ -43,23 +49,28 @@ pub struct CheckArguments {
 
 /// Nothing to read.
 #[derive(Debug, thiserror::Error)]
-#[error("ange en fil att läsa, eller --config FIL")]
+#[error("ange en fil att läsa, eller --config FIL, eller --source KÄLLFIL")]
 pub struct NoFile;
 
-/// What `files` and the configuration together ask for.
-pub(super) fn asked(config: Option<&Config>, files: &[PathBuf], book: &Codebook) -> anyhow::Result<Asked> {
+/// What the command line and the configuration together ask for.
+pub(super) fn asked(
+    config: Option<&Config>,
+    (files, sources): (&[PathBuf], &[PathBuf]),
+    book: &Codebook,
+) -> anyhow::Result<Asked> {
+    let is_named = !files.is_empty() || !sources.is_empty();
     let mut asked = match config {
         Some(config) => Asked::configured(config, book)?,
-        None if files.is_empty() => return Err(NoFile.into()),
+        None if !is_named => return Err(NoFile.into()),
         None => {
             // any kommun: without a codes file its number is never looked at
             let unit: Unit = "0180".parse().context("kommunkod")?;
             let codes = KommunCodes::none(unit, book);
-            Asked { files: Vec::new(), codes, sheets: harmonise::Sheets::default() }
+            Asked { files: Vec::new(), sources: Vec::new(), codes, sheets: harmonise::Sheets::default() }
         }
     };
-    if !files.is_empty() {
-        asked.files = files.to_vec();
+    if is_named {
+        (asked.files, asked.sources) = (files.to_vec(), sources.to_vec());
     }
     Ok(asked)
 }
@@ -76,9 +87,13 @@ pub(super) fn book(config: Option<&Config>, named: Option<&PathBuf>) -> anyhow::
 /// What cannot be read, by file, row and column.
 pub fn run(config: Option<&Config>, arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
     let book = book(config, arguments.codebook.as_ref())?;
-    let asked = asked(config, &arguments.files, &book)?;
+    let asked = asked(config, (&arguments.files, &arguments.sources), &book)?;
     let today = Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
     println!("Kodbok: {}", book.name());
+    for path in &asked.sources {
+        let lines = source::columns(path, asked.reading(&book, today), arguments.write)?;
+        lines.iter().for_each(|line| println!("{line}"));
+    }
     let mut months = Months::default();
     let mut parts = asked.read(&book, today, &mut |date, codes| months.take(date, codes))?;
     parts.iter().flat_map(|part| super::describe(part, &book)).for_each(|line| println!("{line}"));
@@ -104,7 +119,8 @@ pub fn run(config: Option<&Config>, arguments: &CheckArguments) -> anyhow::Resul
     }
     let refused: u64 = parts.iter().map(|part| part.report.refused.total).sum();
     if refused > 0 {
-        let path = asked.files.first().cloned().unwrap_or_default();
+        let first = parts.iter().find(|part| part.report.refused.total > 0);
+        let path = first.map(|part| part.path.clone()).unwrap_or_default();
         return Err(ReadError::Rows { path, rows: refused }.into());
     }
     let read: u64 = parts.iter().map(|part| part.report.read).sum();
@@ -282,7 +298,7 @@ mod tests {
         let file = folder.path().join("u.csv");
         std::fs::write(&file, text).unwrap();
         let book = Codebook::barn().unwrap();
-        let asked = asked(None, &[file], &book).unwrap();
+        let asked = asked(None, (&[file], &[]), &book).unwrap();
         let mut months = Months::default();
         let day = jiff::civil::date(2025, 3, 1);
         let parts = asked.read(&book, day, &mut |date, codes| months.take(date, codes)).unwrap();

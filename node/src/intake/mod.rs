@@ -1,15 +1,17 @@
-//! Opens the kommun's extract, has it harmonised and counts it. Content never passes this module's border but as
+//! Opens the kommun's extract, files or the answer of a database, has it harmonised and counts it. Content never passes this module's border but as
 //! counts per atom; what a person must look at goes to a review file in the kommun (STAY-1).
 
 pub mod check;
 pub mod map;
 pub mod preview;
 pub mod review;
+mod source;
 
 use std::fs::File;
 use std::io::{BufReader, Write};
 use std::path::{Path, PathBuf};
 
+use database::{QueryError, Source as Database, SourceError};
 use harmonise::intake::Dialect;
 use harmonise::{
     IntakeError, IntakeReport, KommunCodes, Reading, Seen, Sheets, Sink, Source, UnmappedLabels,
@@ -58,6 +60,22 @@ pub enum ReadError {
         /// Why.
         source: IntakeError,
     },
+    /// A source file.
+    #[error("{path}: {source}")]
+    Source {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: SourceError,
+    },
+    /// The database it names, or what that was asked.
+    #[error("{path}: {source}")]
+    Query {
+        /// Which source.
+        path: PathBuf,
+        /// Why.
+        source: QueryError,
+    },
     /// Rows that were refused one by one: raised by `node check` only, a round counts without them and says so.
     #[error("{path}: {rows} rader avvisades")]
     Rows {
@@ -70,8 +88,10 @@ pub enum ReadError {
 
 /// What is read, and with what.
 pub struct Asked {
-    /// The files, at least one.
+    /// The files.
     pub files: Vec<PathBuf>,
+    /// The sources; there is one, or a file.
+    pub sources: Vec<PathBuf>,
     /// The kommun's own names and labels.
     pub codes: KommunCodes,
     /// Which sheets of workbooks.
@@ -84,10 +104,16 @@ impl Asked {
     /// # Errors
     /// [`ReadError`] names the file of codes.
     pub fn configured(config: &Config, codebook: &Codebook) -> Result<Self, ReadError> {
-        Ok(Self { files: config.extracts.clone(), codes: codes(config, codebook)?, sheets: config.sheets })
+        let (files, sources) = (config.extracts.clone(), config.sources.clone());
+        Ok(Self { files, sources, codes: codes(config, codebook)?, sheets: config.sheets })
     }
 
-    /// Reads all files as of a day, passing each row to `sink`: one part for each table in them.
+    /// The way everything is read.
+    fn reading<'a>(&'a self, codebook: &'a Codebook, today: Date) -> Reading<'a> {
+        Reading { codebook, codes: &self.codes, extracted_on: today, sheets: self.sheets }
+    }
+
+    /// Reads all files and sources as of a day, passing each row to `sink`: one part for each table in them.
     ///
     /// # Errors
     /// [`ReadError`] names the file and, for content, row and column; never a cell.
@@ -98,7 +124,7 @@ impl Asked {
         sink: &mut Sink<'_>,
     ) -> Result<Vec<Part>, ReadError> {
         let (mut parts, mut seen) = (Vec::new(), Seen::default());
-        let reading = Reading { codebook, codes: &self.codes, extracted_on: today, sheets: self.sheets };
+        let reading = self.reading(codebook, today);
         for path in &self.files {
             let open = |source| ReadError::File { path: path.clone(), source };
             let file = File::open(path).map_err(open)?;
@@ -116,13 +142,35 @@ impl Asked {
             };
             parts.extend(read.into_iter().map(of_file));
         }
+        for path in &self.sources {
+            let database = database(path)?;
+            let fault = |source| of_query(path, source);
+            let asked = database.ask().map_err(fault)?;
+            let columns = reading.columns_of(asked.names(), database.mapping());
+            let columns = columns.map_err(|source| ReadError::Content { path: path.clone(), source })?;
+            let rows = asked.rows(columns.wanted());
+            let part = reading.read_rows(columns, rows, &mut seen, sink).map_err(fault)?;
+            parts.push(Part { path: path.clone(), report: part.report, labels: part.unmapped });
+        }
         Ok(parts)
+    }
+}
+
+fn database(path: &Path) -> Result<Database, ReadError> {
+    Database::read(path).map_err(|source| ReadError::Source { path: path.to_owned(), source })
+}
+
+/// What is wrong with the rows is told as it is of a file's.
+fn of_query(path: &Path, source: QueryError) -> ReadError {
+    match source {
+        QueryError::Intake(source) => ReadError::Content { path: path.to_owned(), source },
+        source => ReadError::Query { path: path.to_owned(), source },
     }
 }
 
 /// One table that was read.
 pub struct Part {
-    /// Its file.
+    /// Its file, or that of its source.
     pub path: PathBuf,
     /// What was found, without content.
     pub report: IntakeReport,
@@ -152,7 +200,7 @@ fn codes(config: &Config, codebook: &Codebook) -> Result<KommunCodes, ReadError>
     Ok(codes)
 }
 
-/// Reads all files and counts their rows over a collection's atoms; no row is kept.
+/// Reads all files and sources and counts their rows over a collection's atoms; no row is kept.
 ///
 /// # Errors
 /// As [`Asked::read`].
@@ -194,11 +242,12 @@ pub fn write_review(path: &Path, labels: &UnmappedLabels) -> std::io::Result<()>
 fn dialect(report: &IntakeReport) -> String {
     let header = report.header_row;
     let above = match header {
-        1 => String::new(),
+        0 | 1 => String::new(),
         2 => " (rad 1 står över tabellen)".into(),
         _ => format!(" (rad 1–{} står över tabellen)", header - 1),
     };
     let how = match report.dialect {
+        Dialect::Query { columns } => return format!("fråga som ger {columns} kolumner"),
         Dialect::Workbook { sheet } => format!("arbetsbok, blad {sheet}"),
         Dialect::Text { encoding, separator } => {
             let why = match encoding {
@@ -221,7 +270,11 @@ pub fn describe(part: &Part, codebook: &Codebook) -> Vec<String> {
     let report = &part.report;
     let mut lines = vec![format!("{}: {}", part.path.display(), dialect(report))];
     for (header, like) in report.unused.iter().take(MOST_LISTED) {
+        let is_query = matches!(report.dialect, Dialect::Query { .. });
         lines.push(match like {
+            Some(id) if is_query => format!(
+                "Kolumnen {header} läses inte; är den {id}? Skriv då \"{header}\" = \"{id}\" under [kolumner] i källfilen."
+            ),
             Some(id) => format!("Kolumnen {header} läses inte; är den {id}? Skriv då {id} = \"{header}\" under [kolumner] i kodfilen."),
             None => format!("Kolumnen {header} läses inte."),
         });

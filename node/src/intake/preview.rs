@@ -25,6 +25,9 @@ pub struct PreviewArguments {
     pub collection: PathBuf,
     /// Filer i stället för dem i konfigurationen.
     pub files: Vec<PathBuf>,
+    /// Källfil: en fråga till en databas, i stället för det i konfigurationen.
+    #[arg(long = "source", visible_alias = "kalla")]
+    pub sources: Vec<PathBuf>,
     /// Enhet, när ingen konfiguration anges.
     #[arg(long)]
     pub unit: Option<Unit>,
@@ -90,7 +93,8 @@ pub fn run(config: Option<&Config>, arguments: &PreviewArguments) -> anyhow::Res
         return Err(PreviewError::NotInvited(unit).into());
     }
     let today = Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
-    let (counts, _) = super::count(&asked(config, &arguments.files, &book)?, &system, &book, today)?;
+    let asked = asked(config, (&arguments.files, &arguments.sources), &book)?;
+    let (counts, _) = super::count(&asked, &system, &book, today)?;
     let own = config.map_or(collection.min_count, |config| config.min_count.max(collection.min_count));
     let view = View {
         collection: &collection,

@@ -48,7 +48,7 @@ pub fn run(config: &Config, arguments: &ReviewArguments) -> anyhow::Result<()> {
     let book = book(Some(config), arguments.codebook.as_ref())?;
     let today = Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
     begin(path, &config.unit)?;
-    let mut parts = asked(Some(config), &[], &book)?.read(&book, today, &mut |_, _| {})?;
+    let mut parts = asked(Some(config), (&[], &[]), &book)?.read(&book, today, &mut |_, _| {})?;
     let labels = super::labels(&mut parts);
     let (stdin, stdout) = (std::io::stdin(), std::io::stdout());
     let answers = ask(labels.for_operator(), &book, &mut stdin.lock(), &mut stdout.lock())?;
@@ -172,7 +172,7 @@ mod tests {
         std::fs::write(&file, text).unwrap();
         let book = Codebook::barn().unwrap();
         let day = jiff::civil::date(2025, 1, 1);
-        let mut parts = asked(None, &[file], &book).unwrap().read(&book, day, &mut |_, _| {}).unwrap();
+        let mut parts = asked(None, (&[file], &[]), &book).unwrap().read(&book, day, &mut |_, _| {}).unwrap();
         super::super::labels(&mut parts)
             .for_operator()
             .iter()

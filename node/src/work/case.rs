@@ -268,7 +268,9 @@ impl Case {
         self.shared.ledger.cover(&self.collection)?;
         let today = Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
         let asked = intake::Asked::configured(&self.shared.config, &self.codebook)?;
-        let (counts, mut parts) = intake::count(&asked, &self.system, &self.codebook, today)?;
+        // a database may take minutes; other rounds go on meanwhile
+        let count = || intake::count(&asked, &self.system, &self.codebook, today);
+        let (counts, mut parts) = tokio::task::block_in_place(count)?;
         // Counts of the kommun's own rows are for its operator's eyes, not for a service log (STAY-2).
         let place = |name: &str| self.shared.config.place(name);
         intake::write_summary(&place("lasning.txt"), &parts, &self.codebook).context("lasning.txt")?;

@@ -358,7 +358,8 @@ impl<'a> Matcher<'a> {
         if self.contradicts_itself(label) {
             found.iter_mut().for_each(|one| one.score = one.score.min(AUTO - 1));
         }
-        if !found.is_empty() {
+        // a text of many letters is spelt like every code a little, and takes long to compare
+        if !found.is_empty() || is_free_text(label) {
             return found;
         }
         let likeness = |(index, code): (CodeIndex, &'a tables::codebook::Code)| {

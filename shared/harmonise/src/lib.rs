@@ -16,7 +16,7 @@ pub mod recognise;
 
 pub use codes::{CodesError, KommunCodes};
 pub use intake::{
-    Coded, Harmonised, IntakeError, IntakeReport, Part, Reading, Seen, Sheets, Sink, Source, UnmappedLabels,
-    read,
+    Coded, Harmonised, IntakeError, IntakeReport, Mapping, Part, QueryColumns, Reading, Seen, Sheets, Sink,
+    Source, UnmappedLabels, Value, read,
 };
 pub use personnummer::{PersonKey, Personnummer, RunSecret, UtanGiltigtNummer};

@@ -7,7 +7,8 @@
 //!
 //! Invariant: every loop is bounded by the length of the file.
 
-use super::error::WorkbookProblem;
+use super::error::{IntakeError, WorkbookProblem};
+use super::limits::{MAX_HELD_CELLS, MAX_SHEETS, WorkbookLimit};
 
 const END_OF_CHAIN: u32 = 0xffff_fffe;
 /// Ids from here on are marks, not sectors.
@@ -19,18 +20,18 @@ const MINI_BELOW: usize = 4_096;
 const MINI_SECTOR: usize = 64;
 
 /// Nothing, if the spreadsheet reader may have the file.
-pub(crate) fn check_xls(file: &[u8]) -> Result<(), WorkbookProblem> {
+pub(crate) fn check_xls(file: &[u8]) -> Result<(), IntakeError> {
     let damaged = WorkbookProblem::Damaged;
     let container = Container::open(file).ok_or(damaged)?;
     let entries = container.entries().ok_or(damaged)?;
     let find = |name: &str| entries.iter().find(|entry| entry.name.eq_ignore_ascii_case(name));
     if find("EncryptedPackage").is_some() {
-        return Err(WorkbookProblem::Password);
+        return Err(WorkbookProblem::Password.into());
     }
     let root = entries.first().ok_or(damaged)?;
     let book = find("Workbook").or_else(|| find("Book")).ok_or(damaged)?;
     let stream = container.stream(book, root).ok_or(damaged)?;
-    if sheets_are_sound(&stream) { Ok(()) } else { Err(damaged) }
+    check_sheets(&stream)
 }
 
 fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
@@ -164,7 +165,7 @@ const BOUND_SHEET: u16 = 0x0085;
 const BEGIN: u16 = 0x0809;
 const END: u16 = 0x000a;
 
-fn sheets_are_sound(stream: &[u8]) -> bool {
+fn check_sheets(stream: &[u8]) -> Result<(), IntakeError> {
     let mut starts: Vec<usize> = records(stream)
         .filter(|(kind, _)| *kind == BOUND_SHEET)
         .filter_map(|(_, content)| Some(u32_at(content, 0)? as usize))
@@ -172,12 +173,26 @@ fn sheets_are_sound(stream: &[u8]) -> bool {
     // sheets do not share records; the same start twice would be walked twice
     starts.sort_unstable();
     starts.dedup();
-    // more sheets than any extract, each walked to its end at most
-    starts.len() <= 1_000 && starts.into_iter().all(|start| stream.get(start..).is_some_and(sheet_is_sound))
+    if starts.len() > MAX_SHEETS {
+        return Err(WorkbookLimit::Sheets.into());
+    }
+    let mut cells = 0;
+    for start in starts {
+        let held = stream.get(start..).and_then(held_cells).ok_or(WorkbookProblem::Damaged)?;
+        cells += held;
+        if cells > MAX_HELD_CELLS {
+            return Err(WorkbookLimit::Cells.into());
+        }
+    }
+    Ok(())
 }
 
-fn sheet_is_sound(sheet: &[u8]) -> bool {
+/// How many cells the reader will hold of a sheet: two in its corners make it hold all between. Nothing if a record
+/// names a place outside the format.
+fn held_cells(sheet: &[u8]) -> Option<u64> {
     let mut depth = 0_u32;
+    // first and last row, first and last column
+    let mut corners: Option<[u16; 4]> = None;
     for (kind, content) in records(sheet) {
         match kind {
             BEGIN => depth += 1,
@@ -186,10 +201,25 @@ fn sheet_is_sound(sheet: &[u8]) -> bool {
             _ => {}
         }
         if record_is_sound(kind, content) == Some(false) {
-            return false;
+            return None;
+        }
+        if let Some([row, first, last]) = place(kind, content) {
+            let [top, bottom, left, right] = corners.unwrap_or([row, row, first, last]);
+            corners = Some([top.min(row), bottom.max(row), left.min(first), right.max(last)]);
         }
     }
-    true
+    let span = |from: u16, to: u16| u64::from(to.saturating_sub(from)) + 1;
+    Some(corners.map_or(0, |[top, bottom, left, right]| span(top, bottom) * span(left, right)))
+}
+
+/// Row, first and last column of a record that names a cell.
+fn place(kind: u16, content: &[u8]) -> Option<[u16; 3]> {
+    let (row, first) = (u16_at(content, 0)?, u16_at(content, 2)?);
+    match kind {
+        0x0203 | 0x0204 | 0x00d6 | 0x0205 | 0x027e | 0x00fd | 0x0006 => Some([row, first, first]),
+        0x00bd => Some([row, first, u16_at(content, content.len().checked_sub(2)?)?]),
+        _ => None,
+    }
 }
 
 /// Nothing for a record too short to judge, which the reader refuses without reserving anything.
@@ -221,7 +251,7 @@ mod tests {
 
     const EXTRACT: &[u8] = include_bytes!("../../testdata/extract.xls");
 
-    fn changed(at: usize, value: &[u8]) -> Result<(), WorkbookProblem> {
+    fn changed(at: usize, value: &[u8]) -> Result<(), IntakeError> {
         let mut file = EXTRACT.to_vec();
         file[at..at + value.len()].copy_from_slice(value);
         check_xls(&file)
@@ -235,8 +265,8 @@ mod tests {
     #[test]
     fn places_that_made_the_reader_reserve_hundreds_of_gigabytes_are_refused() {
         // found by changing every byte of the file in turn
-        assert_eq!(changed(1753, &[63]), Err(WorkbookProblem::Damaged));
-        assert_eq!(changed(2066, &[0]), Err(WorkbookProblem::Damaged));
+        assert_eq!(changed(1753, &[63]), Err(WorkbookProblem::Damaged.into()));
+        assert_eq!(changed(2066, &[0]), Err(WorkbookProblem::Damaged.into()));
     }
 
     #[test]
@@ -244,7 +274,7 @@ mod tests {
         let directory = u32_at(EXTRACT, 48).unwrap();
         let table = u32_at(EXTRACT, 76).unwrap() as usize;
         let at = (table + 1) * 512 + directory as usize * 4;
-        assert_eq!(changed(at, &directory.to_le_bytes()), Err(WorkbookProblem::Damaged));
+        assert_eq!(changed(at, &directory.to_le_bytes()), Err(WorkbookProblem::Damaged.into()));
     }
 
     #[test]
@@ -253,7 +283,27 @@ mod tests {
         let name = units("Workbook");
         let at = EXTRACT.windows(name.len()).position(|window| window == name).unwrap();
         let outcome = changed(at, &units("EncryptedPackage"));
-        assert_eq!(outcome, Err(WorkbookProblem::Password));
+        assert_eq!(outcome, Err(WorkbookProblem::Password.into()));
+    }
+
+    #[test]
+    fn two_cells_in_the_corners_count_as_all_between() {
+        let record = |kind: u16, content: &[u8]| {
+            let length = u16::try_from(content.len()).unwrap().to_le_bytes();
+            [&kind.to_le_bytes()[..], &length, content].concat()
+        };
+        let cell = |row: u16, column: u16| {
+            record(0x0203, &[&row.to_le_bytes()[..], &column.to_le_bytes(), &[0; 10]].concat())
+        };
+        let sheet = [record(BEGIN, &[]), cell(0, 0), cell(65_535, 255), record(END, &[])].concat();
+        assert_eq!(held_cells(&sheet), Some(65_536 * 256));
+        assert_eq!(held_cells(&[record(BEGIN, &[]), cell(7, 3)].concat()), Some(1));
+        assert_eq!(held_cells(&[]), Some(0));
+        let heads = 2 * (4 + 4);
+        let starts = [heads, heads + sheet.len()].map(|at| u32::try_from(at).unwrap().to_le_bytes());
+        let stream =
+            [record(BOUND_SHEET, &starts[0]), record(BOUND_SHEET, &starts[1]), sheet.repeat(2)].concat();
+        assert_eq!(check_sheets(&stream), Err(WorkbookLimit::Cells.into()));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! STAY-1: no variant holds a cell. Readers' own errors are not passed on, because they quote the file. Texts are
 //! Swedish: the person who can mend the file reads them.
 
-use super::limits::{HEADER_SEARCH_ROWS, Limit};
+use super::limits::{HEADER_SEARCH_ROWS, Limit, WorkbookLimit};
 
 /// A file that cannot be read as an extract.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -52,6 +52,24 @@ pub enum IntakeError {
         target: String,
         /// Columns as in a spreadsheet.
         columns: Vec<String>,
+    },
+    /// A query does not give the columns that are needed.
+    #[error("frågans kolumner räcker inte; saknas: {}; den ger: {}", missing.join(", "), seen.join(", "))]
+    NoColumns {
+        /// Fields and variables, or columns that the mapping names.
+        missing: Vec<String>,
+        /// The names of the query's columns.
+        seen: Vec<String>,
+    },
+    /// A column of a query is mapped to what is neither a field nor a variable.
+    #[error(
+        "kolumner.{column}: okänd variabel; väntade någon av {expected}, eller - för en kolumn som inte läses"
+    )]
+    UnknownVariable {
+        /// Name of the column.
+        column: String,
+        /// The fields and variables there are.
+        expected: String,
     },
     /// The codes file was checked against another codebook.
     #[error("kodfilen hör till kodboken {codes}, insamlingen till {codebook}")]
@@ -108,6 +126,12 @@ pub enum WorkbookProblem {
         /// Sheet, from 1.
         second: usize,
     },
+}
+
+impl From<WorkbookLimit> for IntakeError {
+    fn from(limit: WorkbookLimit) -> Self {
+        Self::Limit(limit.into())
+    }
 }
 
 impl From<std::io::Error> for IntakeError {

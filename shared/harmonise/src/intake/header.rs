@@ -66,9 +66,9 @@ const USUAL: [(&str, &[&str]); 11] = [
     ("beslut", &["Åtgärd/beslut", "Beslut/åtgärd", "Åtgärd"]),
 ];
 
-struct Wanted {
+pub(crate) struct Wanted {
     target: Target,
-    id: String,
+    pub(crate) id: String,
     configured: Option<String>,
     usual: BTreeSet<String>,
 }
@@ -109,6 +109,11 @@ pub(crate) struct Near {
 }
 
 impl Near {
+    /// The names that are needed and are not there.
+    pub(crate) fn missing(self) -> Vec<String> {
+        self.missing
+    }
+
     /// How many of the wanted headers the best row had.
     pub(crate) fn known(&self) -> usize {
         self.known
@@ -154,7 +159,18 @@ impl Names {
         row: u64,
         cells: &[Cell<'_>],
     ) -> Result<Result<Columns, Near>, IntakeError> {
-        let headers: Vec<String> = cells.iter().map(|cell| clean(&cell.text())).collect();
+        self.of_headers(row, cells.iter().map(|cell| clean(&cell.text())).collect())
+    }
+
+    /// The same of headers that are known to be some: row 0 is no row, its columns are named by what they are called.
+    ///
+    /// # Errors
+    /// If two columns are one field.
+    pub(crate) fn of_headers(
+        &self,
+        row: u64,
+        headers: Vec<String>,
+    ) -> Result<Result<Columns, Near>, IntakeError> {
         let folded: Vec<String> = headers.iter().map(|header| fold_accents(header)).collect();
         let claimed: BTreeSet<&str> = self.wanted.iter().filter_map(|w| w.configured.as_deref()).collect();
         let columns_of = |wanted: &Wanted| -> Vec<usize> {
@@ -173,27 +189,41 @@ impl Names {
             return Ok(Err(Near { known: known.len(), missing, seen }));
         }
         if let Some((wanted, at)) = found.iter().find(|(_, at)| at.len() > 1) {
-            let columns = at.iter().map(|at| column_name(*at)).collect();
+            let name = |at: &usize| if row == 0 { headers[*at].clone() } else { column_name(*at) };
+            let columns = at.iter().map(name).collect();
             return Err(IntakeError::AmbiguousColumn { target: wanted.id.clone(), columns });
         }
         let width = headers.iter().rposition(|header| !header.is_empty()).map_or(0, |last| last + 1);
         let unused =
             headers.iter().enumerate().filter(|(at, header)| !header.is_empty() && !known.contains(at));
-        let absent: Vec<&Wanted> =
-            found.iter().filter(|(_, at)| at.is_empty()).map(|(wanted, _)| *wanted).collect();
-        let like = |header: &str| {
-            let likeness =
-                |wanted: &&Wanted| wanted.usual.iter().map(|usual| spelt_alike(header, usual)).max();
-            let best =
-                absent.iter().filter_map(|wanted| Some((likeness(wanted)?, wanted.id.clone()))).max()?;
-            (best.0 >= ALIKE).then_some(best.1)
-        };
-        let unused = unused.map(|(_, header)| (header.clone(), like(header))).collect();
+        let absent = |wanted: &Wanted| found.iter().any(|(of, at)| of.id == wanted.id && at.is_empty());
+        let unused = unused.map(|(_, header)| (header.clone(), self.like(header, absent))).collect();
         let found = found.into_iter().filter_map(|(wanted, at)| {
             let index = *at.first()?;
             Some((wanted.target, index, Arc::from(headers[index].as_str())))
         });
         Ok(Ok(Columns { row, width, found: found.collect(), unused }))
+    }
+
+    /// The field or variable among the `absent` whose names the header resembles most.
+    pub(crate) fn like(&self, header: &str, absent: impl Fn(&Wanted) -> bool) -> Option<String> {
+        let likeness = |wanted: &Wanted| wanted.usual.iter().map(|usual| spelt_alike(header, usual)).max();
+        let absent = self.wanted.iter().filter(|wanted| absent(wanted));
+        let best = absent.filter_map(|wanted| Some((likeness(wanted)?, wanted.id.clone()))).max()?;
+        (best.0 >= ALIKE).then_some(best.1)
+    }
+
+    /// The fields and variables that have the header among their usual names.
+    pub(crate) fn usual(&self, header: &str) -> Vec<String> {
+        let folded = fold_accents(&clean(header));
+        let named = self.wanted.iter().filter(|wanted| wanted.usual.contains(&folded));
+        named.map(|wanted| wanted.id.clone()).collect()
+    }
+
+    /// What an id names, or all ids there are.
+    pub(crate) fn target(&self, id: &str) -> Result<Target, String> {
+        let ids = || self.wanted.iter().map(|wanted| wanted.id.as_str()).collect::<Vec<_>>().join(", ");
+        self.wanted.iter().find(|wanted| wanted.id == id).map(|wanted| wanted.target).ok_or_else(ids)
     }
 
     fn missing(&self, found: &[(&Wanted, Vec<usize>)], known: usize) -> Vec<String> {
@@ -210,7 +240,7 @@ impl Names {
     }
 }
 
-const OTHER: &str = "personnummer eller någon variabel ur kodboken";
+pub(crate) const OTHER: &str = "personnummer eller någon variabel ur kodboken";
 
 impl Wanted {
     /// A date, and every column the kommun's file names.
@@ -227,7 +257,7 @@ impl Wanted {
 }
 
 /// Headers for an error: not too many, not too long.
-fn shown(headers: &[String]) -> Vec<String> {
+pub(crate) fn shown(headers: &[String]) -> Vec<String> {
     let named = headers.iter().filter(|header| !header.is_empty()).take(40);
     named.map(|header| header.chars().take(60).collect()).collect()
 }

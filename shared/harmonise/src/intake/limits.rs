@@ -2,6 +2,24 @@
 
 /// Largest file, 1 GiB.
 pub const MAX_FILE_BYTES: u64 = 1 << 30;
+/// Largest workbook, packed or not, 256 MiB.
+pub const MAX_WORKBOOK_BYTES: u64 = 256 << 20;
+/// Most parts of a packed workbook.
+pub const MAX_PARTS: usize = 10_000;
+/// Most bytes of all parts of a workbook unpacked, 2 GiB.
+pub const MAX_UNPACKED_BYTES: u64 = 2 << 30;
+/// Most bytes of a part that is held whole, 256 MiB; the sheets of an xlsx are not.
+pub const MAX_HELD_BYTES: u64 = 256 << 20;
+/// Longest tag, comment or text of a workbook's XML in bytes, and of all text of one cell, 1 MiB.
+pub const MAX_XML_PIECE: usize = 1 << 20;
+/// Deepest XML.
+pub const MAX_XML_DEPTH: usize = 100;
+/// Most texts in the shared list of an xlsx.
+pub const MAX_STRINGS: u64 = 5_000_000;
+/// Most cells of an xls or ods, which are held whole, empty ones between others counted.
+pub const MAX_HELD_CELLS: u64 = 20_000_000;
+/// Most sheets.
+pub const MAX_SHEETS: usize = 1_000;
 /// Most rows below the header, of every kind.
 pub const MAX_ROWS: u64 = 5_000_000;
 /// Most columns.
@@ -21,15 +39,20 @@ pub const MAX_UNMAPPED_LABELS: usize = 10_000;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Limit {
     /// The file.
-    #[error("filen är på {bytes} byte; högst {MAX_FILE_BYTES} läses")]
+    #[error("filen är på {bytes} byte; högst {most} läses")]
     File {
         /// Size.
         bytes: u64,
+        /// Largest of its kind.
+        most: u64,
     },
+    /// What a workbook unfolds to.
+    #[error("arbetsboken {0}")]
+    Workbook(#[from] WorkbookLimit),
     /// The number of rows.
     #[error("filen har fler än {MAX_ROWS} rader")]
     Rows,
-    /// The number of columns of a row.
+    /// The number of columns of a row; row 0 is a query's.
     #[error("rad {row} har {columns} kolumner; högst {MAX_COLUMNS} läses")]
     Columns {
         /// Row, from 1.
@@ -42,7 +65,7 @@ pub enum Limit {
     Cell {
         /// Row, from 1.
         row: u64,
-        /// Column as in a spreadsheet, from A.
+        /// Column as in a spreadsheet, from A, or a query's name for it.
         column: String,
     },
     /// The length of a row.
@@ -51,6 +74,35 @@ pub enum Limit {
         /// Row, from 1.
         row: u64,
     },
+}
+
+/// A limit of a workbook that a small file can break.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum WorkbookLimit {
+    /// Files inside it.
+    #[error("har fler än {MAX_PARTS} delar")]
+    Parts,
+    /// All of them unpacked.
+    #[error("är uppackad större än {MAX_UNPACKED_BYTES} byte")]
+    Unpacked,
+    /// A part that is held whole, with the repetitions it asks for.
+    #[error("har en del som uppackad är större än {MAX_HELD_BYTES} byte")]
+    Held,
+    /// A tag, comment or text.
+    #[error("har ett stycke på mer än {MAX_XML_PIECE} byte i ett")]
+    Piece,
+    /// Tags in tags.
+    #[error("har märken i fler än {MAX_XML_DEPTH} nivåer")]
+    Depth,
+    /// Shared texts.
+    #[error("har fler än {MAX_STRINGS} texter")]
+    Strings,
+    /// Cells, repeated ones and empty ones between others too.
+    #[error("har fler än {MAX_HELD_CELLS} celler; spara den som xlsx eller csv")]
+    Cells,
+    /// Sheets.
+    #[error("har fler än {MAX_SHEETS} blad")]
+    Sheets,
 }
 
 /// A column as spreadsheets name it: 0 is A, 26 is AA.

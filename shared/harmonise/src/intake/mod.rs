@@ -12,12 +12,14 @@ mod error;
 mod header;
 mod limits;
 mod lines;
+mod query;
 mod reading;
 mod report;
 mod rows;
 #[cfg(test)]
 mod tests;
 mod text;
+mod unpack;
 mod workbook;
 
 use std::fmt;
@@ -28,9 +30,11 @@ use tables::codebook::{CodeIndex, Codebook};
 
 pub use error::{IntakeError, TextProblem, WorkbookProblem};
 pub use limits::{
-    HEADER_SEARCH_ROWS, Limit, MAX_CELL_CHARS, MAX_COLUMNS, MAX_FILE_BYTES, MAX_LISTED, MAX_ROW_BYTES,
-    MAX_ROWS, MAX_UNMAPPED_LABELS,
+    HEADER_SEARCH_ROWS, Limit, MAX_CELL_CHARS, MAX_COLUMNS, MAX_FILE_BYTES, MAX_HELD_BYTES, MAX_HELD_CELLS,
+    MAX_LISTED, MAX_PARTS, MAX_ROW_BYTES, MAX_ROWS, MAX_SHEETS, MAX_STRINGS, MAX_UNMAPPED_LABELS,
+    MAX_UNPACKED_BYTES, MAX_WORKBOOK_BYTES, MAX_XML_DEPTH, MAX_XML_PIECE, WorkbookLimit,
 };
+pub use query::{Mapping, NOT_READ, QueryColumns, Reason, Suggestion, Value};
 pub use report::{
     Dialect, IntakeReport, Listed, RecognisedLabel, Refusal, RefusalReason, Repeated, SkipReason, Skipped,
     UnmappedLabel, UnmappedLabels, VariableReport,
@@ -143,15 +147,8 @@ impl Reading<'_> {
         seen: &mut Seen,
         sink: &mut Sink<'_>,
     ) -> Result<Vec<Part>, IntakeError> {
-        let Self { codebook, codes, .. } = self;
-        if codes.codebook() != codebook.name() {
-            return Err(IntakeError::OtherCodebook {
-                codes: codes.codebook().into(),
-                codebook: codebook.name(),
-            });
-        }
         let Source { mut reader, extension } = source;
-        let names = Names::new(codebook, codes);
+        let names = self.names()?;
         match kind_of(&mut reader, extension.as_deref())? {
             Kind::Text => {
                 let (mut table, columns) = find_in_text(&mut reader, &names)?;
@@ -174,6 +171,16 @@ impl Reading<'_> {
                 sheets.collect()
             }
         }
+    }
+
+    /// The headers to look for.
+    fn names(&self) -> Result<Names, IntakeError> {
+        let Self { codebook, codes, .. } = self;
+        if codes.codebook() != codebook.name() {
+            let codes = codes.codebook().into();
+            return Err(IntakeError::OtherCodebook { codes, codebook: codebook.name() });
+        }
+        Ok(Names::new(codebook, codes))
     }
 
     fn read_below(
@@ -259,7 +266,7 @@ fn kind_of(reader: &mut (impl Read + Seek), extension: Option<&str>) -> Result<K
     match bytes {
         0 => return Err(IntakeError::Empty),
         1..=MAX_FILE_BYTES => {}
-        _ => return Err(Limit::File { bytes }.into()),
+        _ => return Err(Limit::File { bytes, most: MAX_FILE_BYTES }.into()),
     }
     reader.seek(SeekFrom::Start(0))?;
     let mut head = Vec::new();
@@ -312,7 +319,11 @@ fn find_in_text<'s, R: Read + Seek>(
         let found = match find_header(&mut TextTable { source, encoding, separator }, names) {
             Ok(found) => found,
             Err(error) => {
-                fault.get_or_insert(error);
+                // of one cell under a wrong separator and many under the right one, the many say more
+                let says_more = matches!(error, IntakeError::Limit(Limit::Columns { .. }));
+                if fault.is_none() || says_more {
+                    fault = Some(error);
+                }
                 continue;
             }
         };

@@ -152,7 +152,7 @@ pub struct Repeated {
     pub different: u64,
 }
 
-/// What kind of file was read.
+/// What kind of file was read, or what else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
     /// A text file.
@@ -167,6 +167,11 @@ pub enum Dialect {
         /// The sheet read, from 1.
         sheet: usize,
     },
+    /// The rows of a query.
+    Query {
+        /// How many columns it gives.
+        columns: usize,
+    },
 }
 
 /// The report of one reading.
@@ -174,7 +179,7 @@ pub enum Dialect {
 pub struct IntakeReport {
     /// What kind of file it was.
     pub dialect: Dialect,
-    /// Row of the header, from 1.
+    /// Row of the header, from 1; 0 for a query, which has none.
     pub header_row: u64,
     /// Headers of columns that are not read, and the field or variable without a column that each resembles.
     pub unused: Vec<(String, Option<String>)>,

@@ -2,8 +2,7 @@
 //!
 //! The reader's errors quote cells and sheet names, so they are replaced by [`WorkbookProblem`] (STAY-1). It also
 //! has index faults on damaged files; those become [`WorkbookProblem::Damaged`] and not a panic of the node. What
-//! would make it end the process is refused before: see `compound`; the checksums of zip keep accidents out of the
-//! other formats, while a made one can still exhaust the memory.
+//! would make it end the process, never end, or exhaust the memory is refused before: see `compound` and `unpack`.
 //! An xlsx keeps its texts in one shared list, which the reader holds for all columns while the file is open.
 
 use std::borrow::Cow;
@@ -19,6 +18,8 @@ use jiff::civil::Date;
 use super::cell::{Cell, Epoch};
 use super::compound::check_xls;
 use super::error::{IntakeError, WorkbookProblem};
+use super::limits::{Limit, MAX_COLUMNS, MAX_SHEETS, MAX_WORKBOOK_BYTES, WorkbookLimit};
+use super::unpack::check_zip;
 use super::{Flow, Row, Table, Take, check_row};
 
 /// The formats, told apart by their first bytes.
@@ -47,13 +48,22 @@ fn problem(password: bool) -> IntakeError {
 
 impl<R: Read + Seek> Workbook<R> {
     pub(crate) fn open(mut source: R, format: Format) -> Result<Self, IntakeError> {
+        let bytes = source.seek(SeekFrom::End(0))?;
+        if bytes > MAX_WORKBOOK_BYTES {
+            return Err(Limit::File { bytes, most: MAX_WORKBOOK_BYTES }.into());
+        }
         source.seek(SeekFrom::Start(0))?;
         shielded(|| match format {
             Format::Xlsx => {
+                check_zip(&mut source, format)?;
                 let book = Xlsx::new(source).map_err(|e| problem(matches!(e, XlsxError::Password)))?;
+                if book.sheets_metadata().len() > MAX_SHEETS {
+                    return Err(WorkbookLimit::Sheets.into());
+                }
                 Ok(Self::Xlsx(Box::new(book)))
             }
             Format::Ods => {
+                check_zip(&mut source, format)?;
                 let book = Ods::new(source).map_err(|e| problem(matches!(e, OdsError::Password)))?;
                 whole(book)
             }
@@ -173,7 +183,6 @@ fn streamed<R: Read + Seek>(
 
 /// Puts a cell in its column; empty ones do not widen the row.
 fn place<'c>(cells: &mut Vec<Cell<'c>>, row: u32, column: u32, cell: Cell<'c>) -> Result<(), IntakeError> {
-    use super::limits::{Limit, MAX_COLUMNS};
     let at = column as usize;
     if matches!(cell, Cell::Empty) {
         return Ok(());

@@ -3,6 +3,7 @@
 mod canaries;
 mod dialects;
 mod errors;
+mod query;
 mod zip;
 
 use jiff::civil::{Date, date};
