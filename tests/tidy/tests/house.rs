@@ -178,4 +178,5 @@ fn the_sample_configurations_can_be_read() {
     database::Source::read(&folder.join("kalla.toml")).unwrap();
     coordinator::config::Config::read(&folder.join("region.toml")).unwrap();
     coordinator::config::Config::read(&folder.join("nationell.toml")).unwrap();
+    coordinator::config::Config::read(&folder.join("tredje.toml")).unwrap();
 }
