@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use audit::Budget;
 use audit::counties::{Asked, CountyRelease, Exposed, File, Refused, certify};
 use publish::WriteError;
+use publish::publication::{Publication, Realm};
 use publish::table::{Area, TableError, count_word, tables_of_areas};
 use round::national::National;
 use sha2::{Digest, Sha256};
@@ -244,8 +245,11 @@ pub fn release(machine: &National, folder: &Path, signer: &Signer) -> Result<[u8
     let (opened, _) = machine.sums().ok_or(NationalReleaseError::State("sums"))?;
     let opened = jiff::Timestamp::from_second(opened).map_err(|_| NationalReleaseError::State("a date"))?;
     let date = opened.to_zoned(jiff::tz::TimeZone::UTC).date();
-    let mut files = release.files().to_vec();
-    files.push(("om.txt".into(), about(machine, &date.to_string()).into_bytes()));
+    let codebook = Codebook::built_in(&collection.codebook).ok().flatten();
+    let codebook = codebook.ok_or(NationalReleaseError::State("a codebook"))?;
+    let names = publish::names::kommuner();
+    let publication = Publication::of_realm((collection, &codebook), &names, date, &release, realm(machine));
+    let mut files = publication.and_then(|publication| publication.files()).map_err(WriteError::from)?;
     let manifest = manifest(machine, &date.to_string(), &files)?;
     let signed = signer.sign(SigningContext::Manifest, manifest.clone());
     let seal = serde_json::json!({
@@ -281,45 +285,18 @@ fn manifest(machine: &National, date: &str, files: &[File]) -> Result<Vec<u8>, N
     Ok(bytes)
 }
 
-/// What a reader should know, in Swedish: what the totals cover, who is missing (TRUE-3), what the marks mean.
-fn about(machine: &National, date: &str) -> String {
-    let collection = &machine.collection;
-    let invited = collection.national.as_ref().map_or(0, |terms| terms.counties.len());
-    let counted: Vec<LansKod> = machine.closed().map(|close| close.roster.clone()).unwrap_or_default();
-    let kommuner = counted.iter().filter_map(|county| machine.offers().get(county).map(|o| o.kommuner));
-    let (covered, asked) = kommuner.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
-    let mut text = format!("{}\nVersion {}, {date}\n\n", collection.title, collection.version);
-    text.push_str(&format!(
-        "Riket (00) omfattar {} av {invited} län, och av dem {covered} av {asked} inbjudna kommuner.\n",
-        counted.len()
-    ));
-    for county in &counted {
-        if let Some(offered) = machine.offers().get(county) {
-            let (took_part, invited) = offered.kommuner;
-            text.push_str(&format!(
-                "  {county} {}: {took_part} av {invited} kommuner\n",
-                publish::names::county(*county)
-            ));
-        }
+/// Who is counted, and who is missing (TRUE-3).
+fn realm(machine: &National) -> Realm {
+    let terms = machine.collection.national.iter();
+    let (mut counties, mut contact) = (Vec::new(), String::new());
+    let counted = machine.closed().map(|close| close.roster.clone()).unwrap_or_default();
+    for terms in terms {
+        let kommuner = |county: &LansKod| machine.offers().get(county).map(|offered| offered.kommuner);
+        let county = |county: &LansKod| (*county, kommuner(county).filter(|_| counted.contains(county)));
+        counties = terms.counties.iter().map(county).collect();
+        contact.clone_from(&terms.contact);
     }
-    let missing: Vec<String> = machine.missing().into_iter().map(publish::names::county).collect();
-    if !missing.is_empty() {
-        text.push_str(&format!(
-            "Deltar inte: {}. Deras rader har tecknet \"..\".\n",
-            publish::text::list(&missing)
-        ));
-    }
-    text.push_str(&format!(
-        "\nRader för ett län är de som länet självt har publicerat. Riket räknar också med det som länen har undanhållit.\n\
-         x   undanhållet: antal under {} och de antal som annars skulle röja dem\n\
-         ..  inte levererat\n\nTabellerna (csv/) har kolumnerna omrade, dimensioner, tid, matt, varde, status.\n",
-        collection.min_count.get()
-    ));
-    for table in &collection.tables {
-        text.push_str(&format!("  {}.csv  {}\n", table.id, table.title));
-    }
-    text.push_str(&format!("\nKälla: {}\nKontakt: {}\n", collection.source, collection.contact));
-    text
+    Realm { counties, contact }
 }
 
 /// The manifest's hash if this publication stands there already.

@@ -51,7 +51,7 @@ pub fn sections(publication: &Publication) -> Vec<Section> {
                 "Tabellerna är inte officiell statistik.".into(),
             ],
         ),
-        section("Vilka som deltar", vec![participants(publication), publication.coverage()]),
+        section("Vilka som deltar", participants(publication)),
         section("Vad som räknas", vec![counted(publication)]),
         section("Röjandekontroll", disclosure(collection.min_count.get())),
         section(
@@ -59,8 +59,8 @@ pub fn sections(publication: &Publication) -> Vec<Section> {
             vec![
             "En tabell räknar de poster där alla tabellens variabler är kända. Summan av dem är tabellens \
              total och basen för dess procenttal. De poster i urvalet där någon av tabellens variabler \
-             saknar uppgift är tabellens bortfall. Det redovisas för länet, per tabell och period, också \
-             när det är 0."
+             saknar uppgift är tabellens bortfall. Det redovisas för länet (och riket), per tabell och \
+             period, också när det är 0."
                 .into(),
             "Två tabeller över samma poster kan därför ha olika total: skillnaden är bortfall.".into(),
         ],
@@ -79,16 +79,23 @@ pub fn sections(publication: &Publication) -> Vec<Section> {
         sections.push(section("Anmärkningar", collection.footnotes.clone()));
     }
     sections.push(section("Variabler och koder", codes(publication)));
-    sections.push(section("Frågor", vec![format!("{}.", collection.contact.trim_end_matches('.'))]));
+    sections.push(section("Frågor", vec![format!("{}.", publication.contact().trim_end_matches('.'))]));
     sections
 }
 
-fn participants(publication: &Publication) -> String {
+fn participants(publication: &Publication) -> Vec<String> {
+    if let Some(realm) = &publication.realm {
+        let rows = "Rader för ett län är de som länet självt har publicerat. Riket räknar också med det som länen har \
+                    undanhållit: varken länen eller riket har sett varandras undanhållna antal.";
+        let lines = [publication.coverage(), rows.into()].into_iter();
+        return lines.chain(realm.lines()).collect();
+    }
     let names: Vec<String> = publication.roster.iter().map(|unit| publication.name(unit)).collect();
-    match names.as_slice() {
+    let names = match names.as_slice() {
         [] => "Ingen av de inbjudna kommunerna deltar.".into(),
         names => format!("Uppgifterna kommer från {}.", text::list(names)),
-    }
+    };
+    vec![names, publication.coverage()]
 }
 
 fn counted(publication: &Publication) -> String {
@@ -157,6 +164,7 @@ pub fn subtitle(publication: &Publication, table: &Table) -> String {
         Some(_) => " och procent av kolumnens summa",
     };
     let place = match table.scope {
+        _ if publication.realm.is_some() => "län och riket".into(),
         Scope::Kommun => format!("kommuner i {}", publication.county()),
         Scope::Total => publication.county(),
     };
@@ -255,6 +263,6 @@ fn county_rows<'b>(
     period: Period,
     matt: &'static str,
 ) -> impl Iterator<Item = &'b StrictRow> {
-    let county = tables::unit::Omrade::County(publication.collection.county);
+    let county = publication.whole();
     table.rows.iter().filter(move |row| row.omrade == county && row.tid == period && row.matt == matt)
 }

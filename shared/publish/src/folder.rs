@@ -81,7 +81,7 @@ pub fn write(
     release: &Release,
     sign: &dyn Fn(&[u8]) -> Signature,
 ) -> Result<Vec<PathBuf>, WriteError> {
-    if publication.figures != release.figures() {
+    if publication.figures != Some(release.figures()) {
         return Err(WriteError::NotAudited);
     }
     put(folder, &complete(publication, sign)?)

@@ -10,10 +10,11 @@ use tables::codebook::TOT;
 use tables::collection::{Scope, Table};
 use tables::period::Period;
 use tables::strict::StrictRow;
-use tables::unit::{Omrade, Unit};
+use tables::unit::{LansKod, Omrade, Unit};
 
 use crate::derived::Figure;
-use crate::publication::Publication;
+use crate::names;
+use crate::publication::{Publication, Realm};
 use crate::table::{change_word, count_word};
 
 /// Most columns of figures beside one another.
@@ -115,7 +116,7 @@ pub fn grid(publication: &Publication, at: usize) -> Grid {
         rows.map(|row| ((&row.omrade, &row.codes[..width], row.tid, row.matt.as_str()), row)).collect();
     let (stubs, across) = split(table, axes(publication, table));
     let wanted = columns(table, &across);
-    let county = Omrade::County(publication.collection.county);
+    let county = publication.whole();
     let row = |members: Vec<Member>| GridRow {
         cells: wanted.iter().map(|column| look_up(&cells, width, &county, &members, column)).collect(),
         rank: rank(&members),
@@ -132,7 +133,9 @@ pub fn grid(publication: &Publication, at: usize) -> Grid {
 
 fn axes(publication: &Publication, table: &Table) -> Vec<Axis> {
     let mut axes = Vec::new();
-    if table.scope == Scope::Kommun || table.dimensions.is_empty() {
+    if let Some(realm) = &publication.realm {
+        axes.push(counties(realm));
+    } else if table.scope == Scope::Kommun || table.dimensions.is_empty() {
         axes.push(areas(publication, table.scope));
     }
     for (at, dimension) in table.dimensions.iter().enumerate() {
@@ -150,6 +153,17 @@ fn axes(publication: &Publication, table: &Table) -> Vec<Axis> {
     axes
 }
 
+fn counties(realm: &Realm) -> Axis {
+    let member = |(county, _): &(LansKod, _)| Member {
+        label: names::county(*county),
+        value: Value::Area(Omrade::County(*county)),
+        total: false,
+    };
+    let mut members: Vec<Member> = realm.counties.iter().map(member).collect();
+    members.push(Member { label: "Riket".into(), value: Value::Area(Omrade::Riket), total: true });
+    Axis { head: "Län".into(), members }
+}
+
 fn areas(publication: &Publication, scope: Scope) -> Axis {
     let units: &[Unit] = match scope {
         Scope::Kommun => &publication.collection.units,
@@ -161,7 +175,7 @@ fn areas(publication: &Publication, scope: Scope) -> Axis {
         total: false,
     };
     let mut members: Vec<Member> = units.iter().map(member).collect();
-    let county = Value::Area(Omrade::County(publication.collection.county));
+    let county = Value::Area(publication.whole());
     members.push(Member { label: "Totalt".into(), value: county, total: true });
     let whole = units.iter().all(|unit| *unit == Unit::whole(unit.kommun()));
     Axis { head: if whole { "Kommun".into() } else { "Kommun eller stadsdel".into() }, members }

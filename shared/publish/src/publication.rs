@@ -12,7 +12,7 @@ use tables::codebook::Codebook;
 use tables::collection::Collection;
 use tables::figures::Figures;
 use tables::strict::{StrictError, StrictTable};
-use tables::unit::{KommunKod, Unit};
+use tables::unit::{KommunKod, LansKod, Omrade, Unit};
 
 use crate::names::{self, Names};
 use crate::report;
@@ -40,6 +40,44 @@ pub enum PublishError {
 /// A file of a publication: its path inside the folder, with `/`, and its bytes.
 pub type File = (String, Vec<u8>);
 
+/// What a national publication says of its counties.
+pub struct Realm {
+    /// Ascending, with the kommuner that took part and those invited; `None` for a county that is not counted.
+    pub counties: Vec<(LansKod, Option<(u32, u32)>)>,
+    /// Who answers questions.
+    pub contact: String,
+}
+
+impl Realm {
+    /// `Omfattar 4 av 5 län, 38 av 43 inbjudna kommuner i dem. Deltar inte: Blekinge län.`
+    pub fn coverage(&self) -> String {
+        let counted: Vec<(u32, u32)> = self.counties.iter().filter_map(|(_, kommuner)| *kommuner).collect();
+        let (covered, invited) = counted.iter().fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+        let absent: Vec<String> = self
+            .counties
+            .iter()
+            .filter(|(_, kommuner)| kommuner.is_none())
+            .map(|(c, _)| names::county(*c))
+            .collect();
+        let absent = match absent.as_slice() {
+            [] => String::new(),
+            names => format!(" Deltar inte: {}.", text::list(names)),
+        };
+        let (counties, all) = (counted.len(), self.counties.len());
+        format!("Omfattar {counties} av {all} län, {covered} av {invited} inbjudna kommuner i dem.{absent}")
+    }
+
+    /// One line a county that is counted.
+    pub fn lines(&self) -> Vec<String> {
+        let line = |(county, kommuner): &(LansKod, Option<(u32, u32)>)| {
+            kommuner.map(|(covered, invited)| {
+                format!("{}: {covered} av {invited} kommuner.", names::county(*county))
+            })
+        };
+        self.counties.iter().filter_map(line).collect()
+    }
+}
+
 /// A publication.
 pub struct Publication<'a> {
     /// What was asked.
@@ -55,8 +93,10 @@ pub struct Publication<'a> {
     /// Tables in the collection's order.
     pub tables: Vec<StrictTable>,
     csv: Vec<File>,
-    /// What the tables were made from.
-    pub(crate) figures: &'a Figures,
+    /// The counties of a national publication; `None` for a county's own.
+    pub(crate) realm: Option<Realm>,
+    /// What a county's tables were made from.
+    pub(crate) figures: Option<&'a Figures>,
     /// What the audit says of the coordinator, for the report.
     pub(crate) coordinator: Option<report::Coordinator>,
 }
@@ -83,8 +123,42 @@ impl<'a> Publication<'a> {
             roster,
             tables,
             csv,
-            figures: source.figures,
+            realm: None,
+            figures: Some(source.figures),
             coordinator: None,
+        })
+    }
+
+    /// A national publication: tables of counties and the realm, as the audit released them.
+    ///
+    /// # Errors
+    /// [`PublishError`] when the files are not the strict tables of the collection.
+    pub fn of_realm(
+        (collection, codebook): (&'a Collection, &'a Codebook),
+        names: &'a Names,
+        date: Date,
+        release: &audit::counties::CountyRelease,
+        realm: Realm,
+    ) -> Result<Self, PublishError> {
+        let csv = release.files().to_vec();
+        let read = |(name, bytes): &File| StrictTable::from_csv(name, bytes);
+        let tables: Vec<StrictTable> = csv.iter().map(read).collect::<Result<_, _>>()?;
+        let (found, expected) = (tables.len(), collection.tables.len());
+        if found != expected {
+            return Err(crate::table::TableError::Tables { found, expected }.into());
+        }
+        let (roster, figures, coordinator) = (&[][..], None, None);
+        Ok(Self {
+            collection,
+            codebook,
+            names,
+            date,
+            roster,
+            tables,
+            csv,
+            realm: Some(realm),
+            figures,
+            coordinator,
         })
     }
 
@@ -103,7 +177,9 @@ impl<'a> Publication<'a> {
     pub fn files(&self) -> Result<Vec<File>, PublishError> {
         let mut files = self.csv.clone();
         files.push((format!("{}.xlsx", self.collection.id), workbook::bytes(self)?));
-        files.push(("rapport.json".into(), report::bytes(self)?));
+        if self.realm.is_none() {
+            files.push(("rapport.json".into(), report::bytes(self)?));
+        }
         Ok(files)
     }
 
@@ -117,9 +193,19 @@ impl<'a> Publication<'a> {
         names::unit(self.names, unit)
     }
 
-    /// What the county is called.
+    /// What the whole is called: the county, or the realm.
     pub fn county(&self) -> String {
-        names::county(self.collection.county)
+        if self.realm.is_some() { "Riket".into() } else { names::county(self.collection.county) }
+    }
+
+    /// The area of the totals.
+    pub fn whole(&self) -> Omrade {
+        if self.realm.is_some() { Omrade::Riket } else { Omrade::County(self.collection.county) }
+    }
+
+    /// Who answers questions.
+    pub fn contact(&self) -> &str {
+        self.realm.as_ref().map_or(&self.collection.contact, |realm| &realm.contact)
     }
 
     /// How many kommuner every total covers in full. A kommun of which a sub-unit is absent is not covered in
@@ -136,6 +222,9 @@ impl<'a> Publication<'a> {
 
     /// `Omfattar 9 av 10 kommuner. Deltar inte: Ockelbo.`
     pub fn coverage(&self) -> String {
+        if let Some(realm) = &self.realm {
+            return realm.coverage();
+        }
         let (covered, invited) = (self.kommuner_covered(), self.collection.kommuner());
         let units = match self.collection.units.len() {
             all if all == invited => String::new(),

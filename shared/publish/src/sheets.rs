@@ -60,11 +60,11 @@ pub fn contents(publication: &Publication, names: &[String]) -> Result<Worksheet
     years.sort();
     years.dedup();
     let facts = [
-        ("Län", publication.county()),
+        (if publication.realm.is_some() { "Område" } else { "Län" }, publication.county()),
         ("Period", text::periods(&years)),
         ("Version", collection.version.to_string()),
         ("Publicerad", publication.date.to_string()),
-        ("Kontakt", collection.contact.clone()),
+        ("Kontakt", publication.contact().to_owned()),
         ("Deltagande", publication.coverage()),
     ];
     let mut at = 2;

@@ -125,6 +125,7 @@ fn counties_with_the_same_tables_are_in_one_round_whatever_else_their_documents_
     assert_ne!(one, of(&text("21", 5).replace("\"kon\", \"aldersgrupp\"", "\"kon\"")));
     assert_ne!(one, of(&text("21", 5).replace("\"total\"", "\"kommun\"")));
     assert_ne!(one, of(&text("21", 5).replace("minst_lan = 3", "minst_lan = 4")));
+    assert_ne!(one, of(&text("21", 5).replace("kalla = \"x\"", "kalla = \"y\"")));
     assert_ne!(one, of(&text("21", 5).replace("kodbok", "min_count = 5\nkodbok")));
 }
 

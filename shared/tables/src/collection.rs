@@ -176,6 +176,8 @@ pub struct National {
     pub least_counties: usize,
     /// Hours the national body waits for counties, and again for what they deliver.
     pub hours: u32,
+    /// Who answers questions about the national tables.
+    pub contact: String,
 }
 
 /// A checked collection.

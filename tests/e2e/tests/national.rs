@@ -152,6 +152,23 @@ fn a_national_figure_is_shown_only_where_no_county_or_at_least_three_withhold_th
 }
 
 #[test]
+fn the_national_publication_has_a_workbook_and_a_manifest_that_names_every_county() -> anyhow::Result<()> {
+    let folder = country()?.out.join("national").join(COLLECTION).join("v1");
+    let workbook = std::fs::read(folder.join(format!("{COLLECTION}.xlsx")))?;
+    let text = e2e::search::parts(&workbook)?
+        .iter()
+        .map(|part| String::from_utf8_lossy(part).into_owned())
+        .collect::<String>();
+    ensure!(text.contains("Omfattar 5 av 5 län, 43 av 43 inbjudna kommuner i dem."), "coverage");
+    let manifest = std::fs::read_to_string(folder.join("manifest.json"))?;
+    for county in COUNTIES {
+        ensure!(manifest.contains(&format!("\"{county}\"")), "{county}");
+    }
+    ensure!(folder.join("manifest.sig.json").exists());
+    Ok(())
+}
+
+#[test]
 fn the_third_coordinator_chooses_no_pattern_and_nothing_went_wrong_with_it() -> anyhow::Result<()> {
     let country = country()?;
     let folder = country.out.join("samordnare/tredje");

@@ -38,13 +38,22 @@ impl NationalRef {
         };
         put(collection.id.as_bytes());
         put(&collection.version.to_be_bytes());
-        put(collection.codebook.as_bytes());
+        // Everything a national publication prints of a county's document: it must not depend on who came first (SAME-1).
+        for text in [&collection.codebook, &collection.title, &collection.source, &national.contact] {
+            put(text.as_bytes());
+        }
+        put(&(collection.footnotes.len() as u64).to_be_bytes());
+        collection.footnotes.iter().for_each(|note| put(note.as_bytes()));
         put(&collection.min_count.get().to_be_bytes());
         put(&(national.least_counties as u64).to_be_bytes());
         put(&national.hours.to_be_bytes());
         national.counties.iter().for_each(|county| put(county.to_string().as_bytes()));
         for (table, rows) in collection.tables.iter().zip(&system.tables) {
             put(table.id.as_bytes());
+            put(table.title.as_bytes());
+            put(format!("{:?} {:?}", table.percent, table.change).as_bytes());
+            put(&(table.footnotes.len() as u64).to_be_bytes());
+            table.footnotes.iter().for_each(|note| put(note.as_bytes()));
             put(format!("{:?}", table.scope).as_bytes());
             rows.rows.iter().for_each(|row| put(&system.cells[row.cell].definition));
             rows.bortfall.iter().for_each(|cell| put(&system.cells[*cell].definition));

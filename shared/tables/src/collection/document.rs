@@ -48,6 +48,12 @@ struct RawNational {
     #[serde(default = "least_counties")]
     minst_lan: u32,
     inom_timmar: u32,
+    #[serde(default = "national_contact")]
+    kontakt: String,
+}
+
+fn national_contact() -> String {
+    "Den nationella samordnaren".into()
 }
 
 fn least_counties() -> u32 {
@@ -189,7 +195,8 @@ impl RawNational {
         if !(1..=year).contains(&self.inom_timmar) {
             return rule("nationell.inom_timmar", format!("1 to {year} hours"));
         }
-        Ok(National { counties: self.lan, least_counties: self.minst_lan as usize, hours: self.inom_timmar })
+        let (least_counties, hours) = (self.minst_lan as usize, self.inom_timmar);
+        Ok(National { counties: self.lan, least_counties, hours, contact: self.kontakt })
     }
 }
 
