@@ -40,17 +40,27 @@ impl Watched {
     }
 }
 
-/// Watches until every round is over.
+/// Watches until every round is over; with `restart`, parties that end are started again.
 ///
 /// # Errors
 /// When a party ended or nothing happens any more.
-pub async fn watch(watched: &mut [Watched], parties: &mut [Party], began: Instant) -> anyhow::Result<()> {
+pub async fn watch(
+    watched: &mut [Watched],
+    parties: &mut [Party],
+    began: Instant,
+    restart: bool,
+) -> anyhow::Result<()> {
     let mut moved = Instant::now();
     while !watched.iter().all(Watched::is_over) {
-        parties.iter_mut().try_for_each(Party::check)?;
+        parties.iter_mut().try_for_each(if restart { Party::revive } else { Party::check })?;
         for round in watched.iter_mut().filter(|round| !round.is_over()) {
             // A national round begins with the first county that is ready.
-            let Some(status) = status(&round.data).await? else { continue };
+            let status = match status(&round.data).await {
+                Ok(Some(status)) => status,
+                Ok(None) => continue,
+                Err(_) if restart => continue,
+                Err(error) => return Err(error),
+            };
             let progress = (status.declared.len(), status.verified.len());
             if status.phase != round.phase || progress != round.progress {
                 moved = Instant::now();

@@ -37,6 +37,7 @@ pub struct Party {
     pub name: String,
     child: Child,
     log: PathBuf,
+    arguments: Vec<String>,
 }
 
 /// Starts a party whose output goes to `logs/<name>.log`.
@@ -45,16 +46,21 @@ pub struct Party {
 /// When the executable or the log cannot be opened.
 pub fn start(name: &str, logs: &Path, arguments: &[&str]) -> anyhow::Result<Party> {
     let log = logs.join(format!("{name}.log"));
-    let file = File::options().create(true).append(true).open(&log).context(format!("{}", log.display()))?;
-    let child = Command::new(std::env::current_exe()?)
+    let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+    let child = spawn(name, &log, &arguments)?;
+    Ok(Party { name: name.into(), child, log, arguments })
+}
+
+fn spawn(name: &str, log: &Path, arguments: &[String]) -> anyhow::Result<Child> {
+    let file = File::options().create(true).append(true).open(log).context(format!("{}", log.display()))?;
+    Command::new(std::env::current_exe()?)
         .arg("party")
         .args(arguments)
         .stdin(Stdio::piped())
         .stdout(file.try_clone()?)
         .stderr(file)
         .spawn()
-        .context(format!("starta {name}"))?;
-    Ok(Party { name: name.into(), child, log })
+        .context(format!("starta {name}"))
 }
 
 /// Runs a party to its end.
@@ -83,6 +89,18 @@ impl Party {
             None => Ok(()),
             Some(status) => bail!("{} avslutades med {status}; se {}", self.name, self.log.display()),
         }
+    }
+
+    /// Starts it again if it has ended, as a service manager would.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn revive(&mut self) -> anyhow::Result<()> {
+        if self.child.try_wait()?.is_some() {
+            self.child = spawn(&self.name, &self.log, &self.arguments)?;
+            println!("{} startades om", self.name);
+        }
+        Ok(())
     }
 
     /// Asks it to end, and waits for that; ends it hard after some patience.

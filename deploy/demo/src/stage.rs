@@ -43,6 +43,9 @@ pub struct Options {
     /// En annan insamling (TOML). Med flera län: mallen, där län och deltagare byts ut.
     #[arg(long)]
     pub collection: Option<PathBuf>,
+    /// Starta om processer som dör, som en tjänstehanterare gör (vid flera län).
+    #[arg(long)]
+    pub restart: bool,
     /// Frö för demots data.
     #[arg(long, default_value_t = 2024)]
     pub seed: u64,
@@ -154,7 +157,7 @@ pub fn run(options: &Options) -> anyhow::Result<bool> {
         if plan.national {
             watched.push(country::Watched::new("00".into(), desks.national.data.clone()));
         }
-        country::watch(&mut watched, &mut parties, began).await?;
+        country::watch(&mut watched, &mut parties, began, options.restart).await?;
         let first = &collections[0].0;
         country::print(&out, first, &watched, &nodes, began.elapsed())
     });
