@@ -18,6 +18,7 @@ use round::national::check_pattern;
 use round::national::document::{
     Document, NationalPattern, NationalRef, Offer, Rows, SealedShare, share_binding,
 };
+use round::region::Event;
 use round::shares;
 use sharing::aggregate::AggregateShare;
 use sharing::helper_key::{HelperPublicKey, SealPurpose};
@@ -96,32 +97,34 @@ impl CountiesClient {
         let own = certified(desk, BTreeSet::new()).await?;
         let until = own.opened_at + patience + GRACE;
         let offer = offer(desk, reference, &own)?;
-        let signed = wire::signed_message(&self.signer.sign(SigningContext::CountyOffer, offer.bytes()));
-        self.until(until, || {
-            let (mut stub, offer) = (self.stub.clone(), Some(signed.clone()));
-            async move { stub.offer(v1::CountyOffer { offer }).await.map(|_| Some(())) }
-        })
-        .await?;
-        let (pattern, third) = self
-            .until(until, || {
-                let (mut stub, national) = (self.stub.clone(), Some(wire::national_message(&offer.national)));
-                async move {
-                    let reply = stub.get_pattern(v1::NationalPatternRequest { national }).await?.into_inner();
-                    Ok(reply.pattern.zip(reply.third_key))
-                }
-            })
-            .await?;
-        let (pattern, third) = self.verified(pattern, third)?;
+        let agreed = desk.look(|region| region.agreed().cloned());
+        let is_agreed = agreed.is_some();
+        let (pattern, third) = match agreed {
+            Some((pattern, third)) => stored(&pattern, &third)?,
+            None => self.negotiate(&offer, until).await?,
+        };
         let system = desk.look(|region| region.system().clone());
-        let place = check_pattern(&system, &offer, &pattern).map_err(without)?;
+        let place = pattern.place(offer.county).ok_or_else(|| without("the pattern lacks the county"))?;
+        if !is_agreed {
+            check_pattern(&system, &offer, &pattern).map_err(without)?;
+        }
         let agreed = &pattern.withheld[place];
         let is_own = |cell: &&CellIndex| offer.marks.get(**cell).is_some_and(|mark| mark.is_withheld());
         let extra: BTreeSet<CellIndex> = agreed.iter().filter(|cell| !is_own(cell)).copied().collect();
-        let release = certified(desk, extra.clone()).await?;
+        let release = match certified(desk, extra.clone()).await {
+            Err(ReleaseError::Findings(found)) if !is_agreed => return Err(without(found)),
+            other => other?,
+        };
         let totals = &release.release.figures().totals;
         let shown = |cell: CellIndex| totals.get(&cell).and_then(|mark| mark.shown());
         let values: Option<Vec<u64>> = pattern.shown(&system, place).map(shown).collect();
-        let values = values.ok_or_else(|| without("the county must withhold more than was agreed"))?;
+        let Some(values) = values else {
+            let reason = "the county must withhold more than was agreed";
+            return if is_agreed { Ok(extra) } else { Err(without(reason)) };
+        };
+        // From here on others may count on it: no restart and no refusal may undo what was agreed to be withheld.
+        let event = Event::Agreed { pattern: pattern.bytes(), third: third.to_bytes() };
+        desk.take(event, Timestamp::now().as_second(), Vec::new()).map_err(without)?;
         let rows = Rows { pattern: pattern.hash(), county: offer.county, values };
         let share = seal(desk, &pattern, &offer, &third)?;
         let sign = |context, bytes| Some(wire::signed_message(&self.signer.sign(context, bytes)));
@@ -141,6 +144,30 @@ impl CountiesClient {
             tracing::error!(%error, "the county's figures were not taken; it is missing from the national totals");
         }
         Ok(extra)
+    }
+
+    /// Offers, and waits for the pattern.
+    async fn negotiate(
+        &self,
+        offer: &Offer,
+        until: i64,
+    ) -> Result<(NationalPattern, HelperPublicKey), PartError> {
+        let signed = wire::signed_message(&self.signer.sign(SigningContext::CountyOffer, offer.bytes()));
+        self.until(until, || {
+            let (mut stub, offer) = (self.stub.clone(), Some(signed.clone()));
+            async move { stub.offer(v1::CountyOffer { offer }).await.map(|_| Some(())) }
+        })
+        .await?;
+        let (pattern, third) = self
+            .until(until, || {
+                let (mut stub, national) = (self.stub.clone(), Some(wire::national_message(&offer.national)));
+                async move {
+                    let reply = stub.get_pattern(v1::NationalPatternRequest { national }).await?.into_inner();
+                    Ok(reply.pattern.zip(reply.third_key))
+                }
+            })
+            .await?;
+        self.verified(pattern, third)
     }
 
     /// Asks again and again until there is an answer, a final refusal, or `until` is over.
@@ -187,6 +214,13 @@ impl CountiesClient {
         let key = key.filter(|key| key.id() == pattern.third_key_id);
         Ok((pattern, key.ok_or_else(|| without("the third coordinator's key does not verify"))?))
     }
+}
+
+/// What the county agreed to before.
+fn stored(pattern: &[u8], third: &[u8; 32]) -> Result<(NationalPattern, HelperPublicKey), PartError> {
+    let unreadable = || PartError::Release(ReleaseError::State("a readable national pattern"));
+    let pattern = NationalPattern::read(pattern).ok_or_else(unreadable)?;
+    Ok((pattern, HelperPublicKey::from_bytes(third).map_err(|_| unreadable())?))
 }
 
 async fn certified(desk: &Arc<Desk>, extra: BTreeSet<CellIndex>) -> Result<Certified, ReleaseError> {

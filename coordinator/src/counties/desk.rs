@@ -168,6 +168,11 @@ impl Desk {
         self.cases().get(reference).map(|case| (case.machine.clone(), case.text.clone()))
     }
 
+    /// Whether no round has begun.
+    pub fn is_empty(&self) -> bool {
+        self.cases().is_empty()
+    }
+
     /// All rounds.
     pub fn all(&self) -> Vec<National> {
         self.cases().values().map(|case| case.machine.clone()).collect()

@@ -127,6 +127,13 @@ impl Engine {
         loop {
             changes.borrow_and_update();
             let mut wait = TICK;
+            // After a restart regions need the key, whatever the round's phase.
+            if self.third.key().is_none()
+                && !self.desk.is_empty()
+                && let Err(error) = self.third.meet().await
+            {
+                tracing::warn!(%error, "the third coordinator cannot be met yet");
+            }
             for (reference, duty) in self.desk.duties(now()) {
                 tracing::debug!(?duty, round = %reference.id, "due");
                 match self.perform(&reference, duty).await {
@@ -221,6 +228,10 @@ impl Engine {
                     "the audit of the national tables did not certify; nothing is written"
                 );
                 Fact::Failed("the audit did not certify".into())
+            }
+            Err(error @ NationalReleaseError::Tables(_)) => {
+                tracing::error!(%error, "what counties delivered does not add up; nothing is written");
+                Fact::Failed(error.to_string())
             }
             Err(error) => return Err(error.into()),
         };

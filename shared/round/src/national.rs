@@ -21,6 +21,9 @@ use crate::chain::Signed;
 use crate::refusal::Refusal;
 use document::{Document, NationalClose, NationalPattern, NationalRef, Offer, Rows};
 
+/// Largest figure of a county: what the audit of the tables reads.
+pub const MAX_VALUE: u64 = 1 << 28;
+
 /// What is stored.
 #[derive(Clone, Serialize, Deserialize)]
 pub enum Fact {
@@ -291,6 +294,9 @@ impl National {
         if rows.values.len() != pattern.shown(&self.system, place).count() {
             return Err(Refusal::Malformed("number of figures"));
         }
+        if rows.values.iter().any(|value| *value > MAX_VALUE) {
+            return Err(Refusal::Malformed("a figure over 2^28"));
+        }
         if let Some((known, _)) = self.delivered.get(&rows.county) {
             return if *known == rows { Ok(Vec::new()) } else { Err(Refusal::Second) };
         }
@@ -448,7 +454,8 @@ pub fn check_pattern(system: &System, offer: &Offer, pattern: &NationalPattern) 
         CountyMark::Withheld | CountyMark::Small => pattern.withheld[place].contains(&cell),
         CountyMark::Shown => true,
     };
-    if !offer.marks.iter().enumerate().all(fits) {
+    let is_count = |cell: &CellIndex| system.cells.get(*cell).is_some_and(|cell| cell.is_count);
+    if !offer.marks.iter().enumerate().all(fits) || !pattern.withheld[place].iter().all(is_count) {
         return Err(Refusal::Pattern(crate::refusal::PatternFault::Shape));
     }
     let all = (0..pattern.counties.len()).collect();

@@ -58,6 +58,7 @@ pub struct Region {
     declared: BTreeMap<Unit, Declared>,
     round: Option<Round>,
     known: Option<Known>,
+    agreed: Option<(Vec<u8>, [u8; 32])>,
     published: Option<[u8; 32]>,
     failed: Option<Failure>,
 }
@@ -73,6 +74,7 @@ impl Region {
             declared: BTreeMap::new(),
             round: None,
             known: None,
+            agreed: None,
             published: None,
             failed: None,
         }
@@ -92,6 +94,7 @@ impl Region {
                     Some(Round { document, pattern, verify_key, answers, helper_holds: false, reports });
             }
             Fact::Opened { at, sums, readable, .. } => self.known = Some(Known { at, sums, readable }),
+            Fact::Agreed { pattern, third } => self.agreed = Some((pattern, third)),
             Fact::Published { manifest } => self.published = Some(manifest),
             Fact::Failed(failure) => self.failed = Some(failure),
             other => self.apply_to_round(other),
@@ -137,6 +140,12 @@ impl Region {
             Event::Checked { round, unit, accepted } => self.checked(round, unit, accepted),
             Event::DropMissing => self.drop_missing(now),
             Event::Opened { round, sums, readable } => self.opened(round, Known { at: now, sums, readable }),
+            Event::Agreed { pattern, third } => match &self.agreed {
+                Some((known, _)) if *known == pattern => Ok(Vec::new()),
+                Some(_) => Err(Refusal::Second),
+                None if self.phase() != Phase::Certify => Err(Refusal::Phase("not certified")),
+                None => Ok(vec![Fact::Agreed { pattern, third }]),
+            },
             Event::Published(manifest) if self.published == Some(manifest) => Ok(Vec::new()),
             Event::Published(_) if self.phase() != Phase::Certify => Err(Refusal::Phase("not certified")),
             Event::Published(manifest) => Ok(vec![Fact::Published { manifest }]),
@@ -243,6 +252,11 @@ impl Region {
     /// What was opened.
     pub fn known(&self) -> Option<&Known> {
         self.known.as_ref()
+    }
+
+    /// The national pattern the county agreed to, and the third coordinator's key.
+    pub fn agreed(&self) -> Option<&(Vec<u8>, [u8; 32])> {
+        self.agreed.as_ref()
     }
 
     /// Why there is no publication.

@@ -123,7 +123,10 @@ fn counties_with_the_same_tables_are_in_one_round_whatever_else_their_documents_
     let one = of(&text("21", 5));
     assert_eq!(one, of(&text("03", 9)));
     assert_ne!(one, of(&text("21", 5).replace("\"kon\", \"aldersgrupp\"", "\"kon\"")));
-    assert_ne!(one, of(&text("21", 5).replace("\"total\"", "\"kommun\"")));
+    let kommuner = text("21", 5).replace("\"total\"", "\"kommun\"");
+    let codebook = Collection::codebook_of(&kommuner).unwrap();
+    let refused = Collection::from_toml(&kommuner, &codebook).unwrap_err().to_string();
+    assert!(refused.contains("T1") && refused.contains("total"), "{refused}");
     assert_ne!(one, of(&text("21", 5).replace("minst_lan = 3", "minst_lan = 4")));
     assert_ne!(one, of(&text("21", 5).replace("kalla = \"x\"", "kalla = \"y\"")));
     assert_ne!(one, of(&text("21", 5).replace("kodbok", "min_count = 5\nkodbok")));

@@ -88,9 +88,10 @@ fn a_national_round_survives_kills_of_its_coordinators_and_counts_everything_onc
     let rows = county::country_rows(&codes, SEED)?;
     let year = rows.iter().flat_map(|(_, rows)| &rows.events).filter(|event| event.year == 2024);
     let known = year.filter(|event| event.code("aktualiseringstyp").is_some()).count() as i64;
-    let path = out.join("national").join(COLLECTION).join("v1/csv/N1.csv");
-    let table = StrictTable::from_csv("N1.csv", &std::fs::read(path)?)?;
-    let total = table.rows.iter().find(|row| row.omrade.to_string() == "00" && row.codes == ["TOT"]);
+    let path = out.join("national").join(COLLECTION).join("v1/csv/N2.csv");
+    let table = StrictTable::from_csv("N2.csv", &std::fs::read(path)?)?;
+    let total =
+        table.rows.iter().find(|row| row.omrade.to_string() == "00" && row.codes == ["TOT", "TOT", "TOT"]);
     assert_eq!(total.context("the grand total")?.varde, Some(known));
     let shown = table.rows.iter().filter(|row| row.omrade.to_string() == "00" && row.varde.is_some()).count();
     ensure!(shown > 3, "{shown}");

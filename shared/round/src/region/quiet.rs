@@ -24,6 +24,7 @@ impl fmt::Debug for Fact {
             Self::Rejected { round, unit } => write!(f, "Rejected(round {round}, {unit})"),
             Self::Opened { round, sums, .. } => write!(f, "Opened(round {round}, {} sums)", sums.len()),
             Self::Published { .. } => f.write_str("Published"),
+            Self::Agreed { .. } => f.write_str("Agreed"),
             Self::Failed(failure) => write!(f, "Failed({failure})"),
         }
     }
@@ -45,6 +46,7 @@ impl fmt::Debug for Event {
             Self::DropMissing => f.write_str("DropMissing"),
             Self::Opened { round, sums, .. } => write!(f, "Opened(round {round}, {} sums)", sums.len()),
             Self::Published(_) => f.write_str("Published"),
+            Self::Agreed { .. } => f.write_str("Agreed"),
             Self::Fail(failure) => write!(f, "Fail({failure})"),
         }
     }

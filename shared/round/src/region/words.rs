@@ -95,6 +95,13 @@ pub enum Fact {
     },
     /// The round ended without a publication.
     Failed(Failure),
+    /// A national pattern was agreed to: from now on the county publishes under it and no other, whatever happens.
+    Agreed {
+        /// The pattern's bytes.
+        pattern: Vec<u8>,
+        /// The third coordinator's public key.
+        third: [u8; 32],
+    },
 }
 
 /// Why a round ended without a publication.
@@ -188,6 +195,13 @@ pub enum Event {
         sums: BTreeMap<CellIndex, u64>,
         /// Readable cells per unit in roster order.
         readable: Vec<BTreeMap<CellIndex, u64>>,
+    },
+    /// The county agreed to a national pattern and is about to deliver under it.
+    Agreed {
+        /// The pattern's bytes.
+        pattern: Vec<u8>,
+        /// The third coordinator's public key.
+        third: [u8; 32],
     },
     /// The release was written.
     Published([u8; 32]),

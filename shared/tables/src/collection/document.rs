@@ -126,6 +126,11 @@ impl RawCollection {
             if !ids.insert(folded) {
                 return rule(raw.id, "the table id is used twice (case does not tell ids apart)");
             }
+            if national.is_some() && raw.omfattning == Scope::Kommun {
+                // Anyone can add up kommun rows: a county that shows them all hides nothing in a national sum.
+                let id = raw.id;
+                return rule(id, "omfattning = \"total\" is expected of every table of a national round");
+            }
             tables.push(raw.check(codebook, &self.perioder)?);
         }
         Ok(Collection {
