@@ -81,6 +81,11 @@ impl CountiesClient {
         match self.part(desk, reference, i64::from(terms.hours) * 3600).await {
             Ok(extra) => Ok(extra),
             Err(PartError::Release(error)) => Err(error),
+            // What was agreed to stands: rather no publication yet than one that shows what others count on.
+            Err(PartError::Without(reason)) if desk.look(|region| region.agreed().is_some()) => {
+                tracing::error!(%reason, "the national pattern that was agreed to cannot be kept");
+                Err(ReleaseError::State("a way to keep the national pattern it agreed to"))
+            }
             Err(PartError::Without(reason)) => {
                 tracing::error!(%reason, "the national round goes on without this county; it publishes alone");
                 Ok(BTreeSet::new())
@@ -124,7 +129,10 @@ impl CountiesClient {
         };
         // From here on others may count on it: no restart and no refusal may undo what was agreed to be withheld.
         let event = Event::Agreed { pattern: pattern.bytes(), third: third.to_bytes() };
-        desk.take(event, Timestamp::now().as_second(), Vec::new()).map_err(without)?;
+        let stored = desk.take(event, Timestamp::now().as_second(), Vec::new());
+        stored.map_err(|_| {
+            PartError::Release(ReleaseError::State("a stored agreement to the national pattern"))
+        })?;
         let rows = Rows { pattern: pattern.hash(), county: offer.county, values };
         let share = seal(desk, &pattern, &offer, &third)?;
         let sign = |context, bytes| Some(wire::signed_message(&self.signer.sign(context, bytes)));
