@@ -39,6 +39,8 @@ pub enum Question {
     },
     /// Where the rounds stand.
     Status,
+    /// The id of the key that counties seal to: a third coordinator's.
+    Key,
 }
 
 /// What it answers.
@@ -51,6 +53,8 @@ pub enum Reply {
     Done,
     /// One line per collection.
     Status(Vec<CollectionStatus>),
+    /// A key's id, 64 hexadecimal digits.
+    Key(String),
     /// Not done, with the reason.
     Refused(String),
 }

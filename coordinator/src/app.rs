@@ -71,6 +71,8 @@ enum Command {
     },
     /// Visa hur insamlingarna ligger till.
     Status,
+    /// Visa den tredje samordnarens nyckel, som nationella insamlingar bär i `tredje_nyckel` (tredje).
+    Key,
 }
 
 /// Runs the command line.
@@ -120,6 +122,13 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
             let collection = std::fs::read_to_string(&file).context(format!("{}", file.display()))?;
             done(admin::ask(&config.data, &Question::Announce { collection }).await?)
         }
+        Command::Key => match admin::ask(&config.data, &Question::Key).await? {
+            Reply::Key(id) => {
+                println!("{id}");
+                Ok(())
+            }
+            other => refused(other),
+        },
         Command::Status => match admin::ask(&config.data, &Question::Status).await? {
             Reply::Status(collections) => {
                 for c in collections {

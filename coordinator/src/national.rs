@@ -213,6 +213,7 @@ fn answer(issuer: &IssuerDesk, national: Option<&crate::counties::desk::Desk>, q
                 Err(error) => Reply::Refused(error),
             }
         }
+        Question::Key => Reply::Refused("only a third coordinator has a key to be named".into()),
         Question::Announce { .. } => Reply::Refused("collections are announced at a region".into()),
         Question::Status => {
             Reply::Status(national.map(|desk| desk.all().iter().map(status).collect()).unwrap_or_default())

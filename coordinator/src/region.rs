@@ -321,6 +321,7 @@ impl Running {
                 Err(error) => Reply::Refused(format!("{error:#}")),
             },
             Question::Status => Reply::Status(self.status()),
+            Question::Key => Reply::Refused("only a third coordinator has a key to be named".into()),
             Question::Invite { .. } | Question::Revoke { .. } => {
                 Reply::Refused("invites and revocations are the national body's".into())
             }

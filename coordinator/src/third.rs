@@ -56,17 +56,16 @@ pub async fn run(config: Config, county: LansKod, national: String, stop: Shutdo
     let signer = Arc::new(Signer::new(credentials.clone()));
     let keys = hpke_keys(store.as_ref(), "third/hpke")?;
     let key = signer.sign(SigningContext::HelperKey, keys.public().to_bytes().to_vec());
+    let key_id = hex::encode(keys.public().id());
     let desk = Arc::new(Desk::open(store.clone(), keys)?);
     let service = ThirdService { desk, gate: gate.clone(), signer, key };
     let service = v1::third_server::ThirdServer::new(service).max_decoding_message_size(MAX_QUESTION);
     let server = Arc::new(ServerTls::mutual(credentials, gate.clone())?);
     let listener = TcpListener::bind(&config.listen).await.context("lyssna")?;
     tokio::spawn(keep_current(wallet, upstream, gate, config.revocation_seconds, stop.clone()));
-    let answer = |question| async move {
-        match question {
-            Question::Status => Reply::Status(Vec::new()),
-            _ => Reply::Refused("the third coordinator only opens what national rounds list".into()),
-        }
+    let answer = move |question| {
+        let key_id = key_id.clone();
+        async move { reply(question, key_id) }
     };
     tokio::spawn(admin::serve(operator_socket(&config)?, answer));
     tracing::info!(listen = %config.listen, %county, "third coordinator");
@@ -74,5 +73,13 @@ pub async fn run(config: Config, county: LansKod, national: String, stop: Shutdo
     tokio::select! {
         ended = serve(listener, server, routes, Limits::default(), stop) => Ok(ended?),
         error = daemon::store::halted(store) => Err(error).context("lagret tar inte emot mer; starta om"),
+    }
+}
+
+fn reply(question: Question, key_id: String) -> Reply {
+    match question {
+        Question::Status => Reply::Status(Vec::new()),
+        Question::Key => Reply::Key(key_id),
+        _ => Reply::Refused("the third coordinator only opens what national rounds list".into()),
     }
 }

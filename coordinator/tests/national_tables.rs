@@ -31,6 +31,7 @@ kalla = "x"
 lan = ["03", "07", "08", "10", "21"]
 minst_lan = 3
 inom_timmar = 2
+tredje_nyckel = "0707070707070707070707070707070707070707070707070707070707070707"
 [[tabell]]
 id = "T1"
 titel = "x"
@@ -84,7 +85,7 @@ fn round(squares: &[Square; 5], absent: bool) -> National {
         };
         machine.offer(offer, (5, 6), 0).unwrap().into_iter().for_each(|fact| machine.apply(fact));
     }
-    machine.choose([0; 32], 0).unwrap().into_iter().for_each(|fact| machine.apply(fact));
+    machine.choose(0).unwrap().into_iter().for_each(|fact| machine.apply(fact));
     let pattern = machine.pattern().unwrap().clone();
     let here = if absent { 4 } else { 5 };
     for (county, square) in COUNTIES.iter().zip(squares).take(here) {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use coordinator::counties::desk::{built, combinations, parameters};
-use coordinator::counties::third::{Desk, OpenAsked, SHARE_AAD};
+use coordinator::counties::third::{Answer, Desk, OpenAsked, SHARE_AAD};
 use coordinator::helper::desk::DeskError;
 use daemon::store::{MemoryDisk, Store};
 use rand_chacha::ChaCha20Rng;
@@ -45,6 +45,7 @@ kalla = "x"
 lan = ["03", "07", "08", "10"]
 minst_lan = 3
 inom_timmar = 2
+tredje_nyckel = "@KEY@"
 [[tabell]]
 id = "T1"
 titel = "x"
@@ -91,14 +92,16 @@ struct World {
     keys: HelperKeyPair,
     pattern: NationalPattern,
     disk: MemoryDisk,
+    text: String,
 }
 
 impl World {
     fn new() -> Self {
-        let (collection, system) = built(TEXT).unwrap();
+        let keys = HelperKeyPair::derive(&[9; 64]).unwrap();
+        let text = TEXT.replace("@KEY@", &hex::encode(keys.public().id()));
+        let (collection, system) = built(&text).unwrap();
         let regions = COUNTIES.map(|county| ("region", county));
         let parties = Parties::of(&[&regions[..], &[("national", "00"), ("region", "21")]].concat());
-        let keys = HelperKeyPair::derive(&[9; 64]).unwrap();
         let national = NationalRef::of(&collection, &system).unwrap();
         let inner = Self::inner(&system);
         let mut marks = vec![vec![CountyMark::Shown; system.cells.len()]; COUNTIES.len()];
@@ -126,7 +129,7 @@ impl World {
             third_key_id: keys.public().id(),
             deliver_until: 0,
         };
-        Self { parties, collection, system, keys, pattern, disk: MemoryDisk::new() }
+        Self { parties, collection, system, keys, pattern, disk: MemoryDisk::new(), text }
     }
 
     fn inner(system: &System) -> Vec<CellIndex> {
@@ -174,7 +177,7 @@ impl World {
     fn close(&self, roster: &[&str]) -> NationalClose {
         let places =
             roster.iter().map(|county| self.pattern.place(county.parse().unwrap()).unwrap()).collect();
-        let (open, _) = counties::opened(&self.system, &self.pattern.withheld, &places);
+        let (open, _) = counties::opened(&self.system, &self.pattern.withheld, &[], &places);
         let roster = roster.iter().map(|county| county.parse().unwrap()).collect();
         NationalClose { pattern: self.pattern.hash(), roster, open }
     }
@@ -185,7 +188,7 @@ impl World {
             self.sealed(&county, &format!("region {county}"), 10)
         };
         OpenAsked {
-            text: TEXT.into(),
+            text: self.text.clone(),
             pattern: self.parties.sign("national 00", SigningContext::NationalPattern, self.pattern.bytes()),
             close: self.parties.sign("national 00", SigningContext::NationalClose, close.bytes()),
             shares: close.roster.iter().map(county).collect(),
@@ -206,7 +209,8 @@ fn only_sums_over_counties_are_opened_and_the_same_question_gets_the_same_answer
     let world = World::new();
     let close = world.close(&COUNTIES);
     let asked = world.asked(&close);
-    let (shares, digest) = world.desk().open_counties(&asked, &world.parties).unwrap();
+    let answer = world.desk().open_counties(&asked, &world.parties).unwrap();
+    let Answer::Opened { shares, .. } = &answer else { panic!("a share was refused") };
     assert_eq!(shares.len(), World::inner(&world.system).len());
     let mut own = world.share(Side::Helper, 0);
     (1..4).for_each(|_| own.merge(&world.share(Side::Helper, 0)).unwrap());
@@ -216,7 +220,7 @@ fn only_sums_over_counties_are_opened_and_the_same_question_gets_the_same_answer
         assert_eq!(open(&OpenedShare::decode(theirs).unwrap(), own).unwrap(), 40);
     }
     let again = world.desk().open_counties(&asked, &world.parties).unwrap();
-    assert_eq!(again, (shares, digest));
+    assert_eq!(again, answer);
 }
 
 /// SAFE-3: the difference of two closes would be one county's sum.
@@ -254,34 +258,58 @@ fn nobody_but_the_national_body_signs_a_pattern_or_a_close() {
     assert!(matches!(world.refused(&asked), Refusal::Signature(_)));
 }
 
+/// A share that is not the county's own, under this pattern, is named; nothing is opened for the others, and they are opened
+/// without it when they are closed again.
 #[test]
-fn a_share_counts_only_for_the_county_that_signed_it_under_this_pattern() {
+fn a_share_counts_only_for_the_county_that_signed_it_under_this_pattern_and_costs_that_county_only() {
     let world = World::new();
     let close = world.close(&COUNTIES);
+    let unusable = |asked: &OpenAsked| match world.desk().open_counties(asked, &world.parties).unwrap() {
+        Answer::Unusable(counties) => counties.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        Answer::Opened { .. } => panic!("it was opened"),
+    };
     let mut asked = world.asked(&close);
     asked.shares[1] = world.sealed("07", "region 21", 10);
-    assert!(matches!(world.refused(&asked), Refusal::Signature(_)));
+    assert_eq!(unusable(&asked), ["07"]);
     let mut asked = world.asked(&close);
     asked.shares.swap(0, 1);
-    assert!(matches!(world.refused(&asked), Refusal::Signature(_)));
+    assert_eq!(unusable(&asked), ["03", "07"]);
     let mut asked = world.asked(&close);
     asked.shares[1] = asked.shares[0].clone();
-    assert!(matches!(world.refused(&asked), Refusal::Signature(_)), "one county twice");
+    assert_eq!(unusable(&asked), ["07"], "one county twice");
     let mut other = World::new();
     other.pattern.deliver_until += 1;
-    let mut asked = other.asked(&other.close(&COUNTIES));
-    asked.shares = world.asked(&close).shares;
-    assert_eq!(other.refused(&asked), Refusal::OtherBinding("pattern"));
+    let mut asked = world.asked(&close);
+    asked.shares[2] = other.sealed("08", "region 08", 10);
+    assert_eq!(unusable(&asked), ["08"], "sealed for another pattern");
     let mut asked = world.asked(&close);
     asked.shares.pop();
     assert!(matches!(world.refused(&asked), Refusal::Malformed(_)));
+    // nothing was opened before: without the county the rest is
+    let rest = world.close(&["03", "07", "10"]);
+    let answer = world.desk().open_counties(&world.asked(&rest), &world.parties).unwrap();
+    assert!(matches!(answer, Answer::Opened { .. }));
+}
+
+/// The national body certifies everybody, also a third coordinator of its own: the key stands in what kommuner approved.
+#[test]
+fn a_third_coordinator_that_the_collection_does_not_name_opens_nothing() {
+    let world = World::new();
+    let own = HelperKeyPair::derive(&[8; 64]).unwrap();
+    let store: Arc<dyn Store> = Arc::new(MemoryDisk::new().open());
+    let desk = Desk::open(store, own.clone()).unwrap();
+    let mut named = World::new();
+    named.pattern.third_key_id = own.public().id();
+    let asked = named.asked(&named.close(&COUNTIES));
+    let refused = desk.open_counties(&asked, &world.parties).unwrap_err();
+    assert!(matches!(refused, DeskError::Refused(Refusal::OtherBinding("third coordinator's key"))));
 }
 
 #[test]
 fn tables_of_another_collection_are_not_opened() {
     let world = World::new();
     let mut asked = world.asked(&world.close(&COUNTIES));
-    asked.text = TEXT.replace("[\"kon\"]", "[\"kon\", \"aldersgrupp\"]");
+    asked.text = world.text.replace("[\"kon\"]", "[\"kon\", \"aldersgrupp\"]");
     assert_eq!(world.refused(&asked), Refusal::OtherBinding("national round"));
     assert_eq!(world.collection.id, "prov");
 }

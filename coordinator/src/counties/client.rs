@@ -108,10 +108,12 @@ impl CountiesClient {
             Some((pattern, third)) => stored(&pattern, &third)?,
             None => self.negotiate(&offer, until).await?,
         };
-        let system = desk.look(|region| region.system().clone());
+        let (system, terms) =
+            desk.look(|region| (region.system().clone(), region.collection().national.clone()));
+        let terms = terms.ok_or(ReleaseError::State("terms of a national round"))?;
         let place = pattern.place(offer.county).ok_or_else(|| without("the pattern lacks the county"))?;
         if !is_agreed {
-            check_pattern(&system, &offer, &pattern).map_err(without)?;
+            check_pattern(&system, &terms, &offer, &pattern).map_err(without)?;
         }
         let agreed = &pattern.withheld[place];
         let is_own = |cell: &&CellIndex| offer.marks.get(**cell).is_some_and(|mark| mark.is_withheld());

@@ -2,7 +2,7 @@
 //!
 //! Duties are computed from stored facts: what a crash interrupted is due again, and each is idempotent at the other end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -19,6 +19,7 @@ use sharing::helper_key::HelperPublicKey;
 use sharing::opening::{NoNoise, OpenedShare, open};
 use sharing::signing::SigningContext;
 use tables::system::CellIndex;
+use tables::unit::LansKod;
 use tonic::transport::Channel;
 
 use super::desk::{Desk, combinations};
@@ -71,12 +72,13 @@ impl Third {
         Self { stub, unit, gate, key: RwLock::default() }
     }
 
-    /// Its signed key, once it was met.
+    /// Its signed key, once it was met and while its certificate is valid.
     pub fn key(&self) -> Option<Signed> {
-        self.key.read().unwrap_or_else(PoisonError::into_inner).clone()
+        let known = self.key.read().unwrap_or_else(PoisonError::into_inner).clone();
+        known.filter(|key| third_key(key, &self.unit, &self.gate).is_some())
     }
 
-    /// Meets it if that was not done: its key's id.
+    /// Meets it if that was not done, or not under a certificate that is still valid: its key's id.
     async fn meet(&self) -> Result<[u8; 32], DutyError> {
         if self.key().is_none() {
             let reply = self.stub.clone().get_key(v1::ThirdKeyRequest {}).await.map_err(away)?.into_inner();
@@ -157,8 +159,17 @@ impl Engine {
         match duty {
             Duty::Choose => {
                 let key = self.third.meet().await?;
-                Ok(self.desk.event(reference, |machine| machine.choose(key, now()))?)
+                let (machine, _) = self.machine(reference)?;
+                let terms = machine.collection.national.as_ref();
+                if terms.is_some_and(|terms| terms.third_key != key) {
+                    return self.fail(
+                        reference,
+                        "the collections name another key than that of the third coordinator".into(),
+                    );
+                }
+                Ok(self.desk.event(reference, |machine| machine.choose(now()))?)
             }
+            Duty::GiveUp => Ok(self.desk.event(reference, |machine| machine.give_up(now()))?),
             Duty::Close => Ok(self.desk.event(reference, |machine| machine.close(now()))?),
             Duty::Open => self.open(reference).await,
             Duty::Certify => {
@@ -188,18 +199,27 @@ impl Engine {
             collection: text,
             pattern: sign(SigningContext::NationalPattern, pattern.bytes()),
             close: sign(SigningContext::NationalClose, close.bytes()),
-            shares: machine.deliveries().map(|(_, _, share)| wire::signed_message(share)).collect(),
+            shares: machine
+                .deliveries()
+                .filter(|(county, _, _)| close.roster.contains(county))
+                .map(|(_, _, share)| wire::signed_message(share))
+                .collect(),
         };
         let reply = self.third.stub.clone().open(request).await;
         let reply = match reply {
             Ok(reply) => reply.into_inner(),
             Err(status) if status.code() == tonic::Code::FailedPrecondition => {
-                let reason = format!("the third coordinator refuses: {}", status.message());
-                tracing::error!(%reason, "the national round ends without a publication");
-                return Ok(self.desk.event(reference, |_| Ok(vec![Fact::Failed(reason)]))?);
+                return self.fail(reference, format!("the third coordinator refuses: {}", status.message()));
             }
             Err(status) => return Err(away(status)),
         };
+        if !reply.unusable.is_empty() {
+            let counties = reply.unusable.iter().map(|county| county.parse::<LansKod>());
+            let counties = counties.collect::<Result<BTreeSet<_>, _>>();
+            let counties = counties.map_err(|_| DutyError::Answer("the counties it cannot use"))?;
+            tracing::error!(?counties, "their shares cannot be used; the round is closed again without them");
+            return Ok(self.desk.event(reference, |machine| machine.unusable(&counties))?);
+        }
         let signed = wire::signed("countersignature", reply.countersignature);
         let signed = signed.map_err(|_| DutyError::Answer("the countersignature"))?;
         let chain = GateChain::new(self.gate.clone(), Timestamp::now());
@@ -213,9 +233,19 @@ impl Engine {
         let mut sums = BTreeMap::<CellIndex, u64>::new();
         for ((cell, own), theirs) in close.open.iter().zip(&own).zip(&reply.shares) {
             let theirs = OpenedShare::decode(theirs).map_err(|_| DutyError::Answer("their form"))?;
-            sums.insert(*cell, open(&theirs, own).map_err(|_| DutyError::Answer("their sum"))?);
+            let Ok(sum) = open(&theirs, own) else {
+                // Asking again gives the same: somebody's share is not of what the county's kommuner sent.
+                return self.fail(reference, "the sums of the two sides are no counts".into());
+            };
+            sums.insert(*cell, sum);
         }
         Ok(self.desk.event(reference, |machine| machine.opened(sums, now()))?)
+    }
+
+    /// Ends a round: what is wrong does not become right by trying again.
+    fn fail(&self, reference: &NationalRef, reason: String) -> Result<(), DutyError> {
+        tracing::error!(%reason, "the national round ends without a publication");
+        Ok(self.desk.event(reference, |_| Ok(vec![Fact::Failed(reason)]))?)
     }
 
     fn certify(&self, reference: &NationalRef) -> Result<(), DutyError> {

@@ -4,7 +4,7 @@
 //! decides itself ([`round::national::check_close`]): a list of sums that hide too few counties is refused whoever signed
 //! it. One close of a national round is opened ever; asking again for the same gives the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use daemon::door::authenticate;
@@ -64,6 +64,20 @@ pub struct OpenAsked {
     pub shares: Vec<Signed>,
 }
 
+/// What the third coordinator answers.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Opened shares, which say nothing without the other side, and what is countersigned.
+    Opened {
+        /// In the close's order.
+        shares: Vec<Vec<u8>>,
+        /// [`opening_digest`].
+        digest: [u8; 32],
+    },
+    /// Counties whose share cannot be used; nothing was opened.
+    Unusable(BTreeSet<LansKod>),
+}
+
 impl Desk {
     /// Opens the desk on a store.
     ///
@@ -75,15 +89,12 @@ impl Desk {
         Ok(Self { keys, opened: Mutex::new(opened), log })
     }
 
-    /// The opened shares of a close in its order, and what is countersigned.
+    /// The opened shares of a close in its order; or, when the shares of some counties cannot be used, which: then nothing is
+    /// opened and nothing is written down, and the national body closes again without them.
     ///
     /// # Errors
     /// [`DeskError::Refused`]: final; nothing is opened.
-    pub fn open_counties(
-        &self,
-        asked: &OpenAsked,
-        chain: &dyn Chain,
-    ) -> Result<(Vec<Vec<u8>>, [u8; 32]), DeskError> {
+    pub fn open_counties(&self, asked: &OpenAsked, chain: &dyn Chain) -> Result<Answer, DeskError> {
         let (collection, system) = built(&asked.text)?;
         let bytes = asked.pattern.open(chain, SigningContext::NationalPattern, "national", "00")?;
         let pattern = NationalPattern::read(bytes).ok_or(Refusal::Malformed("pattern"))?;
@@ -93,7 +104,8 @@ impl Desk {
         if NationalRef::of(&collection, &system).as_ref() != Some(&pattern.national) {
             return Err(Refusal::OtherBinding("national round").into());
         }
-        if pattern.third_key_id != self.keys.public().id() {
+        let own = self.keys.public().id();
+        if pattern.third_key_id != own || terms.third_key != own {
             return Err(Refusal::OtherBinding("third coordinator's key").into());
         }
         check_close(&system, terms, &pattern, &close)?;
@@ -103,9 +115,18 @@ impl Desk {
         if asked.shares.len() != close.roster.len() {
             return Err(Refusal::Malformed("number of shares").into());
         }
+        let mut unusable = BTreeSet::new();
         for (county, share) in close.roster.iter().zip(&asked.shares) {
-            let own = self.unseal(&shape, &pattern, *county, share, chain)?;
-            sum.merge(&own).map_err(|_| DeskError::Share("its shape"))?;
+            match self.unseal(&shape, &pattern, *county, share, chain) {
+                Ok(own) => sum.merge(&own).map_err(|_| DeskError::Share("its shape"))?,
+                Err(refusal) => {
+                    tracing::warn!(%county, %refusal, "a county's share cannot be used");
+                    unusable.insert(*county);
+                }
+            }
+        }
+        if !unusable.is_empty() {
+            return Ok(Answer::Unusable(unusable));
         }
         self.only_once(&pattern.national, close.hash())?;
         let opened = sum
@@ -113,7 +134,7 @@ impl Desk {
             .map_err(|_| DeskError::Share("combinations outside the shape"))?;
         let shares: Vec<Vec<u8>> = opened.iter().map(|share| share.encode()).collect();
         let digest = opening_digest(&close, &shares);
-        Ok((shares, digest))
+        Ok(Answer::Opened { shares, digest })
     }
 
     fn unseal(
@@ -123,18 +144,18 @@ impl Desk {
         county: LansKod,
         share: &Signed,
         chain: &dyn Chain,
-    ) -> Result<AggregateShare, DeskError> {
+    ) -> Result<AggregateShare, Refusal> {
         let bytes = share.open(chain, SigningContext::CountyShare, "region", &county.to_string())?;
         let sealed = SealedShare::read(bytes).ok_or(Refusal::Malformed("share"))?;
         let hash = pattern.hash();
         if sealed.pattern != hash || sealed.county != county {
-            return Err(Refusal::OtherBinding("pattern").into());
+            return Err(Refusal::OtherBinding("pattern"));
         }
         let binding = share_binding(&hash, county);
         let plain = self.keys.open(SealPurpose::AggregateShare, binding, SHARE_AAD, &sealed.sealed());
         let plain = plain.map_err(|_| Refusal::Report)?;
         let own = AggregateShare::decode(shape, &plain).map_err(|_| Refusal::Report)?;
-        if own.side() == Side::Region { Ok(own) } else { Err(Refusal::Report.into()) }
+        if own.side() == Side::Region { Ok(own) } else { Err(Refusal::Report) }
     }
 
     /// Written down before anything is opened: an entry without its opening is harmless.
@@ -207,9 +228,16 @@ impl v1::third_server::Third for ThirdService {
             shares: shares.collect::<Result<_, _>>().map_err(malformed)?,
         };
         let desk = self.desk.clone();
-        let (shares, digest) = super::service::blocking(move || desk.open_counties(&asked, &chain)).await?;
+        let answer = super::service::blocking(move || desk.open_counties(&asked, &chain)).await?;
+        let (shares, digest) = match answer {
+            Answer::Opened { shares, digest } => (shares, digest),
+            Answer::Unusable(counties) => {
+                let unusable = counties.iter().map(ToString::to_string).collect();
+                return Ok(Response::new(v1::OpenCountiesReply { unusable, ..Default::default() }));
+            }
+        };
         let countersignature = self.signer.sign(SigningContext::Opening, digest.to_vec());
         let countersignature = Some(wire::signed_message(&countersignature));
-        Ok(Response::new(v1::OpenCountiesReply { shares, countersignature }))
+        Ok(Response::new(v1::OpenCountiesReply { shares, countersignature, unusable: Vec::new() }))
     }
 }

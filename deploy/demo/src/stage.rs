@@ -108,6 +108,13 @@ pub fn run(options: &Options) -> anyhow::Result<bool> {
             let identity = format!("urn:samman:third:{county}");
             enrol_office(&out, &desks.national, office, &identity, "tredje", &logs).await?;
             run_office(office, "tredje", &logs, &mut parties).await?;
+            let Reply::Key(key) = admin::ask(&office.data, &Question::Key).await? else {
+                bail!("den tredje samordnaren svarade något annat");
+            };
+            for (collection, text) in &mut collections {
+                *text = text::with_key(text, &key);
+                *collection = Collection::from_toml(text, &Collection::codebook_of(text)?)?;
+            }
         }
         let mut nodes = BTreeMap::new();
         for (collection, _) in &collections {

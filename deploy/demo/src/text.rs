@@ -15,6 +15,14 @@ pub const LEAST_KOMMUNER: usize = 5;
 /// Fewest counties of a national round.
 pub const LEAST_COUNTIES: usize = 3;
 
+/// Stands for the third coordinator's key until there is one.
+const NO_KEY: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+/// Puts the third coordinator's key into a collection.
+pub fn with_key(text: &str, key: &str) -> String {
+    text.replace(NO_KEY, key)
+}
+
 /// Which kommuner take part, and with what.
 pub struct Plan {
     /// Collections by county.
@@ -70,6 +78,7 @@ fn fitted(template: &str, county: LansKod, units: &[Unit], counties: &[LansKod])
             Some(toml::Value::Table(terms)) => terms,
             _ => toml::toml! { inom_timmar = 336 },
         };
+        terms.insert("tredje_nyckel".into(), toml::Value::String(NO_KEY.into()));
         terms.insert("lan".into(), list(counties.iter().map(ToString::to_string).collect()));
         document.insert("nationell".into(), toml::Value::Table(terms));
     }

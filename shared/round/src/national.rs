@@ -11,14 +11,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use suppress::counties::{self, LEAST_HIDDEN};
+use suppress::counties;
+use suppress::counties::hiding::{self, Hiding};
 use suppress::key::PatternKey;
 use tables::collection::{Collection, National as Terms};
+use tables::figures::CountyMark;
 use tables::system::{Build, CellIndex, System};
 use tables::unit::LansKod;
 
 use crate::chain::Signed;
-use crate::refusal::Refusal;
+use crate::refusal::{PatternFault, Refusal};
 use document::{Document, NationalClose, NationalPattern, NationalRef, Offer, Rows};
 
 /// Largest figure of a county: what the audit of the tables reads.
@@ -47,6 +49,8 @@ pub enum Fact {
     },
     /// Nobody more is waited for.
     Closed(NationalClose),
+    /// The third coordinator could not use the shares of these; nothing was opened.
+    Unusable(BTreeSet<LansKod>),
     /// The sums were opened.
     Opened {
         /// Unix time.
@@ -68,6 +72,7 @@ impl std::fmt::Debug for Fact {
             Self::Chosen(_) => "Chosen",
             Self::Delivered { .. } => "Delivered",
             Self::Closed(_) => "Closed",
+            Self::Unusable(_) => "Unusable",
             Self::Opened { .. } => "Opened",
             Self::Published(_) => "Published",
             Self::Failed(_) => "Failed",
@@ -120,6 +125,8 @@ pub enum Duty {
     Close,
     /// Open with the third coordinator.
     Open,
+    /// The third coordinator has been away for too long: there will be no publication.
+    GiveUp,
     /// Audit and publish.
     Certify,
 }
@@ -146,7 +153,9 @@ pub struct National {
     first: Option<i64>,
     offers: BTreeMap<LansKod, Offered>,
     pattern: Option<NationalPattern>,
-    delivered: BTreeMap<LansKod, (Rows, Signed)>,
+    /// Shares are large and never change: copies of the machine have them in common.
+    delivered: BTreeMap<LansKod, Arc<(Rows, Signed)>>,
+    unusable: BTreeSet<LansKod>,
     close: Option<NationalClose>,
     opened: Option<(i64, BTreeMap<CellIndex, u64>)>,
     published: Option<[u8; 32]>,
@@ -168,6 +177,7 @@ impl National {
             offers: BTreeMap::new(),
             pattern: None,
             delivered: BTreeMap::new(),
+            unusable: BTreeSet::new(),
             close: None,
             opened: None,
             published: None,
@@ -184,9 +194,13 @@ impl National {
             }
             Fact::Chosen(pattern) => self.pattern = Some(*pattern),
             Fact::Delivered { rows, share } => {
-                self.delivered.insert(rows.county, (rows, share));
+                self.delivered.insert(rows.county, Arc::new((rows, share)));
             }
             Fact::Closed(close) => self.close = Some(close),
+            Fact::Unusable(counties) => {
+                self.unusable.extend(counties);
+                self.close = None;
+            }
             Fact::Opened { at, sums } => self.opened = Some((at, sums)),
             Fact::Published(manifest) => self.published = Some(manifest),
             Fact::Failed(reason) => self.failed = Some(reason),
@@ -221,10 +235,16 @@ impl National {
             }
             Phase::Deliver => {
                 let pattern = self.pattern.as_ref()?;
-                let over = self.delivered.len() == pattern.counties.len() || now >= pattern.deliver_until;
+                let all = self.delivered.len() == pattern.counties.len();
+                // After a close that could not be opened nobody new is waited for.
+                let over = all || !self.unusable.is_empty() || now >= pattern.deliver_until;
                 over.then_some(Duty::Close)
             }
-            Phase::Open => Some(Duty::Open),
+            Phase::Open => {
+                let patience = i64::from(self.terms.hours) * 3600;
+                let until = self.pattern.as_ref().map(|pattern| pattern.deliver_until + patience);
+                Some(if until.is_some_and(|until| now >= until) { Duty::GiveUp } else { Duty::Open })
+            }
             Phase::Certify => Some(Duty::Certify),
             Phase::Published | Phase::Failed => None,
         }
@@ -257,7 +277,7 @@ impl National {
     ///
     /// # Errors
     /// [`Refusal::Phase`].
-    pub fn choose(&self, third_key_id: [u8; 32], now: i64) -> Result<Vec<Fact>, Refusal> {
+    pub fn choose(&self, now: i64) -> Result<Vec<Fact>, Refusal> {
         if self.duties(now) != Some(Duty::Choose) {
             return Err(Refusal::Phase("not choosing a pattern"));
         }
@@ -272,7 +292,7 @@ impl National {
             counties: self.offers.values().map(|o| (o.offer.county, o.offer.hash())).collect(),
             withheld: chosen.withheld,
             open: chosen.open,
-            third_key_id,
+            third_key_id: self.terms.third_key,
             deliver_until: now + i64::from(self.terms.hours) * 3600,
         }))])
     }
@@ -281,7 +301,14 @@ impl National {
         Fact::Failed(format!("{counties} counties; at least {} are needed", self.terms.least_counties))
     }
 
-    /// A county's delivery, both signatures verified.
+    /// What counties say of their totals, in the pattern's order.
+    fn marks(&self, pattern: &NationalPattern) -> Vec<Vec<CountyMark>> {
+        let marks = |county: &LansKod| self.offers.get(county).map(|offered| offered.offer.marks.clone());
+        pattern.counties.iter().map(|(county, _)| marks(county).unwrap_or_default()).collect()
+    }
+
+    /// A county's delivery, both signatures verified. Its figures agree with its marks and with each other, or they are
+    /// refused: one county's mistake must not end the round of all.
     ///
     /// # Errors
     /// [`Refusal`].
@@ -297,30 +324,75 @@ impl National {
         if rows.values.iter().any(|value| *value > MAX_VALUE) {
             return Err(Refusal::Malformed("a figure over 2^28"));
         }
-        if let Some((known, _)) = self.delivered.get(&rows.county) {
-            return if *known == rows { Ok(Vec::new()) } else { Err(Refusal::Second) };
+        self.check_figures(pattern, place, &rows)?;
+        if let Some(known) = self.delivered.get(&rows.county) {
+            return if known.0 == rows { Ok(Vec::new()) } else { Err(Refusal::Second) };
         }
-        if self.phase() != Phase::Deliver {
+        if self.phase() != Phase::Deliver || !self.unusable.is_empty() {
             return Err(Refusal::Phase("not taking deliveries"));
         }
         Ok(vec![Fact::Delivered { rows, share }])
     }
 
-    /// Fixes who is counted.
+    fn check_figures(&self, pattern: &NationalPattern, place: usize, rows: &Rows) -> Result<(), Refusal> {
+        let shown = pattern.shown(&self.system, place).zip(rows.values.iter().copied());
+        let figures: BTreeMap<CellIndex, u64> = shown.collect();
+        let marks = self.offers.get(&rows.county).map(|offered| &offered.offer.marks);
+        let least = u64::from(self.collection.min_count.get());
+        let as_marked = |(cell, value): (&CellIndex, &u64)| match marks.and_then(|marks| marks.get(*cell)) {
+            Some(CountyMark::Zero) => *value == 0,
+            _ => *value >= least || !self.system.cells[*cell].is_count,
+        };
+        if !figures.iter().all(as_marked) {
+            return Err(Refusal::Malformed("a figure that is not what the county offered"));
+        }
+        if !hiding::agree(&self.system, &figures) {
+            return Err(Refusal::Malformed("figures that do not add up"));
+        }
+        Ok(())
+    }
+
+    /// Fixes who is counted: those that delivered, without those whose share the third coordinator could not use. It may
+    /// be said again until the sums were opened; nothing was opened for the roster before.
     ///
     /// # Errors
     /// [`Refusal::Phase`].
     pub fn close(&self, now: i64) -> Result<Vec<Fact>, Refusal> {
         let pattern = self.pattern.as_ref().filter(|_| self.duties(now) == Some(Duty::Close));
         let pattern = pattern.ok_or(Refusal::Phase("not closing"))?;
-        if self.delivered.len() < self.terms.least_counties {
-            return Ok(vec![self.too_few(self.delivered.len())]);
+        let usable = |county: &LansKod| !self.unusable.contains(county);
+        let roster: Vec<LansKod> = self.delivered.keys().copied().filter(usable).collect();
+        if roster.len() < self.terms.least_counties {
+            return Ok(vec![self.too_few(roster.len())]);
         }
-        let roster: Vec<LansKod> = self.delivered.keys().copied().collect();
         let places = roster.iter().filter_map(|county| pattern.place(*county)).collect();
-        let (open, _) = counties::opened(&self.system, &pattern.withheld, &places);
+        let (open, _) = counties::opened(&self.system, &pattern.withheld, &self.marks(pattern), &places);
         let open = open.intersection(&pattern.open).copied().collect();
         Ok(vec![Fact::Closed(NationalClose { pattern: pattern.hash(), roster, open })])
+    }
+
+    /// The third coordinator cannot use the shares of these counties and opened nothing: the rest is closed again.
+    ///
+    /// # Errors
+    /// [`Refusal`]: not opening, or a county that is not counted.
+    pub fn unusable(&self, counties: &BTreeSet<LansKod>) -> Result<Vec<Fact>, Refusal> {
+        let close = self.close.as_ref().filter(|_| self.phase() == Phase::Open);
+        let close = close.ok_or(Refusal::Phase("not opening"))?;
+        if counties.is_empty() || !counties.iter().all(|county| close.roster.contains(county)) {
+            return Err(Refusal::NotInRoster);
+        }
+        Ok(vec![Fact::Unusable(counties.clone())])
+    }
+
+    /// Ends a round whose sums could not be opened in time.
+    ///
+    /// # Errors
+    /// [`Refusal::Phase`].
+    pub fn give_up(&self, now: i64) -> Result<Vec<Fact>, Refusal> {
+        if self.duties(now) != Some(Duty::GiveUp) {
+            return Err(Refusal::Phase("not overdue"));
+        }
+        Ok(vec![Fact::Failed("the third coordinator did not open the sums in time".into())])
     }
 
     /// The sums were opened.
@@ -351,7 +423,7 @@ impl National {
 
     /// Counties that delivered, with their sealed shares.
     pub fn deliveries(&self) -> impl Iterator<Item = (LansKod, &Rows, &Signed)> {
-        self.delivered.iter().map(|(county, (rows, share))| (*county, rows, share))
+        self.delivered.iter().map(|(county, both)| (*county, &both.0, &both.1))
     }
 
     /// Counties invited that are not counted.
@@ -397,14 +469,14 @@ impl National {
 
     /// The totals that a county shows.
     pub fn figures(&self, pattern: &NationalPattern, county: LansKod) -> Option<BTreeMap<CellIndex, u64>> {
-        let (rows, _) = self.delivered.get(&county)?;
+        let rows = &self.delivered.get(&county)?.0;
         let place = pattern.place(county)?;
         Some(pattern.shown(&self.system, place).zip(rows.values.iter().copied()).collect())
     }
 }
 
 /// What whoever opens demands of a close: a roster of the pattern's counties, no smaller than the collection's, and of each
-/// sum that it was named, is shared, and hides at least [`LEAST_HIDDEN`] counties of the roster (SAFE-3).
+/// sum that it was named, is shared, and hides at least [`counties::LEAST_HIDDEN`] counties of the roster (SAFE-3).
 ///
 /// # Errors
 /// [`Refusal`].
@@ -423,25 +495,48 @@ pub fn check_close(
     if places.len() < terms.least_counties || pattern.withheld.len() != pattern.counties.len() {
         return Err(Refusal::OtherBinding("roster"));
     }
-    let enough = |cell: &CellIndex| {
-        pattern.open.contains(cell)
-            && system.cells.get(*cell).is_some_and(|cell| !matches!(cell.build, Build::Sum(_)))
-            && counties::hidden(&pattern.withheld, &places, *cell) >= LEAST_HIDDEN
-    };
-    if close.open.iter().all(enough) {
+    if !close.open.is_subset(&pattern.open) {
+        return Err(Refusal::Pattern(PatternFault::Opens));
+    }
+    check_open(system, pattern, &places, &close.open)
+}
+
+/// That every sum of `open` is shared, and that each, and each combination of them, hides at least [`counties::LEAST_HIDDEN`] counties of the
+/// roster: what follows from the totals a county shows does not hide it.
+fn check_open(
+    system: &System,
+    pattern: &NationalPattern,
+    places: &BTreeSet<usize>,
+    open: &BTreeSet<CellIndex>,
+) -> Result<(), Refusal> {
+    let is_count = |cell: &CellIndex| system.cells.get(*cell).is_some_and(|cell| cell.is_count);
+    let withheld = pattern.withheld.iter().flatten();
+    if pattern.opens_what_is_not_shared(system) || !withheld.into_iter().all(is_count) {
+        return Err(Refusal::Pattern(PatternFault::Shape));
+    }
+    let mut left = open.clone();
+    if Hiding::new(system, &pattern.withheld, &[]).narrow(places, &mut left).is_empty() {
         Ok(())
     } else {
-        Err(Refusal::Pattern(crate::refusal::PatternFault::Opens))
+        Err(Refusal::Pattern(PatternFault::Opens))
     }
 }
 
-/// What a region demands of a pattern before it publishes under it: that it is of its own offer, withholds all it withholds
-/// itself and none of its zeros, and opens no sum that hides fewer than [`LEAST_HIDDEN`] counties.
+/// What a region demands of a pattern before it publishes under it: that it is of its own offer and seals to the third
+/// coordinator its collection names, withholds all it withholds itself and none of its zeros, and opens no sum, nor combination of
+/// sums, that hides fewer than [`counties::LEAST_HIDDEN`] counties.
 ///
 /// # Errors
 /// [`Refusal`].
-pub fn check_pattern(system: &System, offer: &Offer, pattern: &NationalPattern) -> Result<usize, Refusal> {
-    use tables::figures::CountyMark;
+pub fn check_pattern(
+    system: &System,
+    terms: &Terms,
+    offer: &Offer,
+    pattern: &NationalPattern,
+) -> Result<usize, Refusal> {
+    if pattern.third_key_id != terms.third_key {
+        return Err(Refusal::OtherBinding("third coordinator's key"));
+    }
     if pattern.national != offer.national {
         return Err(Refusal::OtherBinding("national round"));
     }
@@ -454,17 +549,10 @@ pub fn check_pattern(system: &System, offer: &Offer, pattern: &NationalPattern) 
         CountyMark::Withheld | CountyMark::Small => pattern.withheld[place].contains(&cell),
         CountyMark::Shown => true,
     };
-    let is_count = |cell: &CellIndex| system.cells.get(*cell).is_some_and(|cell| cell.is_count);
-    if !offer.marks.iter().enumerate().all(fits) || !pattern.withheld[place].iter().all(is_count) {
-        return Err(Refusal::Pattern(crate::refusal::PatternFault::Shape));
+    if !offer.marks.iter().enumerate().all(fits) {
+        return Err(Refusal::Pattern(PatternFault::Shape));
     }
     let all = (0..pattern.counties.len()).collect();
-    let enough = |cell: &CellIndex| {
-        *cell < system.cells.len() && counties::hidden(&pattern.withheld, &all, *cell) >= LEAST_HIDDEN
-    };
-    if pattern.open.iter().all(enough) {
-        Ok(place)
-    } else {
-        Err(Refusal::Pattern(crate::refusal::PatternFault::Opens))
-    }
+    check_open(system, pattern, &all, &pattern.open)?;
+    Ok(place)
 }

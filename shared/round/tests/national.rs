@@ -37,6 +37,7 @@ kalla = "x"
 lan = ["03", "07", "08", "10", "21"]
 minst_lan = 3
 inom_timmar = 2
+tredje_nyckel = "0707070707070707070707070707070707070707070707070707070707070707"
 [[tabell]]
 id = "T1"
 titel = "x"
@@ -98,7 +99,7 @@ fn offered(counties: &[&str], small: &[&str]) -> National {
 
 fn patterned(small: &[&str]) -> (National, NationalPattern) {
     let mut machine = offered(&COUNTIES, small);
-    let facts = machine.choose([7; 32], 0).unwrap();
+    let facts = machine.choose(0).unwrap();
     take(&mut machine, facts);
     let pattern = machine.pattern().unwrap().clone();
     (machine, pattern)
@@ -106,8 +107,13 @@ fn patterned(small: &[&str]) -> (National, NationalPattern) {
 
 fn rows(machine: &National, pattern: &NationalPattern, county: &str) -> Rows {
     let county = county.parse().unwrap();
-    let shown = pattern.shown(&machine.system, pattern.place(county).unwrap()).count();
-    Rows { pattern: pattern.hash(), county, values: vec![9; shown] }
+    let value = |cell: CellIndex| {
+        let row = machine.system.tables[0].rows.iter().find(|row| row.cell == cell);
+        // nine records of each kind, none with a value missing
+        row.map_or(0, |row| 9 << row.codes.iter().filter(|code| code.is_none()).count())
+    };
+    let values = pattern.shown(&machine.system, pattern.place(county).unwrap()).map(value).collect();
+    Rows { pattern: pattern.hash(), county, values }
 }
 
 fn share() -> Signed {
@@ -128,6 +134,7 @@ fn counties_with_the_same_tables_are_in_one_round_whatever_else_their_documents_
     let refused = Collection::from_toml(&kommuner, &codebook).unwrap_err().to_string();
     assert!(refused.contains("T1") && refused.contains("total"), "{refused}");
     assert_ne!(one, of(&text("21", 5).replace("minst_lan = 3", "minst_lan = 4")));
+    assert_ne!(one, of(&text("21", 5).replace("tredje_nyckel = \"07", "tredje_nyckel = \"08")));
     assert_ne!(one, of(&text("21", 5).replace("kalla = \"x\"", "kalla = \"y\"")));
     assert_ne!(one, of(&text("21", 5).replace("kodbok", "min_count = 5\nkodbok")));
 }
@@ -153,7 +160,7 @@ fn nobody_waits_for_a_county_that_does_not_offer_and_too_few_end_the_round() {
     let mut machine = offered(&["03", "07", "08", "10"], &[]);
     assert_eq!(machine.duties(2 * HOUR - 1), None);
     assert_eq!(machine.duties(2 * HOUR), Some(Duty::Choose));
-    let facts = machine.choose([7; 32], 2 * HOUR).unwrap();
+    let facts = machine.choose(2 * HOUR).unwrap();
     take(&mut machine, facts);
     assert_eq!(machine.pattern().unwrap().counties.len(), 4);
     assert_eq!(
@@ -161,7 +168,7 @@ fn nobody_waits_for_a_county_that_does_not_offer_and_too_few_end_the_round() {
         Refusal::Phase("not taking offers")
     );
     let mut few = offered(&["03", "07"], &[]);
-    let facts = few.choose([7; 32], 2 * HOUR).unwrap();
+    let facts = few.choose(2 * HOUR).unwrap();
     take(&mut few, facts);
     assert_eq!(few.phase(), Phase::Failed);
 }
@@ -196,7 +203,7 @@ fn a_county_delivers_once_what_it_agreed_to_show() {
     let facts = machine.deliver(own.clone(), share()).unwrap();
     take(&mut machine, facts);
     assert!(machine.deliver(own.clone(), share()).unwrap().is_empty());
-    let other = Rows { values: vec![8; own.values.len()], ..own.clone() };
+    let other = Rows { values: own.values.iter().map(|value| value * 2).collect(), ..own.clone() };
     assert_eq!(machine.deliver(other, share()).unwrap_err(), Refusal::Second);
     let more = Rows { values: vec![9; own.values.len() + 1], county: "07".parse().unwrap(), ..own.clone() };
     assert!(machine.deliver(more, share()).is_err());
@@ -244,7 +251,16 @@ fn a_region_publishes_under_no_pattern_that_shows_what_it_withholds_or_is_of_ano
     let (machine, pattern) = patterned(&["03"]);
     let system = &machine.system;
     let own = offer("03", &["03"]);
+    let terms = machine.collection.national.clone().unwrap();
+    let check_pattern = |system: &System, offer: &Offer, pattern: &NationalPattern| {
+        check_pattern(system, &terms, offer, pattern)
+    };
     let place = check_pattern(system, &own, &pattern).unwrap();
+    let sealed_elsewhere = NationalPattern { third_key_id: [8; 32], ..pattern.clone() };
+    assert_eq!(
+        check_pattern(system, &own, &sealed_elsewhere).unwrap_err(),
+        Refusal::OtherBinding("third coordinator's key")
+    );
     let mut shows = pattern.clone();
     shows.withheld[place] = BTreeSet::new();
     assert!(check_pattern(system, &own, &shows).is_err());
@@ -255,6 +271,108 @@ fn a_region_publishes_under_no_pattern_that_shows_what_it_withholds_or_is_of_ano
     let mut zero = offer("03", &["03"]);
     zero.marks[square(system)[0]] = CountyMark::Zero;
     assert!(check_pattern(system, &zero, &pattern).is_err());
+}
+
+/// SAFE-3 of counties: a mark that the rest of its line takes back hides nobody, and the difference of two opened sums is opened too.
+#[test]
+fn whoever_opens_and_every_region_count_what_follows_from_shown_totals_as_shown() {
+    let (machine, pattern) = patterned(&["03"]);
+    let (system, inner) = (&machine.system, square(&machine.system));
+    let terms = machine.collection.national.clone().unwrap();
+    let own = offer("03", &["03"]);
+    let refused = |pattern: &NationalPattern| {
+        let close =
+            NationalClose { pattern: pattern.hash(), roster: pattern.roster(), open: pattern.open.clone() };
+        assert!(check_close(system, &terms, pattern, &close).is_err());
+        assert!(check_pattern(system, &terms, &own, pattern).is_err());
+    };
+    // two counties withhold one cell and show the rest of its line
+    let mut taken_back = pattern.clone();
+    let all: BTreeSet<CellIndex> = inner.iter().copied().collect();
+    for (at, withheld) in taken_back.withheld.iter_mut().enumerate().skip(1) {
+        *withheld = if at < 3 { BTreeSet::from([inner[0]]) } else { BTreeSet::new() };
+    }
+    taken_back.open = BTreeSet::from([inner[0]]);
+    refused(&taken_back);
+    // each of the two sums hides all five; together they are a line's total, which only one county withholds
+    let mut thin = pattern.clone();
+    thin.withheld = vec![all; 5];
+    thin.withheld[4] = system.tables[0].rows.iter().map(|row| row.cell).collect();
+    let first_line = system.tables[0].rows.iter().filter(|row| row.codes[0] == Some(0));
+    thin.open = first_line.map(|row| row.cell).filter(|cell| inner.contains(cell)).collect();
+    let close = NationalClose { pattern: thin.hash(), roster: thin.roster(), open: thin.open.clone() };
+    check_close(system, &terms, &thin, &close).unwrap_err();
+    let one = BTreeSet::from([inner[0]]);
+    let alone = NationalPattern { open: one.clone(), ..thin };
+    let close = NationalClose { pattern: alone.hash(), roster: alone.roster(), open: one };
+    check_close(system, &terms, &alone, &close).unwrap();
+}
+
+#[test]
+fn figures_of_a_county_that_do_not_agree_are_refused_and_do_not_end_the_round() {
+    let (mut machine, pattern) = patterned(&[]);
+    let own = rows(&machine, &pattern, "07");
+    let first = |values: &mut Vec<u64>, value: u64| values[0] = value;
+    let mut wrong_sum = own.clone();
+    first(&mut wrong_sum.values, 10);
+    assert_eq!(
+        machine.deliver(wrong_sum, share()).unwrap_err(),
+        Refusal::Malformed("figures that do not add up")
+    );
+    let mut small = own.clone();
+    first(&mut small.values, 3);
+    assert_eq!(
+        machine.deliver(small, share()).unwrap_err(),
+        Refusal::Malformed("a figure that is not what the county offered")
+    );
+    let facts = machine.deliver(own, share()).unwrap();
+    take(&mut machine, facts);
+    assert_eq!(machine.deliveries().count(), 1);
+}
+
+/// One county's broken share costs that county, not the round.
+#[test]
+fn a_county_whose_share_cannot_be_used_is_left_out_and_the_round_is_closed_again() {
+    let (mut machine, pattern) = patterned(&["03"]);
+    for county in COUNTIES {
+        let facts = machine.deliver(rows(&machine, &pattern, county), share()).unwrap();
+        take(&mut machine, facts);
+    }
+    let facts = machine.close(0).unwrap();
+    take(&mut machine, facts);
+    let whole = machine.closed().unwrap().clone();
+    let of = |counties: &[&str]| counties.iter().map(|county| county.parse().unwrap()).collect();
+    assert_eq!(machine.unusable(&of(&["14"])).unwrap_err(), Refusal::NotInRoster);
+    let facts = machine.unusable(&of(&["21"])).unwrap();
+    take(&mut machine, facts);
+    assert_eq!(machine.duties(0), Some(Duty::Close));
+    let facts = machine.close(0).unwrap();
+    take(&mut machine, facts);
+    let again = machine.closed().unwrap();
+    assert_eq!(again.roster, whole.roster[..4]);
+    assert!(again.open.is_subset(&whole.open));
+    assert_eq!(machine.missing(), of(&["21"]).into_iter().collect::<Vec<_>>());
+    let facts = machine.unusable(&of(&["03", "07"])).unwrap();
+    take(&mut machine, facts);
+    let facts = machine.close(0).unwrap();
+    take(&mut machine, facts);
+    assert_eq!(machine.phase(), Phase::Failed, "two are too few");
+}
+
+#[test]
+fn a_third_coordinator_that_stays_away_ends_the_round_in_the_end() {
+    let (mut machine, pattern) = patterned(&[]);
+    for county in COUNTIES {
+        let facts = machine.deliver(rows(&machine, &pattern, county), share()).unwrap();
+        take(&mut machine, facts);
+    }
+    let facts = machine.close(0).unwrap();
+    take(&mut machine, facts);
+    assert_eq!(machine.duties(4 * HOUR - 1), Some(Duty::Open));
+    assert!(machine.give_up(4 * HOUR - 1).is_err());
+    let facts = machine.give_up(4 * HOUR).unwrap();
+    take(&mut machine, facts);
+    assert!(machine.failure().unwrap().contains("third"));
 }
 
 #[test]

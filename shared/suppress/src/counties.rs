@@ -4,7 +4,7 @@
 //! reasons of its own. A national sum minus the shown totals is a sum over the counties that withhold, so it may be opened
 //! where none does or at least [`LEAST_HIDDEN`] do, and stays closed between.
 //!
-//! What a county withholds falls into *parts*: withheld totals that stand in common sums. A county's own control gives
+//! What a county withholds falls into *parts*: withheld totals that move together ([`hiding::Hiding::parts`]). A county's own control gives
 //! every small total a movement among the totals of its part that no shown figure notices. Where two other counties
 //! withhold the whole part too, the opposite movement there keeps every national sum as it was: the national tables
 //! then say nothing new. So every part is given two such counters, one of which is left when the other is the
@@ -15,12 +15,15 @@
 //! What this does not do: it knows that a counter's totals are at least the threshold, not how a part's movement is made. The
 //! audit of the finished national tables plays the reader, and closes sums where that is not enough.
 
+pub mod hiding;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use tables::figures::CountyMark;
 use tables::system::{Build, CellIndex, System, TableRows};
 
 use crate::key::PatternKey;
+use hiding::Hiding;
 
 /// Fewest counties that an opened sum hides.
 pub const LEAST_HIDDEN: usize = 3;
@@ -44,12 +47,12 @@ pub fn choose(
     key: &PatternKey,
 ) -> CountyPattern {
     let own: Vec<BTreeSet<CellIndex>> = marks.iter().map(|marks| withheld(marks)).collect();
-    let sums = sums(system);
+    let alone = Hiding::new(system, &own, marks);
     let mut chosen = own.clone();
     // Long parts first: their counters cover many short ones.
     let mut parts: Vec<(usize, BTreeSet<CellIndex>)> = Vec::new();
     for (county, own) in own.iter().enumerate() {
-        parts.extend(components(own, &sums).into_iter().map(|part| (county, part)));
+        parts.extend(alone.parts(county, own).into_iter().map(|part| (county, part)));
     }
     parts.sort_by(|one, other| (other.1.len(), &one.1, one.0).cmp(&(one.1.len(), &other.1, other.0)));
     let mut uncovered = BTreeSet::new();
@@ -58,7 +61,7 @@ pub fn choose(
             uncovered.extend(part.iter().copied());
         }
     }
-    let (mut open, mut closed) = opened(system, &chosen, &(0..chosen.len()).collect());
+    let (mut open, mut closed) = opened(system, &chosen, marks, &(0..chosen.len()).collect());
     open.retain(|cell| !uncovered.contains(cell));
     closed.extend(uncovered);
     CountyPattern { withheld: chosen, open, closed }
@@ -100,31 +103,22 @@ fn counter(
     true
 }
 
-/// Which national sums are opened and which stay closed when the counties `roster` take part.
+/// Which national sums are opened and which stay closed when the counties `roster` take part: each, and each combination
+/// of them, hides enough counties, for those who know the marks and for those who do not (SAFE-3).
 pub fn opened(
     system: &System,
     withheld: &[BTreeSet<CellIndex>],
+    marks: &[Vec<CountyMark>],
     roster: &BTreeSet<usize>,
 ) -> (BTreeSet<CellIndex>, BTreeSet<CellIndex>) {
-    let (mut open, mut closed) = (BTreeSet::new(), BTreeSet::new());
-    for cell in 0..system.cells.len() {
-        let hidden = hidden(withheld, roster, cell);
-        if hidden == 0 {
-            continue;
-        }
-        let is_shared = !matches!(system.cells[cell].build, Build::Sum(_));
-        if hidden >= LEAST_HIDDEN && is_shared {
-            open.insert(cell)
-        } else {
-            closed.insert(cell)
-        };
+    let hides = |cell: &CellIndex| roster.iter().any(|at| withheld[*at].contains(cell));
+    let is_shared = |cell: &CellIndex| !matches!(system.cells[*cell].build, Build::Sum(_));
+    let (mut open, mut closed): (BTreeSet<CellIndex>, BTreeSet<CellIndex>) =
+        (0..system.cells.len()).filter(hides).partition(is_shared);
+    for marks in [&[], marks] {
+        closed.extend(Hiding::new(system, withheld, marks).narrow(roster, &mut open));
     }
     (open, closed)
-}
-
-/// How many counties of a roster withhold a total.
-pub fn hidden(withheld: &[BTreeSet<CellIndex>], roster: &BTreeSet<usize>, cell: CellIndex) -> usize {
-    roster.iter().filter(|county| withheld.get(**county).is_some_and(|own| own.contains(&cell))).count()
 }
 
 /// The printed sums: a margin with its parts, table by table.
@@ -145,30 +139,6 @@ fn sums_of(table: &TableRows) -> Vec<Vec<CellIndex>> {
         sums.extend(lines.into_values().filter(|cells| cells.len() > 1));
     }
     sums
-}
-
-/// Withheld totals by the sums they stand in together.
-fn components(own: &BTreeSet<CellIndex>, sums: &[Vec<CellIndex>]) -> Vec<BTreeSet<CellIndex>> {
-    let mut part_of: BTreeMap<CellIndex, CellIndex> = own.iter().map(|cell| (*cell, *cell)).collect();
-    fn root(part_of: &BTreeMap<CellIndex, CellIndex>, mut cell: CellIndex) -> CellIndex {
-        while let Some(up) = part_of.get(&cell).filter(|up| **up != cell) {
-            cell = *up;
-        }
-        cell
-    }
-    for sum in sums {
-        let mut inside = sum.iter().filter(|cell| own.contains(cell));
-        let Some(first) = inside.next() else { continue };
-        for cell in inside {
-            let (one, other) = (root(&part_of, *first), root(&part_of, *cell));
-            part_of.insert(one.max(other), one.min(other));
-        }
-    }
-    let mut parts = BTreeMap::<CellIndex, BTreeSet<CellIndex>>::new();
-    for cell in own {
-        parts.entry(root(&part_of, *cell)).or_default().insert(*cell);
-    }
-    parts.into_values().collect()
 }
 
 #[cfg(test)]
@@ -220,7 +190,7 @@ dimensioner = ["kon", "aldersgrupp"]
         square.iter().for_each(|cell| marks[1][*cell] = CountyMark::Small);
         let pattern = choose(&system, &marks, &names(5), &PatternKey::new(&[1; 32]));
         for cell in &square {
-            assert_eq!(hidden(&pattern.withheld, &(0..5).collect(), *cell), 3);
+            assert_eq!(pattern.withheld.iter().filter(|own| own.contains(cell)).count(), 3);
             assert!(pattern.open.contains(cell));
         }
         assert!(pattern.closed.is_empty());
@@ -255,13 +225,55 @@ dimensioner = ["kon", "aldersgrupp"]
         assert_eq!([1, 3, 5].iter().filter(whole).count(), 2, "the same two for all three");
     }
 
+    /// One table of men and women, one of men and women by age: what is counted differs by bortfall alone.
+    #[test]
+    fn margins_of_two_tables_that_differ_by_shown_bortfall_are_one_part() {
+        let second = TEXT.split_once("[[tabell]]").unwrap().1.replace("T1", "T2").replace("\"kon\", ", "");
+        let text = format!("{TEXT}[[tabell]]{second}");
+        let codebook = Collection::codebook_of(&text).unwrap();
+        let system = System::new(&Collection::from_toml(&text, &codebook).unwrap(), &codebook).unwrap();
+        let total =
+            |table: usize| system.tables[table].rows.iter().find(|row| row.codes.iter().all(Option::is_none));
+        let (one, two) = (total(0).unwrap().cell, total(1).unwrap().cell);
+        assert_ne!(one, two);
+        // everything of both tables is withheld
+        let withheld: BTreeSet<CellIndex> =
+            (0..system.cells.len()).filter(|cell| system.cells[*cell].is_count).collect();
+        let hiding = Hiding::new(&system, std::slice::from_ref(&withheld), &[]);
+        let parts = hiding.parts(0, &withheld);
+        let of = |cell| parts.iter().position(|part| part.contains(&cell));
+        assert_eq!(of(one), of(two));
+        assert!(of(one).is_some());
+        // an age and its complement in one table only are a part of their own
+        let ages: BTreeSet<CellIndex> =
+            system.tables[1].rows.iter().map(|row| row.cell).filter(|cell| *cell != two).collect();
+        let square: BTreeSet<CellIndex> = square(&system).into_iter().collect();
+        let apart: BTreeSet<CellIndex> = ages.union(&square).copied().collect();
+        let hiding = Hiding::new(&system, std::slice::from_ref(&apart), &[]);
+        assert_eq!(hiding.parts(0, &apart), [square, ages]);
+    }
+
+    #[test]
+    fn a_total_that_the_rest_of_its_line_takes_back_hides_nobody() {
+        let system = system();
+        let square = square(&system);
+        let withheld = vec![BTreeSet::from([square[0]]), square.iter().copied().collect(), BTreeSet::new()];
+        let hiding = Hiding::new(&system, &withheld, &[]);
+        let roster = (0..3).collect();
+        assert_eq!(hiding.hidden(&roster, square[0]), 1);
+        // who knows that one cell of the square is empty can compute the others
+        let mut marks = vec![vec![CountyMark::Shown; system.cells.len()]; 3];
+        marks[1][square[3]] = CountyMark::Zero;
+        assert_eq!(Hiding::new(&system, &withheld, &marks).hidden(&roster, square[0]), 0);
+    }
+
     #[test]
     fn a_county_that_does_not_deliver_closes_the_sums_it_helped_to_hide() {
         let system = system();
         let cell = square(&system)[0];
-        let withheld = vec![BTreeSet::from([cell]); 3];
-        let (open, _) = opened(&system, &withheld, &(0..3).collect());
-        let (fewer, closed) = opened(&system, &withheld, &BTreeSet::from([0, 2]));
+        let withheld = vec![square(&system).into_iter().collect(); 3];
+        let (open, _) = opened(&system, &withheld, &[], &(0..3).collect());
+        let (fewer, closed) = opened(&system, &withheld, &[], &BTreeSet::from([0, 2]));
         assert!(open.contains(&cell) && !fewer.contains(&cell) && closed.contains(&cell));
     }
 }

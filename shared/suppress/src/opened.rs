@@ -125,7 +125,7 @@ fn news(
 }
 
 /// A combination on which all rows of all but one or two kommuner vanish, and some row of those does not.
-fn told_by_few(kommuner: Vec<BTreeSet<Vec<(u32, u64)>>>, width: u32) -> Option<Sparse> {
+pub(crate) fn told_by_few(kommuner: Vec<BTreeSet<Vec<(u32, u64)>>>, width: u32) -> Option<Sparse> {
     // A row that three kommuner have survives the loss of two.
     let mut times = BTreeMap::<&Vec<(u32, u64)>, usize>::new();
     kommuner.iter().flatten().for_each(|row| *times.entry(row).or_default() += 1);

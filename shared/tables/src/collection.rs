@@ -178,6 +178,9 @@ pub struct National {
     pub hours: u32,
     /// Who answers questions about the national tables.
     pub contact: String,
+    /// Id of the third coordinator's HPKE key, to which counties seal their sums. It stands in what every kommun approves, so
+    /// that the national body, which certifies everybody, cannot name itself.
+    pub third_key: [u8; 32],
 }
 
 /// A checked collection.

@@ -11,7 +11,7 @@ use sharing::binding::BindingHash;
 use sharing::helper_key::Sealed;
 use tables::collection::Collection;
 use tables::figures::CountyMark;
-use tables::system::{CellIndex, System};
+use tables::system::{Build, CellIndex, System};
 use tables::unit::LansKod;
 
 use crate::document::{CollectionRef, encode};
@@ -47,7 +47,10 @@ impl NationalRef {
         put(&collection.min_count.get().to_be_bytes());
         put(&(national.least_counties as u64).to_be_bytes());
         put(&national.hours.to_be_bytes());
+        put(&national.third_key);
+        put(&(national.counties.len() as u64).to_be_bytes());
         national.counties.iter().for_each(|county| put(county.to_string().as_bytes()));
+        put(&(collection.tables.len() as u64).to_be_bytes());
         for (table, rows) in collection.tables.iter().zip(&system.tables) {
             put(table.id.as_bytes());
             put(table.title.as_bytes());
@@ -55,9 +58,12 @@ impl NationalRef {
             put(&(table.footnotes.len() as u64).to_be_bytes());
             table.footnotes.iter().for_each(|note| put(note.as_bytes()));
             put(format!("{:?}", table.scope).as_bytes());
+            put(&(rows.rows.len() as u64).to_be_bytes());
             rows.rows.iter().for_each(|row| put(&system.cells[row.cell].definition));
+            put(&(rows.bortfall.len() as u64).to_be_bytes());
             rows.bortfall.iter().for_each(|cell| put(&system.cells[*cell].definition));
         }
+        put(&(system.blocks.len() as u64).to_be_bytes());
         system.blocks.iter().for_each(|block| put(&(block.length as u64).to_be_bytes()));
         Some(Self { id: collection.id.clone(), version: collection.version, shape: hash.finalize().into() })
     }
@@ -194,6 +200,14 @@ impl NationalPattern {
     /// The counties in order.
     pub fn roster(&self) -> Vec<LansKod> {
         self.counties.iter().map(|(county, _)| *county).collect()
+    }
+
+    /// The sums named that are none: no cell, or a sum of shared ones.
+    pub(super) fn opens_what_is_not_shared(&self, system: &System) -> bool {
+        let is_shared = |cell: &CellIndex| {
+            system.cells.get(*cell).is_some_and(|cell| !matches!(cell.build, Build::Sum(_)))
+        };
+        !self.open.iter().all(is_shared)
     }
 
     /// A county's place.

@@ -50,6 +50,7 @@ struct RawNational {
     inom_timmar: u32,
     #[serde(default = "national_contact")]
     kontakt: String,
+    tredje_nyckel: String,
 }
 
 fn national_contact() -> String {
@@ -200,8 +201,14 @@ impl RawNational {
         if !(1..=year).contains(&self.inom_timmar) {
             return rule("nationell.inom_timmar", format!("1 to {year} hours"));
         }
+        let mut third_key = [0; 32];
+        if hex::decode_to_slice(&self.tredje_nyckel, &mut third_key).is_err() {
+            let what =
+                "expected 64 hexadecimal digits: what `coordinator key` prints at the third coordinator";
+            return rule("nationell.tredje_nyckel", what);
+        }
         let (least_counties, hours) = (self.minst_lan as usize, self.inom_timmar);
-        Ok(National { counties: self.lan, least_counties, hours, contact: self.kontakt })
+        Ok(National { counties: self.lan, least_counties, hours, contact: self.kontakt, third_key })
     }
 }
 
