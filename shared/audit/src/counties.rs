@@ -3,8 +3,9 @@
 //! Counties published under control of their own. A reader has their rows first ([`Asked::counties`]) and then the
 //! national rows beside them ([`Asked::tables`]); both are attacked as any strict files are. A withheld county total of which
 //! some, not all, values under the threshold, or one value only, are possible with the national rows is a finding; so is a
-//! withheld national sum that could be computed, or of which a value under the threshold is ruled out by more than the
-//! number of its parts.
+//! withheld national sum that could be computed, or that may be small and of which a value under the threshold is ruled out by
+//! more than the number of its withheld parts, each of which is one at least. What is not settled within the budget, before and
+//! after, is a finding while the column's national figure is shown.
 //!
 //! Knows no true value but shown ones: it needs none. The only maker of a [`CountyRelease`].
 
@@ -93,15 +94,18 @@ pub fn certify(asked: &Asked<'_>) -> Result<CountyRelease, Refused> {
     if !found.contradictions.is_empty() {
         return Err(Refused::Contradiction(found.contradictions.len()));
     }
+    let columns = columns(&publication, asked.realm);
     let mut exposed = Vec::new();
     for finding in &found.findings {
         let cell = &publication.cells[finding.cell];
         let key = (cell.table.clone(), cell.column.clone(), cell.row.clone());
         let after = Possible::of(&finding.outcome, asked.min_count);
+        let Some(column) = columns.get(&(cell.table.clone(), cell.column.clone())) else { continue };
         let is_exposed = if cell.row == asked.realm {
-            after.is_known || after.upper_is_small(asked.min_count)
+            after.is_known || after.rules_out(column.withheld_parts, asked.min_count)
         } else {
-            before.get(&key).is_none_or(|before| after.tells_more_than(before))
+            let unsettled = |before: &Possible| before.is_open && after.is_open && column.is_shown;
+            before.get(&key).is_none_or(|before| after.tells_more_than(before) || unsettled(before))
         };
         if is_exposed {
             exposed.push(Exposed { file: key.0, column: key.1, area: key.2 });
@@ -147,8 +151,6 @@ struct Possible {
     is_known: bool,
     /// Values of `1..min_count` that can be; all when it was not settled.
     small: Vec<u64>,
-    /// The largest value, if there is one.
-    upper: Option<u64>,
     /// Not settled within the budget.
     is_open: bool,
 }
@@ -166,7 +168,7 @@ impl Possible {
             *value >= lower && upper.is_none_or(|upper| *value <= upper) && !holes.contains(value)
         };
         let small = (1..min_count).filter(can).collect();
-        Self { is_known: outcome.recovered().is_some(), small, upper, is_open }
+        Self { is_known: outcome.recovered().is_some(), small, is_open }
     }
 
     /// Where no value under the threshold is left the figure is not small, and nothing small is told.
@@ -176,9 +178,34 @@ impl Possible {
         (self.is_known && !before.is_known) || ruled_out || (self.is_open && !before.is_open)
     }
 
-    fn upper_is_small(&self, min_count: u64) -> bool {
-        self.upper.is_some_and(|upper| upper + 1 < min_count)
+    /// Of a sum of so many withheld parts: whether it may be small, and not every small value that so many parts can have.
+    fn rules_out(&self, parts: u64, min_count: u64) -> bool {
+        !self.small.is_empty() && (parts.max(1)..min_count).any(|value| !self.small.contains(&value))
     }
+}
+
+/// What is printed in one column of a file.
+#[derive(Default)]
+struct Column {
+    /// Whether the realm's figure is shown.
+    is_shown: bool,
+    /// How many counties withhold theirs.
+    withheld_parts: u64,
+}
+
+/// Columns by file and heading.
+fn columns(publication: &Publication, realm: &str) -> HashMap<(String, String), Column> {
+    let mut columns = HashMap::<_, Column>::new();
+    for cell in &publication.cells {
+        let column = columns.entry((cell.table.clone(), cell.column.clone())).or_default();
+        let is_withheld = cell.withheld().is_some();
+        if cell.row == realm {
+            column.is_shown = !is_withheld;
+        } else {
+            column.withheld_parts += u64::from(is_withheld);
+        }
+    }
+    columns
 }
 
 #[cfg(test)]
@@ -259,5 +286,43 @@ mod tests {
     fn sums_that_do_not_add_up_are_a_contradiction() {
         let rows = [("01", ["1", "39", "40"]), ("03", ["20", "30", "50"]), ("00", ["22", "69", "91"])];
         assert!(matches!(verdict(&rows), Err(Refused::Contradiction(_))));
+    }
+
+    #[test]
+    fn a_withheld_sum_may_have_every_small_value_that_its_parts_can_make() {
+        let possible = |small: &[u64]| Possible { is_known: false, small: small.to_vec(), is_open: false };
+        assert!(!possible(&[1, 2, 3]).rules_out(1, 4));
+        assert!(!possible(&[2, 3]).rules_out(2, 4), "two parts are two at least");
+        assert!(possible(&[2, 3]).rules_out(1, 4), "1 was ruled out by something else");
+        assert!(possible(&[2]).rules_out(2, 4), "an upper end under the threshold");
+        assert!(!possible(&[]).rules_out(1, 4), "not small for certain");
+    }
+
+    #[test]
+    fn what_was_not_settled_before_and_after_is_found_while_the_national_figure_is_shown() {
+        let rows = [
+            ("01", ["x", "x", "40"]),
+            ("03", ["x", "x", "50"]),
+            ("04", ["x", "x", "21"]),
+            ("00", ["32", "79", "111"]),
+        ];
+        let asked = |rows: &[(&str, [&str; 3])]| {
+            certify(&Asked {
+                tables: &files(rows, true),
+                counties: &files(rows, false),
+                realm: "00",
+                min_count: 4,
+                budget: Budget {
+                    propagation: 0,
+                    branches: 0,
+                    last_branches: 0,
+                    questions: 0,
+                    ..Budget::default()
+                },
+            })
+        };
+        assert!(
+            matches!(asked(&rows), Err(Refused::Exposed(found)) if found.iter().all(|exposed| exposed.area != "00"))
+        );
     }
 }
