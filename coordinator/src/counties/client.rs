@@ -245,8 +245,7 @@ fn offer(desk: &Desk, national: NationalRef, own: &Certified) -> Result<Offer, P
         let document = region.document().ok_or(ReleaseError::State("a pattern"))?;
         let least = u64::from(region.collection().min_count.get());
         let mark = |cell: CellIndex| match totals.get(&cell) {
-            Some(Mark::Shown(0)) => CountyMark::Zero,
-            Some(Mark::Shown(_)) => CountyMark::Shown,
+            Some(Mark::Shown(value)) => CountyMark::of_shown(*value, least),
             Some(Mark::Withheld) | None => match own.totals.get(&cell) {
                 Some(value) if *value >= least => CountyMark::Withheld,
                 _ => CountyMark::Small,

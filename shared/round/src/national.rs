@@ -15,7 +15,7 @@ use suppress::counties;
 use suppress::counties::hiding::{self, Hiding};
 use suppress::key::PatternKey;
 use tables::collection::{Collection, National as Terms};
-use tables::figures::CountyMark;
+use tables::figures::{AMPLE, CountyMark};
 use tables::system::{Build, CellIndex, System};
 use tables::unit::LansKod;
 
@@ -341,6 +341,7 @@ impl National {
         let least = u64::from(self.collection.min_count.get());
         let as_marked = |(cell, value): (&CellIndex, &u64)| match marks.and_then(|marks| marks.get(*cell)) {
             Some(CountyMark::Zero) => *value == 0,
+            Some(CountyMark::Ample) => *value >= AMPLE * least,
             _ => *value >= least || !self.system.cells[*cell].is_count,
         };
         if !figures.iter().all(as_marked) {
@@ -547,7 +548,7 @@ pub fn check_pattern(
     let fits = |(cell, mark): (usize, &CountyMark)| match mark {
         CountyMark::Zero => !pattern.withheld[place].contains(&cell),
         CountyMark::Withheld | CountyMark::Small => pattern.withheld[place].contains(&cell),
-        CountyMark::Shown => true,
+        CountyMark::Shown | CountyMark::Ample => true,
     };
     if !offer.marks.iter().enumerate().all(fits) {
         return Err(Refusal::Pattern(PatternFault::Shape));

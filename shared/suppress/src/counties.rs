@@ -8,8 +8,8 @@
 //! every small total a movement among the totals of its part that no shown figure notices. Where two other counties
 //! withhold the whole part too, the opposite movement there keeps every national sum as it was: the national tables
 //! then say nothing new. So every part is given two such counters, one of which is left when the other is the
-//! adversary (SAFE-2 of counties). None of it is small or zero there, so that it can move; of such counties those that need
-//! the fewest further totals withheld. The sums of a part without two stay closed. Parts made so need no counters of their
+//! adversary (SAFE-2 of counties). None of it is small or zero there, so that it can move; of such counties first those where all
+//! of it is ample, so that every small value stays possible, then those that need the fewest further totals withheld. The sums of a part without two stay closed. Parts made so need no counters of their
 //! own: nothing small is hidden by them.
 //!
 //! What this does not do: it knows that a counter's totals are at least the threshold, not how a part's movement is made. The
@@ -72,8 +72,8 @@ fn withheld(marks: &[CountyMark]) -> BTreeSet<CellIndex> {
     marks.iter().enumerate().filter_map(is_withheld).collect()
 }
 
-/// Withholds a part in two other counties where none of it is small or zero, those where least is added; whether there were
-/// two.
+/// Withholds a part in two other counties where none of it is small or zero, ample ones first, then those where least is
+/// added; whether there were two.
 fn counter(
     marks: &[Vec<CountyMark>],
     names: &[String],
@@ -83,21 +83,22 @@ fn counter(
     chosen: &mut [BTreeSet<CellIndex>],
 ) -> bool {
     let can_move = |other: &usize| {
-        let moves =
-            |cell: &CellIndex| matches!(marks[*other][*cell], CountyMark::Shown | CountyMark::Withheld);
+        let moves = |cell: &CellIndex| !matches!(marks[*other][*cell], CountyMark::Zero | CountyMark::Small);
         *other != county && part.iter().all(moves)
     };
     let first = part.first().copied().unwrap_or_default().to_be_bytes();
     let candidate = |other: usize| {
         let added = part.difference(&chosen[other]).count();
-        (added, key.tag(&[b"county", names[other].as_bytes(), &first]), other)
+        let is_cramped = part.iter().any(|cell| marks[other][*cell] != CountyMark::Ample);
+        (is_cramped, added, key.tag(&[b"county", names[other].as_bytes(), &first]), other)
     };
-    let mut candidates: Vec<(usize, u64, usize)> = (0..marks.len()).filter(can_move).map(candidate).collect();
+    let mut candidates: Vec<(bool, usize, u64, usize)> =
+        (0..marks.len()).filter(can_move).map(candidate).collect();
     if candidates.len() < LEAST_HIDDEN - 1 {
         return false;
     }
     candidates.sort_unstable();
-    for (_, _, other) in candidates.into_iter().take(LEAST_HIDDEN - 1) {
+    for (.., other) in candidates.into_iter().take(LEAST_HIDDEN - 1) {
         chosen[other].extend(part);
     }
     true
@@ -265,6 +266,29 @@ dimensioner = ["kon", "aldersgrupp"]
         let mut marks = vec![vec![CountyMark::Shown; system.cells.len()]; 3];
         marks[1][square[3]] = CountyMark::Zero;
         assert_eq!(Hiding::new(&system, &withheld, &marks).hidden(&roster, square[0]), 0);
+    }
+
+    #[test]
+    fn ample_totals_hide_others_before_those_that_leave_little_room() {
+        let system = system();
+        let square = square(&system);
+        let mut marks = vec![vec![CountyMark::Shown; system.cells.len()]; 6];
+        marks[0] = vec![CountyMark::Small; system.cells.len()];
+        for county in [2, 5] {
+            square.iter().for_each(|cell| marks[county][*cell] = CountyMark::Ample);
+        }
+        square.iter().for_each(|cell| marks[1][*cell] = CountyMark::Withheld);
+        (0..system.cells.len())
+            .filter(|cell| !square.contains(cell))
+            .for_each(|cell| marks[0][cell] = CountyMark::Shown);
+        for key in 0..8 {
+            let pattern = choose(&system, &marks, &names(6), &PatternKey::new(&[key; 32]));
+            assert!(
+                square
+                    .iter()
+                    .all(|cell| pattern.withheld[2].contains(cell) && pattern.withheld[5].contains(cell))
+            );
+        }
     }
 
     #[test]

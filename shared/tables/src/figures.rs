@@ -41,13 +41,19 @@ impl fmt::Debug for Mark {
     }
 }
 
-/// What a county says of one of its totals before anything is published: no value.
+/// A shown total of at least so many times the threshold has room to hide others' small ones.
+pub const AMPLE: u64 = 4;
+
+/// What a county says of one of its totals before anything is published: no value. Of those it withholds itself only
+/// whether they are small.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CountyMark {
     /// Shown, and 0.
     Zero,
     /// Shown, and more.
     Shown,
+    /// Shown, and at least [`AMPLE`] times the threshold.
+    Ample,
     /// Withheld though it is not small.
     Withheld,
     /// Withheld and small, or not known to the county itself.
@@ -55,6 +61,15 @@ pub enum CountyMark {
 }
 
 impl CountyMark {
+    /// The mark of a shown total.
+    pub fn of_shown(value: u64, min_count: u64) -> Self {
+        match value {
+            0 => Self::Zero,
+            ample if ample >= AMPLE * min_count => Self::Ample,
+            _ => Self::Shown,
+        }
+    }
+
     /// Whether the total is withheld.
     pub fn is_withheld(self) -> bool {
         matches!(self, Self::Withheld | Self::Small)
