@@ -21,7 +21,7 @@ use tables::collection::Collection;
 use tables::system::{CellIndex, System};
 use tokio::sync::watch;
 
-use crate::helper::desk::{Desk as HelperDesk, DeskError};
+use crate::helper::desk::{ClosedRounds, DeskError};
 
 /// One round.
 struct Case {
@@ -44,7 +44,7 @@ impl Case {
 /// The desk of all national rounds.
 pub struct Desk {
     store: Arc<dyn Store>,
-    helper: Arc<HelperDesk>,
+    helper: Arc<dyn ClosedRounds>,
     key: PatternKey,
     cases: Mutex<BTreeMap<NationalRef, Case>>,
     changed: watch::Sender<u64>,
@@ -62,7 +62,7 @@ impl Desk {
     /// [`DeskError`].
     pub fn open(
         store: Arc<dyn Store>,
-        helper: Arc<HelperDesk>,
+        helper: Arc<dyn ClosedRounds>,
         key: PatternKey,
     ) -> Result<Arc<Self>, DeskError> {
         let (changed, _) = watch::channel(0);

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use proto::v1;
 use proto::v1::third_client::ThirdClient;
 use round::chain::Signed;
-use round::national::document::{Document, NationalRef};
+use round::national::document::{Document, NationalClose, NationalRef};
 use round::national::{Duty, Fact, National};
 use round::refusal::Refusal;
 use sharing::helper_key::HelperPublicKey;
@@ -101,6 +101,36 @@ pub fn third_key(key: &Signed, unit: &str, gate: &Arc<Gate>) -> Option<HelperPub
     let chain = GateChain::new(gate.clone(), Timestamp::now());
     let bytes = key.open(&chain, SigningContext::HelperKey, "third", unit).ok()?;
     HelperPublicKey::from_bytes(bytes.try_into().ok()?).ok()
+}
+
+/// Why two sides make no sums.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoSums {
+    /// Other sums than were asked for.
+    #[error("the other side's shares are not those of the close")]
+    Shape,
+    /// Together they are not in the range of counts.
+    #[error("the sums of the two sides are no counts")]
+    NoCount,
+}
+
+/// The sums of a close: own opened shares and those of the third coordinator, both in the close's order.
+///
+/// # Errors
+/// [`NoSums`].
+pub fn added(
+    close: &NationalClose,
+    own: &[OpenedShare],
+    theirs: &[Vec<u8>],
+) -> Result<BTreeMap<CellIndex, u64>, NoSums> {
+    if theirs.len() != own.len() || close.open.len() != own.len() {
+        return Err(NoSums::Shape);
+    }
+    let sum = |((cell, own), theirs): ((&CellIndex, &OpenedShare), &Vec<u8>)| {
+        let theirs = OpenedShare::decode(theirs).map_err(|_| NoSums::Shape)?;
+        Ok((*cell, open(&theirs, own).map_err(|_| NoSums::NoCount)?))
+    };
+    close.open.iter().zip(own).zip(theirs).map(sum).collect()
 }
 
 /// The engine of all national rounds.
@@ -227,18 +257,12 @@ impl Engine {
         if digest.ok() != Some(&opening_digest(&close, &reply.shares)[..]) {
             return Err(DutyError::Answer("the countersigned sums"));
         }
-        if reply.shares.len() != own.len() {
-            return Err(DutyError::Answer("their number"));
-        }
-        let mut sums = BTreeMap::<CellIndex, u64>::new();
-        for ((cell, own), theirs) in close.open.iter().zip(&own).zip(&reply.shares) {
-            let theirs = OpenedShare::decode(theirs).map_err(|_| DutyError::Answer("their form"))?;
-            let Ok(sum) = open(&theirs, own) else {
-                // Asking again gives the same: somebody's share is not of what the county's kommuner sent.
-                return self.fail(reference, "the sums of the two sides are no counts".into());
-            };
-            sums.insert(*cell, sum);
-        }
+        let sums = match added(&close, &own, &reply.shares) {
+            Ok(sums) => sums,
+            // Asking again gives the same: somebody's share is not of what the county's kommuner sent.
+            Err(problem @ NoSums::NoCount) => return self.fail(reference, problem.to_string()),
+            Err(NoSums::Shape) => return Err(DutyError::Answer("the number or form of its shares")),
+        };
         Ok(self.desk.event(reference, |machine| machine.opened(sums, now()))?)
     }
 

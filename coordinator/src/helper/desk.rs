@@ -261,12 +261,17 @@ pub struct ClosedRound {
     pub aggregate: AggregateShare,
 }
 
-impl Desk {
+/// Who holds the helper's side of closed county rounds.
+pub trait ClosedRounds: Send + Sync {
     /// The closed round of a county's collection.
     ///
     /// # Errors
     /// [`DeskError`], also when it is not closed.
-    pub fn closed_round(&self, reference: &CollectionRef, county: &str) -> Result<ClosedRound, DeskError> {
+    fn closed_round(&self, reference: &CollectionRef, county: &str) -> Result<ClosedRound, DeskError>;
+}
+
+impl ClosedRounds for Desk {
+    fn closed_round(&self, reference: &CollectionRef, county: &str) -> Result<ClosedRound, DeskError> {
         let stored = self.store.get(&format!("helper/collection/{}", hex::encode(reference.hash)));
         let text = stored.map_err(FactError::from)?.and_then(|bytes| String::from_utf8(bytes).ok());
         self.with(reference, county, |case| {

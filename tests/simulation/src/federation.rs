@@ -149,7 +149,7 @@ impl Chain for Federation {
     }
 }
 
-fn derived(seed: u64, what: &str) -> [u8; 32] {
+pub(crate) fn derived(seed: u64, what: &str) -> [u8; 32] {
     Sha256::new()
         .chain_update(b"simulation\0")
         .chain_update(seed.to_be_bytes())
@@ -164,7 +164,7 @@ pub fn below(rng: &mut ChaCha20Rng, bound: u64) -> u64 {
 }
 
 /// The records of one kommun: the later in the county, the larger. Rare codes are rare enough for small cells.
-fn records(
+pub(crate) fn records(
     system: &System,
     codebook: &Codebook,
     place: usize,

@@ -32,6 +32,7 @@
 //! changed its own report contradicts itself, or because the audit did not certify the figures of this roster: the
 //! round must then say so, and the audit's answer for a roster must be the same in every schedule.
 
+pub mod country;
 pub mod federation;
 pub mod judge;
 pub mod message;

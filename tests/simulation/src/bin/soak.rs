@@ -1,13 +1,15 @@
 //! Plays many random schedules and prints the seeds of those that fail.
 //!
 //! `cargo run -p simulation --release --bin soak -- --schedules 10000 --seed 1` plays seeds 1 to 10000;
-//! `--schedules 1 --seed N --trace` shows what happened in one.
+//! `--schedules 1 --seed N --trace` shows what happened in one. With `--country` schedules of the upper tier: six regions, a
+//! national body and a third coordinator.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser;
+use simulation::country::{self, Country, CountryPlan, Ending};
 use simulation::judge::judge;
 use simulation::world::World;
 use simulation::{Federation, Outcome, Plan};
@@ -26,10 +28,43 @@ struct Options {
     /// Print every event.
     #[arg(long)]
     trace: bool,
+    /// Play national rounds.
+    #[arg(long)]
+    country: bool,
+}
+
+/// National rounds; whether none failed.
+fn country(options: &Options) -> anyhow::Result<bool> {
+    let country = Country::new(options.federation)?;
+    let began = Instant::now();
+    let mut endings = BTreeMap::<Ending, u64>::new();
+    let mut failed = 0_u64;
+    for seed in options.seed..options.seed + options.schedules {
+        let mut world = country::World::new(country.clone(), CountryPlan::random(&country, seed));
+        world.run();
+        let judged = country::judge(&mut world);
+        if options.trace {
+            println!("{:#?}", world.plan);
+            world.trace.iter().for_each(|line| println!("{line}"));
+        }
+        match judged {
+            Ok(ending) => *endings.entry(ending).or_default() += 1,
+            Err(failures) => {
+                failed += 1;
+                println!("seed {seed}: {}", failures.join("; "));
+            }
+        }
+    }
+    let seconds = began.elapsed().as_secs_f64();
+    println!("{} schedules in {seconds:.1} s, {failed} failed; {endings:?}", options.schedules);
+    Ok(failed == 0)
 }
 
 fn main() -> anyhow::Result<ExitCode> {
     let options = Options::parse();
+    if options.country {
+        return Ok(if country(&options)? { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
     let federation = Federation::new(options.federation)?;
     let began = Instant::now();
     let mut by_roster = BTreeMap::new();
