@@ -135,6 +135,7 @@ impl CountiesClient {
         stored.map_err(|_| {
             PartError::Release(ReleaseError::State("a stored agreement to the national pattern"))
         })?;
+        tracing::info!(county = %offer.county, "agreed to the pattern over counties");
         let rows = Rows { pattern: pattern.hash(), county: offer.county, values };
         let share = seal(desk, &pattern, &offer, &third)?;
         let sign = |context, bytes| Some(wire::signed_message(&self.signer.sign(context, bytes)));
