@@ -41,6 +41,11 @@ pub enum Question {
     Status,
     /// The id of the key that counties seal to: a third coordinator's.
     Key,
+    /// Write everything stored to a new file.
+    Export {
+        /// Absolute path.
+        file: PathBuf,
+    },
 }
 
 /// What it answers.
@@ -51,6 +56,13 @@ pub enum Reply {
     Invite(String),
     /// Done.
     Done,
+    /// The file is written.
+    Exported {
+        /// Entries in it.
+        entries: u64,
+        /// Its length.
+        bytes: u64,
+    },
     /// One line per collection.
     Status(Vec<CollectionStatus>),
     /// A key's id, 64 hexadecimal digits.

@@ -1,4 +1,4 @@
-//! The command `coordinator`: run, enrol, invite, revoke, announce, status.
+//! The command `coordinator`: run, enrol, invite, revoke, announce, status, lager.
 //!
 //! Exit codes: 0 done, 1 refused, 2 usage, 4 bad input, 5 our fault.
 
@@ -20,7 +20,7 @@ use proto::v1::enrolment_client::EnrolmentClient;
 
 use crate::admin::{self, Question, Reply};
 use crate::config::{Config, Tier};
-use crate::{national, region, third};
+use crate::{national, region, storage, third};
 
 #[derive(Parser)]
 #[command(name = "coordinator", about = "Samman: samordnare (region, nationell eller tredje)", version)]
@@ -73,6 +73,29 @@ enum Command {
     Status,
     /// Visa den tredje samordnarens nyckel, som nationella insamlingar bär i `tredje_nyckel` (tredje).
     Key,
+    /// Lagret: säkerhetskopia, flytt till en annan sort, återställning.
+    Lager {
+        #[command(subcommand)]
+        command: StoreCommand,
+    },
+}
+
+#[derive(Subcommand)]
+enum StoreCommand {
+    /// Skriv hela lagret till en ny fil, också medan tjänsten kör. Filen innehåller nycklar.
+    Export {
+        /// Fil som inte finns.
+        file: PathBuf,
+    },
+    /// Läs en sådan fil till ett tomt lager; tjänsten ska inte köra.
+    Import {
+        /// Fil skriven av `lager export`.
+        file: PathBuf,
+    },
+    /// Säg att databasen är återställd till en äldre tidpunkt med databasens egna verktyg.
+    Restored,
+    /// Svara för att ingenting har öppnats efter den tidpunkt lagret är återställt till. Läs handboken först.
+    Confirm,
 }
 
 /// Runs the command line.
@@ -128,6 +151,12 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
                 Ok(())
             }
             other => refused(other),
+        },
+        Command::Lager { command } => match command {
+            StoreCommand::Export { file } => storage::export(&config, &file).await,
+            StoreCommand::Import { file } => storage::import(&config, &file),
+            StoreCommand::Restored => storage::set_restored(&config, true),
+            StoreCommand::Confirm => storage::set_restored(&config, false),
         },
         Command::Status => match admin::ask(&config.data, &Question::Status).await? {
             Reply::Status(collections) => {

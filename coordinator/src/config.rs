@@ -6,6 +6,8 @@ use daemon::config::{ConfigError, FieldError};
 use serde::Deserialize;
 use tables::unit::LansKod;
 
+use crate::storage::{Kind, RawStore};
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawConfig {
@@ -19,6 +21,7 @@ struct RawConfig {
     tredje: Option<String>,
     tredje_lan: Option<LansKod>,
     sparrlista_sekunder: Option<u64>,
+    lager: Option<RawStore>,
 }
 
 /// What national rounds need.
@@ -63,8 +66,10 @@ pub enum Tier {
 pub struct Config {
     /// Tier.
     pub tier: Tier,
-    /// Everything durable.
+    /// Everything durable; with a database, keys and certificates.
     pub data: PathBuf,
+    /// Which store.
+    pub store: Kind,
     /// `host:port` of the ordinary door.
     pub listen: String,
     /// `host:port` of the enrolment door.
@@ -106,8 +111,10 @@ impl TryFrom<RawConfig> for Config {
         if !(1..=86_400).contains(&revocation_seconds) {
             return Err(FieldError::new("sparrlista_sekunder", "1 to 86400 seconds"));
         }
+        let store = raw.lager.map(Kind::try_from).transpose()?.unwrap_or_default();
         Ok(Self {
             tier,
+            store,
             data: raw.katalog,
             listen: raw.lyssna,
             enrolment: raw.inskrivning,

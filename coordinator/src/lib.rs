@@ -17,4 +17,5 @@ pub mod region;
 pub mod release;
 pub mod rounds;
 pub mod signer;
+pub mod storage;
 pub mod third;

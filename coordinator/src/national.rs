@@ -9,7 +9,7 @@ use daemon::gate::Gate;
 use daemon::identity::{Identity, Role};
 use daemon::pki::Root;
 use daemon::shutdown::Shutdown;
-use daemon::store::{Batch, SledStore, Store};
+use daemon::store::{Batch, Store};
 use daemon::tls::{ClientTls, Credentials, ServerTls};
 use daemon::wallet::Wallet;
 use jiff::{SignedDuration, Timestamp};
@@ -17,7 +17,7 @@ use proto::v1;
 use round::national::National;
 use sharing::helper_key::HelperKeyPair;
 use sharing::signing::SigningContext;
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::UnixListener;
 
 use crate::admin::{self, CollectionStatus, Question, Reply};
 use crate::config::{Config, Rounds};
@@ -29,6 +29,7 @@ use crate::issuer::service::{EnrolmentService, IssuerService};
 use crate::issuer::upstream::Upstream;
 use crate::region::pattern_key;
 use crate::signer::Signer;
+use crate::storage;
 
 /// How long a root lives.
 const ROOT_LIFE: SignedDuration = SignedDuration::from_hours(24 * 365 * 10);
@@ -44,8 +45,9 @@ const LIST_EVERY: std::time::Duration = std::time::Duration::from_secs(6 * 3600)
 /// # Errors
 /// When something configured cannot be used; the text says what.
 pub async fn run(config: Config, rounds: Option<Rounds>, stop: Shutdown) -> anyhow::Result<()> {
-    let store: Arc<dyn Store> = Arc::new(SledStore::open(&config.data.join("lager"))?);
-    let issuer = Arc::new(IssuerDesk::open(root(&config)?, store.clone())?);
+    let Some(store) = storage::open(&config, &stop).await? else { return Ok(()) };
+    let root = root(&config, store.as_ref())?;
+    let issuer = Arc::new(IssuerDesk::open(root, store.clone())?);
     let wallet = Wallet::new(config.data.join("identitet"));
     let now = Timestamp::now();
     let own = Identity::new(Role::National, "00")?;
@@ -76,16 +78,18 @@ pub async fn run(config: Config, rounds: Option<Rounds>, stop: Shutdown) -> anyh
     }
     let strangers =
         tonic::service::Routes::new(v1::enrolment_server::EnrolmentServer::new(EnrolmentService(upstream)));
-    let listener = TcpListener::bind(&config.listen).await.context("lyssna")?;
-    let enrolment = TcpListener::bind(&config.enrolment).await.context("inskrivning")?;
+    let listener = storage::bind(&config, "lyssna", &config.listen).await?;
+    let enrolment = storage::bind(&config, "inskrivning", &config.enrolment).await?;
     let mutual = Arc::new(ServerTls::mutual(credentials.clone(), gate)?);
     let open = Arc::new(ServerTls::enrolment(credentials)?);
     let operator = operator_socket(&config)?;
     tracing::info!(listen = %config.listen, "national coordinator: issuer and helper");
     let listing = issuer.clone();
+    let asked = store.clone();
     let answer = move |question| {
         let (issuer, national) = (issuer.clone(), national.clone());
-        async move { answer(&issuer, national.as_deref(), question) }
+        let others = |question| async move { answer(&issuer, national.as_deref(), question) };
+        storage::answer(asked.clone(), question, others)
     };
     tokio::spawn(admin::serve(operator, answer));
     tokio::spawn(keep_list_fresh(listing, wallet, stop.clone()));
@@ -117,7 +121,7 @@ fn counties(
     let expected = Identity::new(Role::Third, unit.clone())?;
     let channel = connect_lazy(Target { address: rounds.third, proxy: None, expected }, tls)?;
     let third = Arc::new(Third::new(channel, unit, gate.clone()));
-    let key = pattern_key(&config.data)?;
+    let key = pattern_key(&config.data, store.as_ref())?;
     let desk = crate::counties::desk::Desk::open(store.clone(), helper.clone(), key)?;
     let engine = Engine {
         desk: desk.clone(),
@@ -147,11 +151,24 @@ async fn keep_list_fresh(issuer: Arc<IssuerDesk>, wallet: Wallet, mut stop: Shut
     }
 }
 
-fn root(config: &Config) -> anyhow::Result<Root> {
+/// The root of this data directory, made at the first start. A second replica must be given the first one's.
+fn root(config: &Config, store: &dyn Store) -> anyhow::Result<Root> {
     let directory = root_directory(&config.data);
-    if directory.exists() {
-        return Ok(Root::load(&directory)?);
-    }
+    let root = if directory.exists() {
+        Root::load(&directory)?
+    } else if store.get("lager/same/rot")?.is_some() {
+        anyhow::bail!(
+            "{}: there is no root, but this store was begun with one; copy it from the other replica, or from a backup",
+            directory.display()
+        );
+    } else {
+        new_root(config, &directory)?
+    };
+    storage::same_on_every_replica(store, "rot", root.certificate_der())?;
+    Ok(root)
+}
+
+fn new_root(config: &Config, directory: &std::path::Path) -> anyhow::Result<Root> {
     // Made beside its place and renamed: after a crash there is a whole root or none.
     let partial = directory.with_extension("partial");
     if partial.exists() {
@@ -160,7 +177,7 @@ fn root(config: &Config) -> anyhow::Result<Root> {
     std::fs::create_dir_all(&partial).context("rot.partial")?;
     let root = Root::create(Timestamp::now(), ROOT_LIFE)?;
     root.store(&partial)?;
-    std::fs::rename(&partial, &directory).context("rot")?;
+    std::fs::rename(&partial, directory).context("rot")?;
     std::fs::File::open(&config.data)?.sync_all()?;
     tracing::info!(fingerprint = %root.fingerprint_hex(), "a new root was made");
     Ok(root)
@@ -215,6 +232,7 @@ fn answer(issuer: &IssuerDesk, national: Option<&crate::counties::desk::Desk>, q
         }
         Question::Key => Reply::Refused("only a third coordinator has a key to be named".into()),
         Question::Announce { .. } => Reply::Refused("collections are announced at a region".into()),
+        Question::Export { .. } => Reply::Refused("the store answers for itself".into()),
         Question::Status => {
             Reply::Status(national.map(|desk| desk.all().iter().map(status).collect()).unwrap_or_default())
         }

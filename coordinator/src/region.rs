@@ -14,7 +14,7 @@ use daemon::gate::Gate;
 use daemon::identity::{Identity, Role};
 use daemon::pki::Crl;
 use daemon::shutdown::Shutdown;
-use daemon::store::{Batch, SledStore, Store};
+use daemon::store::{Batch, Store};
 use daemon::tls::{ClientTls, Credentials, ServerTls};
 use daemon::wallet::Wallet;
 use jiff::Timestamp;
@@ -26,7 +26,6 @@ use suppress::key::PatternKey;
 use tables::collection::Collection;
 use tables::system::System;
 use tables::unit::LansKod;
-use tokio::net::TcpListener;
 
 use crate::admin::{self, CollectionStatus, Question, Reply};
 use crate::config::Config;
@@ -40,6 +39,7 @@ use crate::rounds::desk::Desk;
 use crate::rounds::engine::Engine;
 use crate::rounds::service::{Announced, RegionService, progress};
 use crate::signer::Signer;
+use crate::storage;
 
 type Collections = Arc<RwLock<BTreeMap<CollectionRef, Arc<Announced>>>>;
 
@@ -90,7 +90,8 @@ pub async fn run(
             credentials.about().identity
         );
     }
-    let store: Arc<dyn Store> = Arc::new(SledStore::open(&config.data.join("lager"))?);
+    let Some(store) = storage::open(&config, &stop).await? else { return Ok(()) };
+    let key = pattern_key(&config.data, store.as_ref())?;
     let credentials = Arc::new(credentials);
     let gate = Arc::new(Gate::new(credentials.root_der(), crl));
     let tls = Arc::new(ClientTls::mutual(credentials.clone(), Some(gate.clone())));
@@ -101,8 +102,8 @@ pub async fn run(
     let signer = Arc::new(Signer::new(credentials.clone()));
     let server = Arc::new(ServerTls::mutual(credentials.clone(), gate.clone())?);
     let open = Arc::new(ServerTls::enrolment(credentials.clone())?);
-    let listener = TcpListener::bind(&config.listen).await.context("lyssna")?;
-    let enrolment = TcpListener::bind(&config.enrolment).await.context("inskrivning")?;
+    let listener = storage::bind(&config, "lyssna", &config.listen).await?;
+    let enrolment = storage::bind(&config, "inskrivning", &config.enrolment).await?;
     tokio::spawn(keep_current(
         wallet,
         upstream.clone(),
@@ -113,7 +114,6 @@ pub async fn run(
     let counties = Arc::new(CountiesClient::new(channel.clone(), signer.clone(), gate.clone()));
     let helper = Arc::new(meet(channel, &signer, &gate, &stop).await?);
     let releaser = Arc::new(Releaser { folder: publications, signer: signer.clone() });
-    let key = pattern_key(&config.data)?;
     let collections = Collections::default();
     let running = Arc::new(Running {
         county,
@@ -136,10 +136,10 @@ pub async fn run(
     let answering = running.clone();
     let answer = move |question| {
         let running = answering.clone();
-        async move {
+        storage::answer(running.store.clone(), question, |question| async move {
             let answered = tokio::task::spawn_blocking(move || running.answer(question)).await;
             answered.unwrap_or_else(|_| Reply::Refused("the work ended early".into()))
-        }
+        })
     };
     tokio::spawn(admin::serve(operator_socket(&config)?, answer));
     tracing::info!(listen = %config.listen, %county, "region");
@@ -223,7 +223,7 @@ async fn renew(wallet: &Wallet, upstream: &Upstream) -> anyhow::Result<()> {
 
 /// The pattern key: 64 hexadecimal digits in `monsternyckel`, made at the first start, for its owner's eyes only. Whoever
 /// has it can rerun the choice of secondary cells.
-pub(crate) fn pattern_key(data: &std::path::Path) -> anyhow::Result<PatternKey> {
+pub(crate) fn pattern_key(data: &std::path::Path, store: &dyn Store) -> anyhow::Result<PatternKey> {
     let path = data.join("monsternyckel");
     if !path.exists() {
         let mut bytes = [0; 32];
@@ -239,7 +239,10 @@ pub(crate) fn pattern_key(data: &std::path::Path) -> anyhow::Result<PatternKey> 
     }
     let text = std::fs::read_to_string(&path).context(format!("{}", path.display()))?;
     let bytes: Option<[u8; 32]> = hex::decode(text.trim()).ok().and_then(|bytes| bytes.try_into().ok());
-    Ok(PatternKey::new(&bytes.context(format!("{}: 64 hexadecimal digits are expected", path.display()))?))
+    let bytes = bytes.context(format!("{}: 64 hexadecimal digits are expected", path.display()))?;
+    // another pattern by another replica would be another publication of the same records
+    storage::same_on_every_replica(store, "monsternyckel", &bytes)?;
+    Ok(PatternKey::new(&bytes))
 }
 
 impl Running {
@@ -322,6 +325,7 @@ impl Running {
             },
             Question::Status => Reply::Status(self.status()),
             Question::Key => Reply::Refused("only a third coordinator has a key to be named".into()),
+            Question::Export { .. } => Reply::Refused("the store answers for itself".into()),
             Question::Invite { .. } | Question::Revoke { .. } => {
                 Reply::Refused("invites and revocations are the national body's".into())
             }

@@ -10,13 +10,11 @@ use daemon::door::{Limits, Target, connect_lazy, serve};
 use daemon::gate::Gate;
 use daemon::identity::{Identity, Role};
 use daemon::shutdown::Shutdown;
-use daemon::store::{SledStore, Store};
 use daemon::tls::{ClientTls, ServerTls};
 use daemon::wallet::Wallet;
 use proto::v1;
 use sharing::signing::SigningContext;
 use tables::unit::LansKod;
-use tokio::net::TcpListener;
 
 use crate::admin::{self, Question, Reply};
 use crate::config::Config;
@@ -25,6 +23,7 @@ use crate::issuer::upstream::Upstream;
 use crate::national::{hpke_keys, operator_socket};
 use crate::region::keep_current;
 use crate::signer::Signer;
+use crate::storage;
 
 /// Largest question: a sealed share of every county, and a collection.
 const MAX_QUESTION: usize = 1 << 30;
@@ -46,7 +45,7 @@ pub async fn run(config: Config, county: LansKod, national: String, stop: Shutdo
             credentials.about().identity
         );
     }
-    let store: Arc<dyn Store> = Arc::new(SledStore::open(&config.data.join("lager"))?);
+    let Some(store) = storage::open(&config, &stop).await? else { return Ok(()) };
     let credentials = Arc::new(credentials);
     let gate = Arc::new(Gate::new(credentials.root_der(), crl));
     let tls = Arc::new(ClientTls::mutual(credentials.clone(), Some(gate.clone())));
@@ -61,11 +60,12 @@ pub async fn run(config: Config, county: LansKod, national: String, stop: Shutdo
     let service = ThirdService { desk, gate: gate.clone(), signer, key };
     let service = v1::third_server::ThirdServer::new(service).max_decoding_message_size(MAX_QUESTION);
     let server = Arc::new(ServerTls::mutual(credentials, gate.clone())?);
-    let listener = TcpListener::bind(&config.listen).await.context("lyssna")?;
+    let listener = storage::bind(&config, "lyssna", &config.listen).await?;
     tokio::spawn(keep_current(wallet, upstream, gate, config.revocation_seconds, stop.clone()));
+    let asked = store.clone();
     let answer = move |question| {
         let key_id = key_id.clone();
-        async move { reply(question, key_id) }
+        storage::answer(asked.clone(), question, |question| async move { reply(question, key_id) })
     };
     tokio::spawn(admin::serve(operator_socket(&config)?, answer));
     tracing::info!(listen = %config.listen, %county, "third coordinator");

@@ -49,6 +49,9 @@ fn status_of(error: DeskError) -> Status {
         DeskError::Refused(refusal) => Status::failed_precondition(refusal.to_string()),
         DeskError::Collection(problem) => Status::invalid_argument(problem),
         DeskError::Store(_) => Status::unavailable("it cannot be stored now"),
+        DeskError::Restored => {
+            Status::unavailable("the store is a restored one: its operator must answer for it")
+        }
         DeskError::Share(_) => Status::internal("stored shares cannot be used"),
     }
 }

@@ -35,6 +35,7 @@ use super::desk::{built, combinations, parameters};
 use crate::chain::GateChain;
 use crate::helper::desk::DeskError;
 use crate::signer::Signer;
+use crate::storage;
 
 /// Additional data of a sealed share.
 pub const SHARE_AAD: &[u8] = b"samman/v1 county share";
@@ -50,6 +51,8 @@ pub struct Desk {
     keys: HelperKeyPair,
     opened: Mutex<BTreeMap<NationalRef, [u8; 32]>>,
     log: FactLog<OpenedOnce>,
+    /// The store may be an old one: what it opened is not known.
+    restored: bool,
 }
 
 /// What is asked to be opened.
@@ -84,9 +87,10 @@ impl Desk {
     /// # Errors
     /// [`DeskError`].
     pub fn open(store: Arc<dyn Store>, keys: HelperKeyPair) -> Result<Self, DeskError> {
+        let restored = !storage::may_open(store.as_ref()).map_err(FactError::from)?;
         let (log, facts) = FactLog::<OpenedOnce>::open(store, "third/opened")?;
         let opened = facts.into_iter().map(|fact| (fact.national, fact.close)).collect();
-        Ok(Self { keys, opened: Mutex::new(opened), log })
+        Ok(Self { keys, opened: Mutex::new(opened), log, restored })
     }
 
     /// The opened shares of a close in its order; or, when the shares of some counties cannot be used, which: then nothing is
@@ -95,6 +99,9 @@ impl Desk {
     /// # Errors
     /// [`DeskError::Refused`]: final; nothing is opened.
     pub fn open_counties(&self, asked: &OpenAsked, chain: &dyn Chain) -> Result<Answer, DeskError> {
+        if self.restored {
+            return Err(DeskError::Restored);
+        }
         let (collection, system) = built(&asked.text)?;
         let bytes = asked.pattern.open(chain, SigningContext::NationalPattern, "national", "00")?;
         let pattern = NationalPattern::read(bytes).ok_or(Refusal::Malformed("pattern"))?;

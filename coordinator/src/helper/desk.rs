@@ -22,6 +22,8 @@ use tables::collection::{Collection, CollectionError};
 use tables::system::System;
 use tables::unit::Unit;
 
+use crate::storage;
+
 /// Why the helper does not do what a region asks.
 #[derive(Debug, thiserror::Error)]
 pub enum DeskError {
@@ -34,6 +36,9 @@ pub enum DeskError {
     /// The collection document cannot be used here.
     #[error("{0}")]
     Collection(String),
+    /// The store was put back from a file or a backup, and nobody has answered for it yet.
+    #[error("the store is a restored one: nothing is opened until its operator has answered for it")]
+    Restored,
     /// Own stored shares cannot be used.
     #[error("a stored share cannot be used: {0}")]
     Share(&'static str),
@@ -71,6 +76,8 @@ pub struct Desk {
     ledger_log: FactLog<LedgerEntry>,
     /// A stored collection could not be read: what it opened is not known.
     unreadable: bool,
+    /// The store may be an old one: what it opened is not known.
+    restored: bool,
 }
 
 impl Desk {
@@ -89,6 +96,7 @@ impl Desk {
             ledger: Mutex::new(ledger),
             ledger_log,
             unreadable: false,
+            restored: !storage::may_open(store.as_ref()).map_err(FactError::from)?,
         };
         for (_, bytes) in store.scan("helper/collection/").map_err(FactError::from)? {
             let text = String::from_utf8(bytes).map_err(|_| DeskError::Collection("not UTF-8".into()))?;
@@ -216,6 +224,9 @@ impl Desk {
         pattern: &[u8; 32],
         roster: &[Unit],
     ) -> Result<Opening, DeskError> {
+        if self.restored {
+            return Err(DeskError::Restored);
+        }
         if self.unreadable {
             return Err(DeskError::Collection(
                 "a stored one cannot be read; until it can, nothing is opened".into(),

@@ -56,6 +56,9 @@ fn status_of(error: DeskError) -> Status {
         DeskError::Refused(refusal) => Status::failed_precondition(refusal.to_string()),
         DeskError::Collection(problem) => Status::invalid_argument(problem),
         DeskError::Store(_) => Status::unavailable("the helper cannot store it now"),
+        DeskError::Restored => {
+            Status::unavailable("the helper's store is a restored one: its operator must answer for it")
+        }
         DeskError::Share(_) => Status::internal("the helper's stored shares cannot be used"),
     }
 }

@@ -10,7 +10,7 @@ use daemon::gate::Gate;
 use daemon::identity::{Identity, Role};
 use daemon::pki::Crl;
 use daemon::shutdown::Shutdown;
-use daemon::store::{Batch, SledStore, Store};
+use daemon::store::{Batch, SledStore, Store, version};
 use daemon::tls::ClientTls;
 use daemon::wallet::Wallet;
 use jiff::Timestamp;
@@ -45,7 +45,9 @@ pub async fn run(config: Config, mut stop: Shutdown) -> anyhow::Result<()> {
     if credentials.about().identity != Identity::new(Role::Node, config.unit.to_string())? {
         bail!("enhet = \"{}\", men certifikatet gäller {}", config.unit, credentials.about().identity);
     }
-    let store: Arc<dyn Store> = Arc::new(SledStore::open(&config.place("lager"))?);
+    let place = config.place("lager");
+    let store: Arc<dyn Store> = Arc::new(SledStore::open(&place)?);
+    version::bring_up(store.as_ref(), &place)?;
     let journal = Arc::new(Journal::open(&config.place("journal"))?);
     let credentials = Arc::new(credentials);
     let gate = Arc::new(Gate::new(credentials.root_der(), crl));

@@ -23,6 +23,8 @@ use crate::wait::until;
 pub const NATIONAL: &str = "nationell";
 /// Name of the region.
 pub const REGION: &str = "region";
+/// Name of the region's second replica, while it waits.
+pub const STANDBY: &str = "region-2";
 /// The pattern key of every federation here.
 const PATTERN_KEY: [u8; 32] = [0x5a; 32];
 /// Ports are looked for here, below the range systems take outgoing ports from: a port must still be free when a
@@ -46,8 +48,9 @@ pub struct Federation {
     exe: PathBuf,
     /// The national coordinator.
     pub national: Office,
-    /// The region.
+    /// The region; of two replicas the active one.
     pub region: Office,
+    standby: Option<Office>,
     /// Configuration files of the nodes by unit.
     pub nodes: BTreeMap<String, PathBuf>,
     collection: Collection,
@@ -66,7 +69,15 @@ impl Federation {
     /// # Errors
     /// When something could not be set up.
     pub fn stage(exe: &str, small: bool) -> anyhow::Result<Self> {
-        let federation = Self::offices(exe, small)?;
+        Self::stage_on(exe, small, None)
+    }
+
+    /// The same with a table `[lager]` for the region.
+    ///
+    /// # Errors
+    /// When something could not be set up.
+    pub fn stage_on(exe: &str, small: bool, store: Option<toml::Table>) -> anyhow::Result<Self> {
+        let federation = Self::offices_on(exe, small, store)?;
         let units: Vec<String> = federation.collection.units.iter().map(ToString::to_string).collect();
         for unit in units {
             let invite = federation.invite(&format!("urn:samman:node:{unit}"))?;
@@ -83,6 +94,10 @@ impl Federation {
     /// # Errors
     /// When something could not be set up.
     pub fn offices(exe: &str, small: bool) -> anyhow::Result<Self> {
+        Self::offices_on(exe, small, None)
+    }
+
+    fn offices_on(exe: &str, small: bool, store: Option<toml::Table>) -> anyhow::Result<Self> {
         let root = tempfile::tempdir()?;
         let folder = root.path().join("uttag");
         let material = if small { Material::small(&folder)? } else { Material::whole(&folder)? };
@@ -91,6 +106,9 @@ impl Federation {
         let county = material.collection.county.to_string();
         let region = office(root.path(), REGION, Some((&county, &national.address)))?;
         std::fs::write(region.data.join("monsternyckel"), hex::encode(PATTERN_KEY))?;
+        if let Some(store) = store {
+            configure(&region.config, |config| _ = config.insert("lager".into(), store.into()))?;
+        }
         let mut nodes = BTreeMap::new();
         for (unit, extract) in &material.extracts {
             nodes.insert(unit.clone(), node_config(root.path(), unit, extract, &region.address)?);
@@ -99,7 +117,9 @@ impl Federation {
         let parties = BTreeMap::new();
         let Material { text, collection, .. } = material;
         let exe = exe.into();
-        let mut federation = Self { exe, national, region, nodes, collection, text, runtime, parties, root };
+        let standby = None;
+        let mut federation =
+            Self { exe, national, region, standby, nodes, collection, text, runtime, parties, root };
         federation.start(NATIONAL)?;
         federation.enrol_region(&county)?;
         federation.start(REGION)?;
@@ -232,6 +252,87 @@ impl Federation {
         Ok(())
     }
 
+    /// Starts a second replica of the region: the same keys, certificate and addresses, another data directory. It waits.
+    ///
+    /// # Errors
+    /// When it could not be set up.
+    pub fn start_standby(&mut self) -> anyhow::Result<()> {
+        let data = self.root.path().join(STANDBY);
+        std::fs::create_dir_all(data.join("identitet"))?;
+        std::fs::copy(self.region.data.join("monsternyckel"), data.join("monsternyckel"))?;
+        for entry in self.region.data.join("identitet").read_dir()? {
+            let entry = entry?;
+            std::fs::copy(entry.path(), data.join("identitet").join(entry.file_name()))?;
+        }
+        let config = self.root.path().join(format!("{STANDBY}.toml"));
+        std::fs::copy(&self.region.config, &config)?;
+        let katalog = utf8(&data)?.to_owned();
+        configure(&config, |config| _ = config.insert("katalog".into(), katalog.into()))?;
+        let (address, enrolment) = (self.region.address.clone(), self.region.enrolment.clone());
+        self.standby = Some(Office { config, data, address, enrolment });
+        self.wait_on_standby()
+    }
+
+    /// Starts the replica that waits.
+    fn wait_on_standby(&mut self) -> anyhow::Result<()> {
+        let office = self.standby.as_ref().context("a second replica")?;
+        let log = self.root.path().join("log").join(format!("{STANDBY}.log"));
+        let arguments = ["coordinator", "--config", utf8(&office.config)?, "run"];
+        let party = Party::start(&self.exe, STANDBY, log, &arguments)?;
+        self.parties.insert(STANDBY.into(), party);
+        Ok(())
+    }
+
+    /// Kills the region's active replica (SIGKILL), waits until the other one answers, and starts the killed one again, as the
+    /// one that waits.
+    ///
+    /// # Errors
+    /// When nobody takes over.
+    pub fn fail_over(&mut self) -> anyhow::Result<()> {
+        self.kill(REGION)?;
+        self.swap_replicas()?;
+        self.wait_on_standby()
+    }
+
+    /// Waits until a party has ended by itself; what it ended with.
+    ///
+    /// # Errors
+    /// When it does not run, or does not end.
+    pub fn ended(&mut self, name: &str) -> anyhow::Result<std::process::ExitStatus> {
+        self.parties.remove(name).context("a running party")?.ended()
+    }
+
+    /// Waits until the active replica has ended by itself, since the other one took over; what it ended with.
+    ///
+    /// # Errors
+    /// When it does not end, or nobody takes over.
+    pub fn superseded(&mut self) -> anyhow::Result<std::process::ExitStatus> {
+        let status = self.ended(REGION)?;
+        self.swap_replicas()?;
+        Ok(status)
+    }
+
+    fn swap_replicas(&mut self) -> anyhow::Result<()> {
+        let mut party = self.parties.remove(STANDBY).context("a replica that waits")?;
+        let standby = self.standby.as_ref().context("a second replica")?;
+        until("the other replica answers its operator", || {
+            party.check()?;
+            Ok(self.ask(standby, &Question::Status).ok())
+        })?;
+        self.parties.insert(REGION.into(), party);
+        let standby = self.standby.take().context("a second replica")?;
+        self.standby = Some(std::mem::replace(&mut self.region, standby));
+        Ok(())
+    }
+
+    /// A command of a coordinator, run to its end; what it says.
+    ///
+    /// # Errors
+    /// When it could not be run.
+    pub fn coordinator(&self, office: &Office, arguments: &[&str]) -> anyhow::Result<std::process::Output> {
+        party::run(&self.exe, &[&["coordinator", "--config", utf8(&office.config)?], arguments].concat())
+    }
+
     /// Starts every node that does not run but those in `but`.
     ///
     /// # Errors
@@ -274,8 +375,8 @@ impl Federation {
     pub fn stop(&mut self) -> anyhow::Result<()> {
         let (mut coordinators, mut nodes) = (Vec::new(), Vec::new());
         for (name, party) in std::mem::take(&mut self.parties) {
-            if name == NATIONAL || name == REGION { &mut coordinators } else { &mut nodes }
-                .push((name, party));
+            let is_office = [NATIONAL, REGION, STANDBY].contains(&name.as_str());
+            if is_office { &mut coordinators } else { &mut nodes }.push((name, party));
         }
         coordinators.sort_by(|a, b| b.0.cmp(&a.0));
         nodes.into_iter().chain(coordinators).try_for_each(|(_, party)| party.stop())
@@ -377,6 +478,16 @@ fn free_address() -> anyhow::Result<String> {
         }
     }
     bail!("no free port")
+}
+
+/// Changes a configuration file.
+///
+/// # Errors
+/// When it cannot be read or written.
+pub fn configure(file: &Path, change: impl FnOnce(&mut toml::Table)) -> anyhow::Result<()> {
+    let mut config: toml::Table = std::fs::read_to_string(file)?.parse()?;
+    change(&mut config);
+    Ok(std::fs::write(file, toml::to_string(&config)?)?)
 }
 
 fn office(root: &Path, name: &str, region: Option<(&str, &str)>) -> anyhow::Result<Office> {

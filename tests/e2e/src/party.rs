@@ -109,6 +109,15 @@ impl Party {
         Ok(())
     }
 
+    /// Waits until it has ended by itself; what it ended with.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn ended(mut self) -> anyhow::Result<std::process::ExitStatus> {
+        let child = &mut self.child;
+        crate::wait::until("a party ends by itself", || Ok(child.try_wait()?))
+    }
+
     /// Asks it to end (SIGTERM) and waits for that.
     ///
     /// # Errors

@@ -29,12 +29,18 @@ pub struct Cluster {
     folder: TempDir,
     programs: PathBuf,
     port: u16,
+    settings: Vec<String>,
     server: Child,
 }
 
 impl Cluster {
-    /// Starts one; nothing where PostgreSQL is not installed and not required.
+    /// Starts one that does not sync to disk; nothing where PostgreSQL is not installed and not required.
     pub fn start() -> Option<Self> {
+        Self::start_with(&["fsync=off"])
+    }
+
+    /// Starts one with settings; nothing where PostgreSQL is not installed and not required.
+    pub fn start_with(settings: &[&str]) -> Option<Self> {
         let Some(programs) = programs() else {
             let required = std::env::var("SAMMAN_POSTGRES").is_ok_and(|word| word == "required");
             assert!(!required, "SAMMAN_POSTGRES=required, and no PostgreSQL in {FOLDERS}");
@@ -52,18 +58,29 @@ impl Cluster {
         let made = init.arg(folder.path().join("password")).arg("-D").arg(&data).output().unwrap();
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut server = as_other(&programs.join("postgres"));
-        server.arg("-D").arg(&data).args(["-p", &port.to_string(), "-k"]).arg(folder.path());
-        for setting in ["listen_addresses=127.0.0.1", "fsync=off", "ssl=on", "shared_buffers=16MB"] {
-            server.args(["-c", setting]);
-        }
-        for (key, file) in [("ssl_cert_file", "server.pem"), ("ssl_key_file", "server.key")] {
-            server.arg("-c").arg(format!("{key}={}", folder.path().join(file).display()));
-        }
-        let server = server.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let cluster = Self { folder, programs, port, server };
+        let settings: Vec<String> = settings.iter().map(ToString::to_string).collect();
+        let server = serve(&programs, folder.path(), port, &settings);
+        let cluster = Self { folder, programs, port, settings, server };
         cluster.wait();
         Some(cluster)
+    }
+
+    /// Ends the server at once, as `pg_ctl stop -m immediate` does: nothing is written out, connections break.
+    pub fn crash(&mut self) {
+        self.signal(Signal::QUIT);
+        self.server.wait().unwrap();
+    }
+
+    /// Starts the server again after [`Cluster::crash`], and waits until it has recovered.
+    pub fn start_again(&mut self) {
+        self.server = serve(&self.programs, self.folder.path(), self.port, &self.settings);
+        self.wait();
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(pid) = i32::try_from(self.server.id()).ok().and_then(Pid::from_raw) {
+            let _ = kill_process(pid, signal);
+        }
     }
 
     fn wait(&self) {
@@ -117,12 +134,25 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        if let Some(pid) = i32::try_from(self.server.id()).ok().and_then(Pid::from_raw) {
+        if matches!(self.server.try_wait(), Ok(None)) {
             // at once and in order, so that it gives back what it shares
-            let _ = kill_process(pid, Signal::INT);
+            self.signal(Signal::INT);
         }
         let _ = self.server.wait();
     }
+}
+
+fn serve(programs: &Path, folder: &Path, port: u16, settings: &[String]) -> Child {
+    let mut server = as_other(&programs.join("postgres"));
+    server.arg("-D").arg(folder.join("data")).args(["-p", &port.to_string(), "-k"]).arg(folder);
+    for setting in ["listen_addresses=127.0.0.1", "ssl=on", "shared_buffers=16MB"] {
+        server.args(["-c", setting]);
+    }
+    for (key, file) in [("ssl_cert_file", "server.pem"), ("ssl_key_file", "server.key")] {
+        server.arg("-c").arg(format!("{key}={}", folder.join(file).display()));
+    }
+    settings.iter().for_each(|setting| _ = server.args(["-c", setting]));
+    server.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 
 /// The folder of the newest installed version's programs.

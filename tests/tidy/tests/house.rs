@@ -43,6 +43,9 @@ fn forbidden_dependencies_stay_out() {
         ("shared/audit/Cargo.toml", &["suppress"][..]),
         ("shared/suppress/Cargo.toml", &["audit"]),
         ("node/Cargo.toml", &["coordinator", "audit", "publish", "county", "tokio-postgres", "tiberius"]),
+        // a node's records and a coordinator's database never meet
+        ("node/Cargo.toml", &["postgresql_store"]),
+        ("shared/daemon/Cargo.toml", &["postgresql_store", "tokio-postgres"]),
         ("coordinator/Cargo.toml", &["node", "harmonise", "county", "database"]),
         // STAY-1: what a database answers meets nothing that could send it on
         ("shared/database/Cargo.toml", &["daemon", "node", "proto", "round", "tonic", "tracing", "wire"]),

@@ -10,7 +10,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Batch, Store, StoreError, check_key};
+use super::{Batch, Store, StoreError, Visit, check_key};
 
 /// When commits fail. Commits are counted from 1 over the life of the disk; each point fires once.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -152,6 +152,12 @@ impl Store for MemoryStore {
 
     fn keys(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
         Ok(self.scan(prefix)?.into_iter().map(|(key, _)| key).collect())
+    }
+
+    fn each(&self, visit: &mut Visit<'_>) -> Result<(), StoreError> {
+        self.check_halted()?;
+        let image = self.disk.image();
+        image.entries.iter().try_for_each(|(key, value)| visit(key, value))
     }
 
     fn commit(&self, batch: Batch) -> Result<(), StoreError> {

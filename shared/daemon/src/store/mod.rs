@@ -10,6 +10,7 @@
 //! - One process has a store open; who was superseded cannot write any more (fence).
 //! - No value, and no part of one, appears in an error, a log line or a `Debug` text.
 
+pub mod archive;
 mod digest;
 mod files;
 mod journal;
@@ -17,6 +18,7 @@ mod lock;
 mod memory;
 mod sled_store;
 mod tree;
+pub mod version;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -28,6 +30,8 @@ use thiserror::Error;
 pub use memory::{FailPoints, Image, MemoryDisk, MemoryStore};
 pub use sled_store::{SledStore, StoreOptions};
 
+#[cfg(test)]
+mod archive_tests;
 #[cfg(test)]
 mod kill_tests;
 #[cfg(test)]
@@ -46,8 +50,28 @@ pub enum StoreError {
     /// Another process has it open.
     #[error("{path}: another process has this store open; stop it first")]
     Locked {
-        /// The store's directory.
+        /// The store's directory or database.
         path: PathBuf,
+    },
+    /// Written by a later release.
+    #[error(
+        "{path}: the store has version {found}, this program knows {known}: use the release that wrote it, or a later one"
+    )]
+    Version {
+        /// The store's directory or database.
+        path: PathBuf,
+        /// What the store says.
+        found: u32,
+        /// The newest known here.
+        known: u32,
+    },
+    /// A database does not do what was asked; what it says in its own words is never shown.
+    #[error("{path}: {what}")]
+    Database {
+        /// The database.
+        path: PathBuf,
+        /// What is wrong and what to do, without any content.
+        what: String,
     },
     /// Neither the tree nor the journal is whole.
     #[error("{path}: {what}; restore this directory from a backup, do not delete it")]
@@ -186,7 +210,16 @@ impl Batch {
         self.changes.is_empty()
     }
 
-    fn check(&self) -> Result<(), StoreError> {
+    /// The changes, ascending by key; `None` deletes.
+    pub fn changes(&self) -> impl Iterator<Item = (&str, Option<&[u8]>)> {
+        self.changes.iter().map(|(key, value)| (key.as_str(), value.as_deref()))
+    }
+
+    /// Whether it stays within the limits. A store asks before it writes.
+    ///
+    /// # Errors
+    /// [`StoreError::Key`], [`StoreError::Value`], [`StoreError::Batch`].
+    pub fn check(&self) -> Result<(), StoreError> {
         let mut total = 0;
         for (key, value) in &self.changes {
             check_key(key)?;
@@ -202,7 +235,11 @@ impl Batch {
         Ok(())
     }
 
-    fn check_fence(&self, current: u64) -> Result<(), StoreError> {
+    /// Whether it may be applied under this fence. A store asks before it writes.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`].
+    pub fn check_fence(&self, current: u64) -> Result<(), StoreError> {
         match self.expect_fence {
             Some(expected) if expected != current => Err(StoreError::Fenced { expected, current }),
             _ => Ok(()),
@@ -217,7 +254,11 @@ impl fmt::Debug for Batch {
     }
 }
 
-fn check_key(key: &str) -> Result<(), StoreError> {
+/// Whether a key has a length that is allowed.
+///
+/// # Errors
+/// [`StoreError::Key`].
+pub fn check_key(key: &str) -> Result<(), StoreError> {
     if key.is_empty() || key.len() > MAX_KEY_BYTES {
         return Err(StoreError::Key { bytes: key.len() });
     }
@@ -227,16 +268,19 @@ fn check_key(key: &str) -> Result<(), StoreError> {
 /// How often a daemon asks whether its store still takes work.
 const ASK_EVERY: std::time::Duration = std::time::Duration::from_secs(2);
 
-/// Returns when the store has halted after a failed write (a full disk, say). It is opened again, and its journal read
+/// Returns when the store has halted after a failed write (a full disk, say), or when another process has taken over. It is opened again, and its journal read
 /// back, only at a start: so a daemon ends with this, and whoever keeps it running starts it again.
 pub async fn halted(store: std::sync::Arc<dyn Store>) -> StoreError {
     loop {
-        if let Err(error @ StoreError::Halted { .. }) = store.get("halted") {
+        if let Err(error @ (StoreError::Halted { .. } | StoreError::Fenced { .. })) = store.get("halted") {
             return error;
         }
         tokio::time::sleep(ASK_EVERY).await;
     }
 }
+
+/// What [`Store::each`] shows entries to.
+pub type Visit<'a> = dyn FnMut(&str, &[u8]) -> Result<(), StoreError> + 'a;
 
 /// A durable map from keys (text, parts divided by `/`) to bytes.
 pub trait Store: Send + Sync {
@@ -260,6 +304,12 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// As [`Store::get`].
     fn keys(&self, prefix: &str) -> Result<Vec<String>, StoreError>;
+
+    /// Shows every entry, ascending by key, as of one instant: a backup. Whether commits wait meanwhile is the store's.
+    ///
+    /// # Errors
+    /// As [`Store::get`], and what `visit` returns: that ends it.
+    fn each(&self, visit: &mut Visit<'_>) -> Result<(), StoreError>;
 
     /// Applies a batch, whole; on disk when this returns `Ok` (KEEP-1).
     ///

@@ -17,7 +17,7 @@ use super::digest::{ContentDigest, EntryHash, entry_hash};
 use super::journal::{self, AppendError, End, Journal, PlaceError};
 use super::lock::DirectoryLock;
 use super::tree::Tree;
-use super::{Batch, Store, StoreError, check_key, files};
+use super::{Batch, Store, StoreError, Visit, check_key, files};
 
 /// How a store behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,6 +113,17 @@ impl Store for SledStore {
 
     fn keys(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
         self.reading(|tree| tree.prefixed(prefix).map(|entry| entry.map(|(key, _)| key)).collect())
+    }
+
+    /// Commits wait until the last entry was shown; readers do not.
+    fn each(&self, visit: &mut Visit<'_>) -> Result<(), StoreError> {
+        self.reading(|tree| {
+            for entry in tree.entries() {
+                let (key, value) = entry?;
+                visit(&key, &value)?;
+            }
+            Ok(())
+        })
     }
 
     fn commit(&self, batch: Batch) -> Result<(), StoreError> {
