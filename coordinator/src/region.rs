@@ -82,7 +82,7 @@ pub async fn run(
     if wallet.is_empty() {
         bail!("this region is not enrolled: run `coordinator enrol --config FILE --invite FILE` first");
     }
-    let (credentials, crl) = wallet.load()?;
+    let (credentials, _) = wallet.load()?;
     if credentials.about().identity != Identity::new(Role::Region, county.to_string())? {
         bail!(
             "lan = \"{county}\", but the certificate in {} names {}",
@@ -91,6 +91,8 @@ pub async fn run(
         );
     }
     let Some(store) = storage::open(&config, &stop).await? else { return Ok(()) };
+    storage::take_papers(store.as_ref(), &wallet, Timestamp::now())?;
+    let (credentials, crl) = wallet.load()?;
     let key = pattern_key(&config.data, store.as_ref())?;
     let credentials = Arc::new(credentials);
     let gate = Arc::new(Gate::new(credentials.root_der(), crl));
@@ -105,7 +107,7 @@ pub async fn run(
     let listener = storage::bind(&config, "lyssna", &config.listen).await?;
     let enrolment = storage::bind(&config, "inskrivning", &config.enrolment).await?;
     tokio::spawn(keep_current(
-        wallet,
+        (wallet, store.clone()),
         upstream.clone(),
         gate.clone(),
         config.revocation_seconds,
@@ -177,7 +179,7 @@ async fn meet(
 
 /// Asks for newer revocation lists, and renews the own certificate when two thirds of its life are over.
 pub(crate) async fn keep_current(
-    wallet: Wallet,
+    (wallet, store): (Wallet, Arc<dyn Store>),
     upstream: Arc<Upstream>,
     gate: Arc<Gate>,
     seconds: u64,
@@ -198,6 +200,9 @@ pub(crate) async fn keep_current(
         }
         if let Err(error) = renew(&wallet, &upstream).await {
             tracing::warn!(%error, "the certificate could not be renewed");
+        }
+        if let Err(error) = storage::leave_papers(store.as_ref(), &wallet) {
+            tracing::warn!(%error, "another replica would not find the newest certificate and list");
         }
         tokio::select! {
             () = stop.wait() => return,

@@ -12,6 +12,7 @@ use daemon::identity::{Identity, Role};
 use daemon::shutdown::Shutdown;
 use daemon::tls::{ClientTls, ServerTls};
 use daemon::wallet::Wallet;
+use jiff::Timestamp;
 use proto::v1;
 use sharing::signing::SigningContext;
 use tables::unit::LansKod;
@@ -37,7 +38,7 @@ pub async fn run(config: Config, county: LansKod, national: String, stop: Shutdo
     if wallet.is_empty() {
         bail!("this coordinator is not enrolled: run `coordinator enrol --config FILE --invite FILE` first");
     }
-    let (credentials, crl) = wallet.load()?;
+    let (credentials, _) = wallet.load()?;
     if credentials.about().identity != Identity::new(Role::Third, county.to_string())? {
         bail!(
             "niva = \"tredje\", lan = \"{county}\", but the certificate in {} names {}",
@@ -46,6 +47,8 @@ pub async fn run(config: Config, county: LansKod, national: String, stop: Shutdo
         );
     }
     let Some(store) = storage::open(&config, &stop).await? else { return Ok(()) };
+    storage::take_papers(store.as_ref(), &wallet, Timestamp::now())?;
+    let (credentials, crl) = wallet.load()?;
     let credentials = Arc::new(credentials);
     let gate = Arc::new(Gate::new(credentials.root_der(), crl));
     let tls = Arc::new(ClientTls::mutual(credentials.clone(), Some(gate.clone())));
@@ -61,7 +64,13 @@ pub async fn run(config: Config, county: LansKod, national: String, stop: Shutdo
     let service = v1::third_server::ThirdServer::new(service).max_decoding_message_size(MAX_QUESTION);
     let server = Arc::new(ServerTls::mutual(credentials, gate.clone())?);
     let listener = storage::bind(&config, "lyssna", &config.listen).await?;
-    tokio::spawn(keep_current(wallet, upstream, gate, config.revocation_seconds, stop.clone()));
+    tokio::spawn(keep_current(
+        (wallet, store.clone()),
+        upstream,
+        gate,
+        config.revocation_seconds,
+        stop.clone(),
+    ));
     let asked = store.clone();
     let answer = move |question| {
         let key_id = key_id.clone();

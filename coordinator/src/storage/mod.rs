@@ -23,7 +23,7 @@ use crate::admin::{self, Question, Reply};
 use crate::config::Config;
 
 pub use config::{Kind, RawStore};
-pub use replica::same_on_every_replica;
+pub use replica::{leave_papers, same_on_every_replica, take_papers};
 
 /// How often a standby asks whether it may take over.
 const ASK_EVERY: Duration = Duration::from_secs(1);

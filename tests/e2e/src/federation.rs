@@ -69,15 +69,15 @@ impl Federation {
     /// # Errors
     /// When something could not be set up.
     pub fn stage(exe: &str, small: bool) -> anyhow::Result<Self> {
-        Self::stage_on(exe, small, None)
+        Self::stage_on(exe, small, &[])
     }
 
-    /// The same with a table `[lager]` for the region.
+    /// The same with tables `[lager]` for coordinators, by their names.
     ///
     /// # Errors
     /// When something could not be set up.
-    pub fn stage_on(exe: &str, small: bool, store: Option<toml::Table>) -> anyhow::Result<Self> {
-        let federation = Self::offices_on(exe, small, store)?;
+    pub fn stage_on(exe: &str, small: bool, stores: &[(&str, toml::Table)]) -> anyhow::Result<Self> {
+        let federation = Self::offices_on(exe, small, stores)?;
         let units: Vec<String> = federation.collection.units.iter().map(ToString::to_string).collect();
         for unit in units {
             let invite = federation.invite(&format!("urn:samman:node:{unit}"))?;
@@ -94,10 +94,10 @@ impl Federation {
     /// # Errors
     /// When something could not be set up.
     pub fn offices(exe: &str, small: bool) -> anyhow::Result<Self> {
-        Self::offices_on(exe, small, None)
+        Self::offices_on(exe, small, &[])
     }
 
-    fn offices_on(exe: &str, small: bool, store: Option<toml::Table>) -> anyhow::Result<Self> {
+    fn offices_on(exe: &str, small: bool, stores: &[(&str, toml::Table)]) -> anyhow::Result<Self> {
         let root = tempfile::tempdir()?;
         let folder = root.path().join("uttag");
         let material = if small { Material::small(&folder)? } else { Material::whole(&folder)? };
@@ -106,8 +106,9 @@ impl Federation {
         let county = material.collection.county.to_string();
         let region = office(root.path(), REGION, Some((&county, &national.address)))?;
         std::fs::write(region.data.join("monsternyckel"), hex::encode(PATTERN_KEY))?;
-        if let Some(store) = store {
-            configure(&region.config, |config| _ = config.insert("lager".into(), store.into()))?;
+        for (name, store) in stores {
+            let office = if *name == NATIONAL { &national } else { &region };
+            configure(&office.config, |config| _ = config.insert("lager".into(), store.clone().into()))?;
         }
         let mut nodes = BTreeMap::new();
         for (unit, extract) in &material.extracts {
@@ -421,6 +422,16 @@ impl Federation {
         let folder = self.node_folder(unit)?.join("journal");
         let reading = journal::read(&folder).map(|reading| reading.entries).unwrap_or_default();
         Ok(reading.into_iter().map(|entry| entry.method).collect())
+    }
+
+    /// Whether the region acknowledged the node's answer to the pattern: it asks for the final one only then.
+    ///
+    /// # Errors
+    /// When there is no such node.
+    pub fn has_answered(&self, unit: &str) -> anyhow::Result<bool> {
+        let sent = self.sent(unit)?;
+        let answer = sent.iter().position(|method| method == "Answer");
+        Ok(answer.is_some_and(|at| sent[at..].iter().any(|method| method == "GetPattern")))
     }
 
     /// The folder of the publication, there or not.

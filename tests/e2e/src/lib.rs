@@ -8,6 +8,7 @@
 
 pub mod caller;
 pub mod data;
+pub mod database;
 pub mod federation;
 pub mod party;
 pub mod search;

@@ -11,9 +11,11 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
+use e2e::database::store;
 use e2e::federation::{Federation, NATIONAL, REGION, Tables};
 use e2e::wait::until;
 use node::link::journal;
+use postgres::Cluster;
 use rand_chacha::ChaCha8Rng;
 use rand_core::{RngCore, SeedableRng};
 
@@ -83,7 +85,8 @@ fn bring_to(federation: &mut Federation, phase: Phase) -> anyhow::Result<bool> {
     federation.until("a pattern waits for an answer", |s| s.phase == "pattern")?;
     until("all but one answered", || {
         let others = [QUICK, "2121", "2161", SLOW, LATE].iter();
-        let answered = others.map(|unit| answered(federation, unit)).collect::<anyhow::Result<Vec<_>>>()?;
+        let answered =
+            others.map(|unit| federation.has_answered(unit)).collect::<anyhow::Result<Vec<_>>>()?;
         Ok(answered.into_iter().all(|answered| answered).then_some(()))
     })?;
     if phase == Phase::Pattern {
@@ -101,13 +104,6 @@ fn bring_to(federation: &mut Federation, phase: Phase) -> anyhow::Result<bool> {
             Ok(true)
         }
     }
-}
-
-/// Whether the region acknowledged the node's answer: it asks for the final pattern only then.
-fn answered(federation: &Federation, unit: &str) -> anyhow::Result<bool> {
-    let sent = federation.sent(unit)?;
-    let answer = sent.iter().position(|method| method == "Answer");
-    Ok(answer.is_some_and(|at| sent[at..].iter().any(|method| method == "GetPattern")))
 }
 
 fn close_slowly(federation: &mut Federation) -> anyhow::Result<bool> {
@@ -179,9 +175,16 @@ fn judge(federation: &mut Federation, reference: &Tables) -> anyhow::Result<()> 
     federation.stop()
 }
 
-fn killed_in(phase: Phase, kind: Kind) -> anyhow::Result<()> {
-    for _ in 0..ATTEMPTS {
-        let mut federation = Federation::stage(EXE, true)?;
+/// With coordinators on sled, or in schemas of their own of a cluster.
+fn killed_in(phase: Phase, kind: Kind, cluster: Option<&Cluster>) -> anyhow::Result<()> {
+    for attempt in 0..ATTEMPTS {
+        let stores = cluster.map(|cluster| {
+            [REGION, NATIONAL].map(|name| {
+                let schema = format!("{name}_{phase:?}_{kind:?}_{attempt}").to_lowercase();
+                (name, store(cluster, &schema))
+            })
+        });
+        let mut federation = Federation::stage_on(EXE, true, stores.as_ref().map_or(&[], |stores| stores))?;
         if !bring_to(&mut federation, phase)? {
             continue;
         }
@@ -202,7 +205,7 @@ fn killed_in(phase: Phase, kind: Kind) -> anyhow::Result<()> {
 
 fn everyone_killed_in(phase: Phase) -> anyhow::Result<()> {
     for kind in [Kind::Node, Kind::Region, Kind::Helper] {
-        killed_in(phase, kind).with_context(|| format!("{kind:?} killed in {phase:?}"))?;
+        killed_in(phase, kind, None).with_context(|| format!("{kind:?} killed in {phase:?}"))?;
     }
     Ok(())
 }
@@ -230,6 +233,20 @@ fn a_party_killed_while_sums_are_opened_loses_nothing_and_opens_nothing_twice() 
 #[test]
 fn a_party_killed_before_and_while_the_publication_is_written_loses_nothing() -> anyhow::Result<()> {
     everyone_killed_in(Phase::Certify)
+}
+
+/// The same with region and helper on PostgreSQL: who is started again waits for the lease of who was killed.
+#[test]
+fn a_coordinator_on_postgresql_killed_in_any_phase_loses_nothing() -> anyhow::Result<()> {
+    use Phase::{Certify, Close, Declare, Pattern, Submit};
+    let Some(cluster) = Cluster::start_with(&[]) else { return Ok(()) };
+    for phase in [Declare, Pattern, Submit, Close, Certify] {
+        for kind in [Kind::Region, Kind::Helper] {
+            killed_in(phase, kind, Some(&cluster))
+                .with_context(|| format!("{kind:?} killed in {phase:?}"))?;
+        }
+    }
+    Ok(())
 }
 
 /// Kills before the last node is started: so many are certain.

@@ -6,8 +6,10 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
+use e2e::database::store;
 use e2e::federation::{Federation, NATIONAL, Office, REGION, Tables, configure, utf8};
-use postgres::{Cluster, USER};
+use e2e::wait::until;
+use postgres::Cluster;
 use rand_chacha::ChaCha8Rng;
 use rand_core::{RngCore, SeedableRng};
 
@@ -16,23 +18,12 @@ const EXE: &str = env!("CARGO_BIN_EXE_e2e-party");
 const SLOW: &str = "2183";
 /// Started last: the pattern waits for its declaration.
 const LATE: &str = "2184";
+/// Frozen once it has declared: the pattern waits for its answer.
+const SILENT: &str = "2181";
 /// Where the region's tables are.
 const SCHEMA: &str = "region_21";
 /// Longest pause before a kill, milliseconds.
 const LONGEST_PAUSE: u32 = 400;
-
-/// The table `[lager]` for a cluster.
-fn database(cluster: &Cluster) -> toml::Table {
-    let mut table = toml::Table::new();
-    let mut set = |key: &str, value: toml::Value| _ = table.insert(key.into(), value);
-    set("slag", "postgresql".into());
-    set("adress", format!("{}:{}", cluster.socket().display(), cluster.port()).into());
-    set("databas", "postgres".into());
-    set("anvandare", USER.into());
-    set("schema", SCHEMA.into());
-    set("overtag_sekunder", 2.into());
-    table
-}
 
 /// The tables of an undisturbed run on sled, whose figures other tests count by hand.
 fn reference() -> anyhow::Result<&'static Tables> {
@@ -66,7 +57,7 @@ fn judge(federation: &mut Federation) -> anyhow::Result<()> {
 fn a_standby_takes_over_again_and_again_and_the_round_ends_as_if_nothing_had_happened() -> anyhow::Result<()>
 {
     let Some(cluster) = Cluster::start_with(&[]) else { return Ok(()) };
-    let mut federation = Federation::stage_on(EXE, true, Some(database(&cluster)))?;
+    let mut federation = Federation::stage_on(EXE, true, &[(REGION, store(&cluster, SCHEMA))])?;
     federation.start_standby()?;
     federation.announce()?;
     federation.start_nodes(&[LATE])?;
@@ -88,7 +79,7 @@ fn a_standby_takes_over_again_and_again_and_the_round_ends_as_if_nothing_had_hap
 #[test]
 fn a_superseded_coordinator_ends_by_itself_and_the_round_goes_on() -> anyhow::Result<()> {
     let Some(cluster) = Cluster::start_with(&[]) else { return Ok(()) };
-    let mut federation = Federation::stage_on(EXE, true, Some(database(&cluster)))?;
+    let mut federation = Federation::stage_on(EXE, true, &[(REGION, store(&cluster, SCHEMA))])?;
     federation.announce()?;
     federation.start_nodes(&[LATE])?;
     federation.until("all but one declared", |s| s.phase == "declare" && s.declared.len() == 5)?;
@@ -109,15 +100,19 @@ fn a_superseded_coordinator_ends_by_itself_and_the_round_goes_on() -> anyhow::Re
 #[test]
 fn a_database_that_dies_in_the_middle_of_a_round_loses_nothing() -> anyhow::Result<()> {
     let Some(mut cluster) = Cluster::start_with(&[]) else { return Ok(()) };
-    let mut federation = Federation::stage_on(EXE, true, Some(database(&cluster)))?;
+    let stores = [(NATIONAL, store(&cluster, "nationell")), (REGION, store(&cluster, SCHEMA))];
+    let mut federation = Federation::stage_on(EXE, true, &stores)?;
     federation.announce()?;
     federation.start_nodes(&[LATE])?;
     federation.until("all but one declared", |s| s.phase == "declare" && s.declared.len() == 5)?;
     for _ in 0..2 {
         cluster.crash();
-        let status = federation.ended(REGION)?;
-        ensure!(!status.success(), "a coordinator without its store ends with an error: {status}");
+        for name in [REGION, NATIONAL] {
+            let status = federation.ended(name)?;
+            ensure!(!status.success(), "a coordinator without its store ends with an error: {status}");
+        }
         cluster.start_again();
+        federation.start(NATIONAL)?;
         federation.start(REGION)?;
         federation.start_nodes(&[])?;
     }
@@ -157,10 +152,14 @@ fn import(federation: &Federation, office: &Office, file: &Path) -> anyhow::Resu
 /// All but one have submitted; that one is frozen.
 fn bring_to_submit(federation: &mut Federation) -> anyhow::Result<()> {
     federation.announce()?;
-    federation.start_nodes(&[])?;
-    federation.until("all declared", |s| s.declared.len() == 6)?;
+    federation.start_nodes(&[LATE])?;
+    federation.until("all but one declared", |s| s.phase == "declare" && s.declared.len() == 5)?;
+    federation.party(SILENT)?.freeze()?;
+    federation.start(LATE)?;
+    until("it answered", || Ok(federation.has_answered(SLOW)?.then_some(())))?;
     federation.party(SLOW)?.freeze()?;
-    federation.until("all but one submitted, or all", |s| s.verified.len() >= 5)
+    federation.party(SILENT)?.thaw()?;
+    federation.until("all but one submitted", |s| s.phase == "submit" && s.verified.len() == 5)
 }
 
 /// A region's store, written to a file while it runs in the middle of a round, goes on in PostgreSQL, and back again.
@@ -173,7 +172,7 @@ fn a_region_moves_to_postgresql_and_back_in_the_middle_of_a_round() -> anyhow::R
     federation.kill(REGION)?;
     let stopped = export(&federation, &federation.region, "stopped.samman")?;
     ensure!(running.metadata()?.len() == stopped.metadata()?.len(), "the same while it ran and after");
-    configure(&federation.region.config, |c| _ = c.insert("lager".into(), database(&cluster).into()))?;
+    configure(&federation.region.config, |c| _ = c.insert("lager".into(), store(&cluster, SCHEMA).into()))?;
     import(&federation, &federation.region, &running)?;
     let again = federation.coordinator(&federation.region, &["lager", "import", utf8(&running)?])?;
     let said = String::from_utf8_lossy(&again.stderr).into_owned();
@@ -191,9 +190,10 @@ fn a_region_moves_to_postgresql_and_back_in_the_middle_of_a_round() -> anyhow::R
     federation.stop()
 }
 
-/// A region put back to before its nodes answered: what they sent since is asked for or refused, never counted twice.
+/// A region put back to before it acknowledged a declaration does not get it again. It waits for its deadline, and publishes
+/// nothing rather than something wrong.
 #[test]
-fn a_region_restored_from_an_old_backup_goes_on_with_the_same_figures() -> anyhow::Result<()> {
+fn a_region_restored_to_before_an_acknowledgement_publishes_nothing() -> anyhow::Result<()> {
     let mut federation = Federation::stage(EXE, true)?;
     federation.announce()?;
     federation.start_nodes(&[LATE])?;
@@ -205,7 +205,21 @@ fn a_region_restored_from_an_old_backup_goes_on_with_the_same_figures() -> anyho
     std::fs::remove_dir_all(federation.region.data.join("lager"))?;
     import(&federation, &federation.region, &old)?;
     federation.start(REGION)?;
-    judge(&mut federation)?;
+    let units: Vec<String> = federation.nodes.keys().cloned().collect();
+    let count = |federation: &Federation| -> anyhow::Result<Vec<usize>> {
+        units.iter().map(|unit| Ok(federation.sent(unit)?.len())).collect()
+    };
+    let before = count(&federation)?;
+    until("every node asked the restored region", || {
+        let all = count(&federation)?.iter().zip(&before).all(|(now, before)| now > before);
+        Ok(all.then_some(()))
+    })?;
+    let status = federation.status()?;
+    ensure!(
+        status.phase == "declare" && status.declared.len() == 5 && status.verified.is_empty(),
+        "{status:?}"
+    );
+    ensure!(!federation.publication().exists(), "nothing is published");
     federation.stop()
 }
 
@@ -224,7 +238,7 @@ fn a_restored_helper_opens_nothing_until_its_operator_has_answered_for_it() -> a
     federation.start(LATE)?;
     federation.until("all submitted, nothing opened", |s| s.phase == "close" && s.verified.len() == 6)?;
     let log = federation.folder().join("log/region.log");
-    e2e::wait::until("the region was told why", || {
+    until("the region was told why", || {
         Ok(std::fs::read_to_string(&log)?.contains("the helper's store is a restored one").then_some(()))
     })?;
     ensure!(federation.status()?.phase == "close");

@@ -180,6 +180,7 @@ fn the_sample_configurations_can_be_read() {
     node::config::Config::read(&folder.join("node.toml")).unwrap();
     database::Source::read(&folder.join("kalla.toml")).unwrap();
     coordinator::config::Config::read(&folder.join("region.toml")).unwrap();
+    coordinator::config::Config::read(&folder.join("region-postgresql.toml")).unwrap();
     coordinator::config::Config::read(&folder.join("nationell.toml")).unwrap();
     coordinator::config::Config::read(&folder.join("tredje.toml")).unwrap();
 }
