@@ -168,7 +168,7 @@ impl Session {
             return Err(StoreError::Locked { path: place.label() });
         };
         let fence: i64 = row.try_get(0).map_err(said)?;
-        migrate(&client, &place, &statements, layout, fence).await?;
+        migrate(&client, &place, &statements, (layout, fence), &STEPS).await?;
         let prepare = async |sql: &str| client.prepare(sql).await.map_err(said);
         let (lock, put) = (prepare(&statements.lock).await?, prepare(&statements.put).await?);
         let (delete, count) = (prepare(&statements.delete).await?, prepare(&statements.count).await?);
@@ -378,26 +378,63 @@ pub(crate) async fn hand(to: &SyncSender<Shown>, mut what: Shown) -> bool {
     }
 }
 
-/// Brings older tables up step by step, in one transaction that holds the fence's row.
+/// Brings older tables up step by step, in one transaction that takes the fence's row.
 async fn migrate(
     client: &Client,
     place: &Place,
     statements: &Statements,
-    layout: i32,
-    fence: i64,
+    (layout, fence): (i32, i64),
+    steps: &[&str],
 ) -> Result<(), StoreError> {
-    if layout == LAYOUT {
+    let newest = i32::try_from(steps.len() + 1).map_err(|_| place.broken("more steps than versions"))?;
+    if layout == newest {
         return Ok(());
     }
     let said = |error: tokio_postgres::Error| told(place, &error.into());
     client.batch_execute("BEGIN").await.map_err(said)?;
     let from = usize::try_from(layout - 1).map_err(|_| place.broken("the layout is no version"))?;
-    for step in STEPS.iter().skip(from) {
+    for step in steps.iter().skip(from) {
         client.batch_execute(&step.replace("{s}", &place.schema)).await.map_err(said)?;
     }
-    let set = client.execute(&statements.set_layout, &[&LAYOUT, &fence]).await.map_err(said)?;
+    let set = client.execute(&statements.set_layout, &[&newest, &fence]).await.map_err(said)?;
     if set != 1 {
         return Err(StoreError::Locked { path: place.label() });
     }
     client.batch_execute("COMMIT").await.map_err(said)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// KEEP-1: older tables come up whole, or stay as they were.
+    #[test]
+    fn tables_come_up_step_by_step_or_not_at_all() {
+        let Some(cluster) = postgres::Cluster::start_with(&[]) else { return };
+        let socket = format!("{}:{}", cluster.socket().display(), cluster.port());
+        let place = Place::new(&socket, "postgres", postgres::USER).unwrap().takeover(2).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let session = Session::open(place.clone()).await.unwrap();
+            session.commit(&Batch::new().put("a", "1")).await.unwrap();
+            let up = async |from: i32, fence: i64, steps: &[&str]| {
+                let client = connect(&place).await.unwrap();
+                migrate(&client, &place, &session.statements, (from, fence), steps).await
+            };
+            let layout = async || session.reader.query_one(&session.statements.layout, &[]).await.unwrap();
+            let (add, fill) =
+                ("ALTER TABLE {s}.entry ADD COLUMN made integer", "UPDATE {s}.entry SET made = 7");
+            assert!(up(1, 1, &[add, "UPDATE {s}.nowhere SET made = 7"]).await.is_err());
+            assert_eq!(layout().await.get::<_, i32>(0), 1);
+            assert!(up(1, 9, &[add, fill]).await.is_err(), "another one has taken over");
+            up(1, 1, &[add, fill]).await.unwrap();
+            assert_eq!(layout().await.get::<_, i32>(0), 3);
+            let row = session.reader.query_one("SELECT made FROM samman.entry", &[]).await.unwrap();
+            assert_eq!(row.get::<_, i32>(0), 7);
+            // From the middle: only what is missing is done.
+            up(2, 1, &["this is not SQL", "UPDATE {s}.entry SET made = 8"]).await.unwrap();
+            let row = session.reader.query_one("SELECT made FROM samman.entry", &[]).await.unwrap();
+            assert_eq!(row.get::<_, i32>(0), 8);
+        });
+    }
 }

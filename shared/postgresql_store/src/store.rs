@@ -10,7 +10,7 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
 use daemon::store::{Batch, Store, StoreError, Visit, check_key};
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime, RuntimeFlavor};
 
 use crate::place::Place;
 use crate::session::{PATIENCE, Session, hand};
@@ -88,7 +88,15 @@ impl PostgresStore {
 fn wait<T: Send + 'static>(runtime: &Runtime, work: impl Future<Output = T> + Send + 'static) -> Option<T> {
     let (answer, answered) = sync_channel(1);
     runtime.spawn(async move { answer.send(work.await) });
-    answered.recv().ok()
+    beside(|| answered.recv().ok())
+}
+
+/// Waits; on a thread of a runtime others take over its tasks meanwhile, also when the database is slow to answer.
+fn beside<T>(wait: impl FnOnce() -> T) -> T {
+    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(wait),
+        _ => wait(),
+    }
 }
 
 impl Store for PostgresStore {
@@ -123,7 +131,7 @@ impl Store for PostgresStore {
             hand(&send, shown.map(|()| None)).await
         });
         loop {
-            match entries.recv_timeout(PATIENCE) {
+            match beside(|| entries.recv_timeout(PATIENCE)) {
                 Ok(Ok(Some((key, value)))) => visit(&key, &value)?,
                 Ok(Ok(None)) => return Ok(()),
                 Ok(Err(error)) => return Err(error),

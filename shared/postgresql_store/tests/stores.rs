@@ -226,6 +226,51 @@ fn only_one_is_active_and_who_was_superseded_cannot_write() {
 }
 
 #[test]
+fn of_many_that_start_at_once_on_an_empty_database_one_is_active() {
+    let Some(cluster) = Cluster::start_with(&[]) else { return };
+    let place = place(&cluster, "race");
+    let opened: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..6).map(|_| scope.spawn(|| PostgresStore::try_open(&place))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let (active, refused): (Vec<_>, Vec<_>) = opened.into_iter().partition(Result::is_ok);
+    let locked = |refused: &Result<_, StoreError>| matches!(refused, Err(StoreError::Locked { .. }));
+    assert!(active.len() == 1 && refused.iter().all(locked), "{refused:?}");
+    active[0].as_ref().unwrap().commit(Batch::new().put("a", "1")).unwrap();
+}
+
+/// A database that is slow to answer holds up who asked, and nobody else.
+#[test]
+fn who_waits_for_the_database_leaves_the_runtime_to_others() {
+    let Some(cluster) = Cluster::start_with(&[]) else { return };
+    let store = Arc::new(PostgresStore::try_open(&place(&cluster, "slow")).unwrap());
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let socket = cluster.socket().to_str().unwrap();
+    let mut config = tokio_postgres::Config::new();
+    config.host(socket).port(cluster.port()).user(USER).dbname("postgres");
+    let blocker = runtime.block_on(async {
+        let (blocker, connection) = config.connect(tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(connection);
+        blocker.batch_execute("BEGIN; SELECT 1 FROM slow.opening FOR UPDATE").await.unwrap();
+        blocker
+    });
+    let (started, has_started) = mpsc::channel();
+    let waiting = store.clone();
+    let commit = runtime.spawn(async move {
+        started.send(()).unwrap();
+        waiting.commit(Batch::new().put("a", "1"))
+    });
+    has_started.recv().unwrap();
+    let (ran, has_run) = mpsc::channel();
+    runtime.spawn(async move { ran.send(()) });
+    has_run.recv_timeout(PATIENCE).expect("the only thread of the runtime waits for the database");
+    assert!(!commit.is_finished());
+    runtime.block_on(blocker.batch_execute("ROLLBACK")).unwrap();
+    runtime.block_on(commit).unwrap().unwrap();
+    assert_eq!(store.get("a").unwrap(), Some(b"1".to_vec()));
+}
+
+#[test]
 fn the_lease_is_kept_by_a_living_holder_and_by_a_long_transaction() {
     let Some(cluster) = Cluster::start_with(&[]) else { return };
     let place = place(&cluster, "lease");

@@ -84,10 +84,13 @@ pub fn export(store: &dyn Store, file: &Path, now: i64) -> Result<Summary, Archi
     if file.exists() {
         return Err(error(io::ErrorKind::AlreadyExists.into()));
     }
-    let aside = file.with_extension("partial");
+    let mut aside = file.as_os_str().to_owned();
+    aside.push(".partial");
+    let aside = PathBuf::from(aside);
     let written = write(store, &aside, now);
     let placed = written.and_then(|summary| {
-        fs::rename(&aside, file).and_then(|()| files::sync_parent(&absolute(file)?)).map_err(error)?;
+        let placed = fs::rename(&aside, file).and_then(|()| std::path::absolute(file));
+        placed.and_then(|file| files::sync_parent(&file)).map_err(error)?;
         Ok(summary)
     });
     if placed.is_err() {
@@ -95,10 +98,6 @@ pub fn export(store: &dyn Store, file: &Path, now: i64) -> Result<Summary, Archi
         let _ = fs::remove_file(&aside);
     }
     placed
-}
-
-fn absolute(file: &Path) -> io::Result<PathBuf> {
-    std::path::absolute(file)
 }
 
 /// Everything that is written is hashed.
