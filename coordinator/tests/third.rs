@@ -8,7 +8,7 @@ use std::sync::Arc;
 use coordinator::counties::desk::{built, combinations, parameters};
 use coordinator::counties::third::{Answer, Desk, OpenAsked, SHARE_AAD};
 use coordinator::helper::desk::DeskError;
-use daemon::store::{MemoryDisk, Store};
+use daemon::store::{MemoryDisk, Store, archive};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use round::chain::{Certified, Chain, Signed};
@@ -229,6 +229,18 @@ fn a_second_close_of_the_round_is_refused_also_after_a_restart() {
     let world = World::new();
     world.desk().open_counties(&world.asked(&world.close(&COUNTIES)), &world.parties).unwrap();
     assert_eq!(world.refused(&world.asked(&world.close(&["03", "07", "08"]))), Refusal::Ledger);
+}
+
+/// SAFE-3: a store put back from a backup does not know what was opened since.
+#[test]
+fn a_restored_third_coordinator_opens_nothing_until_its_operator_has_answered_for_it() {
+    let world = World::new();
+    let asked = world.asked(&world.close(&COUNTIES));
+    archive::mark_restored(&world.disk.open(), 1_700_000_000).unwrap();
+    let refused = world.desk().open_counties(&asked, &world.parties);
+    assert!(matches!(refused, Err(DeskError::Restored)));
+    archive::confirm(&world.disk.open()).unwrap();
+    assert!(world.desk().open_counties(&asked, &world.parties).is_ok());
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use coordinator::helper::desk::Desk;
+use coordinator::helper::desk::{ClosedRounds, Desk};
 use daemon::facts::FactLog;
 use daemon::store::{MemoryStore, SledStore, Store, archive, version};
 use round::document::CollectionRef;
