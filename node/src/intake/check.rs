@@ -15,7 +15,7 @@ use anyhow::Context;
 use harmonise::KommunCodes;
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan};
-use tables::codebook::{CodeIndex, Codebook};
+use tables::codebook::{CodeIndex, Codebook, Given};
 use tables::period::Period;
 use tables::unit::Unit;
 
@@ -146,12 +146,12 @@ struct Counted {
 }
 
 impl Months {
-    fn take(&mut self, date: Date, codes: &[Option<CodeIndex>]) {
+    fn take(&mut self, date: Date, codes: &[Option<Given>]) {
         let counted = self.0.entry((date.year(), date.month())).or_default();
         counted.rows += 1;
         for (at, code) in codes.iter().enumerate() {
             if let Some(code) = code {
-                *counted.codes.entry((at, *code)).or_default() += 1;
+                *counted.codes.entry((at, code.code)).or_default() += 1;
             }
         }
     }

@@ -17,7 +17,7 @@ use harmonise::{
     IntakeError, IntakeReport, KommunCodes, Reading, Seen, Sheets, Sink, Source, UnmappedLabels,
 };
 use jiff::civil::Date;
-use tables::codebook::{CodeIndex, Codebook};
+use tables::codebook::{Codebook, Given};
 use tables::system::{Counts, System};
 use tables::unit::Unit;
 
@@ -211,7 +211,7 @@ pub fn count(
     today: Date,
 ) -> Result<(Counts, Vec<Part>), ReadError> {
     let mut counts = system.empty_counts();
-    let mut take = |date: Date, codes: &[Option<CodeIndex>]| system.count(&mut counts, date, codes);
+    let mut take = |date: Date, codes: &[Option<Given>]| system.count(&mut counts, date, codes);
     let parts = asked.read(codebook, today, &mut take)?;
     Ok((counts, parts))
 }
@@ -312,7 +312,10 @@ pub fn describe(part: &Part, codebook: &Codebook) -> Vec<String> {
         for (number, what) in [
             (found.recognised, "tolkade av sina ord"),
             (found.outside_validity, "med en kod som inte gäller den dagen"),
-            (found.several, "med flera koder i fältet (den första räknas)"),
+            (
+                found.several,
+                "med flera koder i fältet (insamlingens regel säger hur de räknas; annars den första)",
+            ),
             (found.disagreements, "där två källor säger olika (personnumret gäller)"),
         ] {
             if number > 0 {

@@ -13,7 +13,7 @@ use harmonise::{KommunCodes, Reading, Seen, Sheets, Source};
 use jiff::civil::date;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
-use tables::codebook::Codebook;
+use tables::codebook::{Codebook, Given};
 
 const TYPES: [&str; 8] = [
     "Anmälan",
@@ -97,11 +97,10 @@ fn read(path: &str) {
     let of: Vec<usize> = dimensions.iter().map(|id| book.variable_index(id).unwrap()).collect();
     let sizes: Vec<usize> = of.iter().map(|at| book.variables[*at].codes.len() + 1).collect();
     let mut counts = vec![0u32; sizes.iter().product()];
-    let mut take = |_, codes: &[Option<u16>]| {
-        let place = of
-            .iter()
-            .zip(&sizes)
-            .fold(0, |place, (at, size)| place * size + codes[*at].map_or(size - 1, usize::from));
+    let mut take = |_, codes: &[Option<Given>]| {
+        let place = of.iter().zip(&sizes).fold(0, |place, (at, size)| {
+            place * size + codes[*at].map_or(size - 1, |given| usize::from(given.code))
+        });
         counts[place] += 1;
     };
     let extension = path.rsplit('.').next().map(str::to_owned);

@@ -26,7 +26,7 @@ use std::fmt;
 use std::io::{Cursor, Read, Seek, SeekFrom};
 
 use jiff::civil::Date;
-use tables::codebook::{CodeIndex, Codebook};
+use tables::codebook::{Codebook, Given};
 
 pub use error::{IntakeError, TextProblem, WorkbookProblem};
 pub use limits::{
@@ -115,7 +115,7 @@ pub fn read<R: Read + Seek>(
 ) -> Result<Harmonised, IntakeError> {
     let reading = Reading { codebook, codes, extracted_on, sheets: Sheets::One };
     let mut rows = Vec::new();
-    let mut take = |date: Date, codes: &[Option<CodeIndex>]| rows.push(Coded { date, codes: codes.into() });
+    let mut take = |date: Date, codes: &[Option<Given>]| rows.push(Coded { date, codes: codes.into() });
     let part = reading.read(source, &mut Seen::default(), &mut take)?.pop();
     let Part { report, unmapped } = part.ok_or(IntakeError::Empty)?; // one sheet, or an error
     Ok(Harmonised { rows, report, unmapped })

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use jiff::civil::Date;
-use tables::codebook::{CodeIndex, Codebook, VariableIndex};
+use tables::codebook::{CodeIndex, Codebook, Given, VariableIndex};
 
 use super::cell::{Cell, decoded, years_of};
 use super::header::Columns;
@@ -146,7 +146,7 @@ impl<'a> Reading<'a> {
     }
 
     /// Counts what is written against what the personnummer says, which wins.
-    pub(crate) fn settle(&mut self, written: Meaning, derived: Option<CodeIndex>) -> Option<CodeIndex> {
+    pub(crate) fn settle(&mut self, written: Meaning, derived: Option<CodeIndex>) -> Option<Given> {
         let report = &mut self.report;
         match (derived, written) {
             (Some(derived), written) => {
@@ -154,12 +154,12 @@ impl<'a> Reading<'a> {
                 report.derived += 1;
                 let differs = matches!(written, Meaning::Code { code, .. } if code != derived);
                 report.disagreements += u64::from(differs);
-                Some(derived)
+                Some(derived.into())
             }
             (None, Meaning::Code { code, several }) => {
                 report.mapped += 1;
                 report.several += u64::from(several);
-                Some(code)
+                Some(Given { code, several })
             }
             (None, Meaning::Empty) => {
                 report.missing += 1;

@@ -10,7 +10,7 @@ use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use jiff::civil::Date;
-use tables::codebook::{CodeIndex, Codebook, VariableIndex};
+use tables::codebook::{CodeIndex, Codebook, Given, VariableIndex};
 
 use super::Row;
 use super::cell::{Cell, Epoch, date_of};
@@ -31,8 +31,8 @@ use crate::personnummer::{Kon, Personnummer, UtanGiltigtNummer};
 pub struct Coded {
     /// Day of the aktualisering.
     pub date: Date,
-    /// Per variable of the codebook its code, or nothing if it is missing.
-    pub codes: Box<[Option<CodeIndex>]>,
+    /// Per variable of the codebook its code, or the first of several; nothing if it is missing.
+    pub codes: Box<[Option<Given>]>,
 }
 
 impl fmt::Debug for Coded {
@@ -50,8 +50,8 @@ pub(crate) struct Manner {
     pub(crate) extracted_on: Date,
 }
 
-/// Takes rows as they are read: the day, and per variable of the codebook its code.
-pub type Sink<'s> = dyn FnMut(Date, &[Option<CodeIndex>]) + 's;
+/// Takes rows as they are read: the day, and per variable of the codebook its code, or the first of several.
+pub type Sink<'s> = dyn FnMut(Date, &[Option<Given>]) + 's;
 
 /// Reads rows and passes them on.
 pub(crate) struct RowReader<'a> {
@@ -65,7 +65,7 @@ pub(crate) struct RowReader<'a> {
     shares: bool,
     sink: &'a mut Sink<'a>,
     /// Used again for every row.
-    codes: Vec<Option<CodeIndex>>,
+    codes: Vec<Option<Given>>,
     written: Vec<Meaning>,
     report: IntakeReport,
     /// First variable of a column → label → rows.
@@ -326,7 +326,7 @@ impl<'a> RowReader<'a> {
         }
     }
 
-    fn note_number(&mut self, cells: &[Cell<'_>], date: Date, codes: &[Option<CodeIndex>]) {
+    fn note_number(&mut self, cells: &[Cell<'_>], date: Date, codes: &[Option<Given>]) {
         let Some((at, _)) = self.columns.field(Field::Aktualiseringsnummer) else {
             return;
         };
