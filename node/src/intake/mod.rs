@@ -9,6 +9,7 @@ mod source;
 
 use std::fs::File;
 use std::io::{BufReader, Write};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use database::{QueryError, Source as Database, SourceError};
@@ -110,7 +111,8 @@ impl Asked {
 
     /// The way everything is read.
     fn reading<'a>(&'a self, codebook: &'a Codebook, today: Date) -> Reading<'a> {
-        Reading { codebook, codes: &self.codes, extracted_on: today, sheets: self.sheets }
+        let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        Reading { codebook, codes: &self.codes, extracted_on: today, sheets: self.sheets, threads }
     }
 
     /// Reads all files and sources as of a day, passing each row to `sink`: one part for each table in them.

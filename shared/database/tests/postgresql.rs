@@ -93,7 +93,13 @@ const MAPPING: &str = "[kolumner]\npnr = 'personnummer'\nnr = 'aktualiseringsnum
 type Read = (Vec<Coded>, IntakeReport);
 
 fn reading<'a>(book: &'a Codebook, codes: &'a KommunCodes) -> Reading<'a> {
-    Reading { codebook: book, codes, extracted_on: date(2025, 6, 1), sheets: Sheets::One }
+    Reading {
+        codebook: book,
+        codes,
+        extracted_on: date(2025, 6, 1),
+        sheets: Sheets::One,
+        threads: std::num::NonZeroUsize::MIN,
+    }
 }
 
 fn read(source: &Source) -> Result<Read, QueryError> {

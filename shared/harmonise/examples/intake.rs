@@ -1,12 +1,13 @@
 //! Benchmark of reading: makes a large extract, and reads, checks, harmonises and counts one over five dimensions.
 //!
 //! `intake make FILE ROWS` writes a Windows-1252 file of nine columns in the form a verksamhetssystem exports;
-//! `intake read FILE` prints seconds and the largest memory. `benchmarks/duckdb_group.py` groups the same file without
+//! `intake read FILE [THREADS]` prints seconds and the largest memory. `benchmarks/duckdb_group.py` groups the same file without
 //! harmonising it.
 #![allow(clippy::unwrap_used)] // a tool for developers
 
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Write};
+use std::num::NonZeroUsize;
 use std::time::Instant;
 
 use harmonise::{KommunCodes, Reading, Seen, Sheets, Source};
@@ -87,12 +88,17 @@ fn make(path: &str, rows: u64) {
     }
 }
 
-fn read(path: &str) {
+fn read(path: &str, threads: NonZeroUsize) {
     let started = Instant::now();
     let book = Codebook::barn().unwrap();
     let codes = KommunCodes::none("2180".parse().unwrap(), &book);
-    let reading =
-        Reading { codebook: &book, codes: &codes, extracted_on: date(2024, 6, 1), sheets: Sheets::One };
+    let reading = Reading {
+        codebook: &book,
+        codes: &codes,
+        extracted_on: date(2024, 6, 1),
+        sheets: Sheets::One,
+        threads,
+    };
     let dimensions = ["kon", "alder", "aktualiseringstyp", "orsak", "atgard"];
     let of: Vec<usize> = dimensions.iter().map(|id| book.variable_index(id).unwrap()).collect();
     let sizes: Vec<usize> = of.iter().map(|at| book.variables[*at].codes.len() + 1).collect();
@@ -124,7 +130,8 @@ fn main() {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["make", path, rows] => make(path, rows.parse().unwrap()),
-        ["read", path] => read(path),
-        _ => eprintln!("intake make FILE ROWS | intake read FILE"),
+        ["read", path] => read(path, NonZeroUsize::MIN),
+        ["read", path, threads] => read(path, threads.parse().unwrap()),
+        _ => eprintln!("intake make FILE ROWS | intake read FILE [THREADS]"),
     }
 }

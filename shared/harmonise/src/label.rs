@@ -48,12 +48,6 @@ pub fn clean(text: &str) -> String {
     out
 }
 
-/// Whether [`clean`] leaves a text as it is, told without making it.
-pub(crate) fn is_clean(text: &str) -> bool {
-    let printed = |byte: &u8| (b'!'..=b'~').contains(byte);
-    text.as_bytes().iter().all(printed)
-}
-
 /// [`clean`], lower case, without punctuation at the ends. Accents are kept.
 pub fn fold_case(text: &str) -> String {
     let lower: String = clean(text).to_lowercase().nfc().collect();

@@ -87,8 +87,36 @@ impl Personnummer {
     /// # Errors
     /// The reason the cell is *utan giltigt nummer*.
     pub fn parse(text: &str, reference: Date) -> Result<Self, UtanGiltigtNummer> {
+        if let Some(outcome) = Self::usual(text.as_bytes(), reference) {
+            return outcome;
+        }
         let mut written = Written::read(text)?;
         let outcome = written.resolve(reference);
+        written.zeroize();
+        outcome
+    }
+
+    /// Reads ten or twelve digits, with or without the sign before the last four; nothing for what is written otherwise.
+    pub(crate) fn usual(bytes: &[u8], reference: Date) -> Option<Result<Self, UtanGiltigtNummer>> {
+        let (head, last, sign) = match bytes.len() {
+            10 | 12 => (bytes, &[][..], Sign::None),
+            11 | 13 => {
+                let (head, last) = bytes.split_at(bytes.len() - 5);
+                match last.split_first()? {
+                    (b'-', last) => (head, last, Sign::Minus),
+                    (b'+', last) => (head, last, Sign::Plus),
+                    _ => return None,
+                }
+            }
+            _ => return None,
+        };
+        let mut written = Written { digits: [0; 12], len: head.len() + last.len(), sign };
+        let mut is_usual = true;
+        for (slot, byte) in written.digits.iter_mut().zip(head.iter().chain(last)) {
+            is_usual &= byte.is_ascii_digit();
+            *slot = byte.wrapping_sub(b'0');
+        }
+        let outcome = is_usual.then(|| written.resolve(reference));
         written.zeroize();
         outcome
     }

@@ -143,6 +143,20 @@ pub struct VariableReport {
     pub disagreements: u64,
 }
 
+impl VariableReport {
+    /// Adds the rows of another reading of the same variable.
+    pub(crate) fn add(&mut self, more: &Self) {
+        self.mapped += more.mapped;
+        self.derived += more.derived;
+        self.several += more.several;
+        self.recognised += more.recognised;
+        self.missing += more.missing;
+        self.unmapped += more.unmapped;
+        self.outside_validity += more.outside_validity;
+        self.disagreements += more.disagreements;
+    }
+}
+
 /// Rows whose aktualiseringsnummer stood on an earlier row. They are read all the same.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Repeated {

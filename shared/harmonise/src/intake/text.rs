@@ -27,18 +27,18 @@ pub(crate) fn encoding_of(source: &mut (impl Read + Seek)) -> Result<&'static En
         if count == 0 {
             return scan.finish();
         }
+        if let Some(zero) = memchr::memchr(0, bytes) {
+            return Err(IntakeError::NotText { byte: scan.at + zero as u64, problem: TextProblem::Binary });
+        }
         let mut at = 0;
         while at < bytes.len() {
             let plain = if scan.pending == 0 { Encoding::ascii_valid_up_to(&bytes[at..]) } else { 0 };
-            scan.take_plain(&bytes[at..at + plain]);
+            scan.at += plain as u64; // bytes under 128, between characters
             at += plain;
             if let Some(byte) = bytes.get(at) {
                 scan.take(*byte);
                 at += 1;
             }
-        }
-        if let Some(byte) = scan.zero {
-            return Err(IntakeError::NotText { byte, problem: TextProblem::Binary });
         }
     }
 }
@@ -61,22 +61,10 @@ struct Scan {
     whole: u64,
     broken: u64,
     first_broken: u64,
-    zero: Option<u64>,
 }
 
 impl Scan {
-    /// Bytes under 128, between characters.
-    fn take_plain(&mut self, bytes: &[u8]) {
-        if self.zero.is_none() {
-            self.zero = memchr::memchr(0, bytes).map(|at| self.at + at as u64);
-        }
-        self.at += bytes.len() as u64;
-    }
-
     fn take(&mut self, byte: u8) {
-        if byte == 0 && self.zero.is_none() {
-            self.zero = Some(self.at);
-        }
         if self.pending > 0 {
             if byte & 0xc0 == 0x80 {
                 self.pending -= 1;

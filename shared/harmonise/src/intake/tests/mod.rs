@@ -4,7 +4,10 @@ mod canaries;
 mod dialects;
 mod errors;
 mod query;
+mod threads;
 mod zip;
+
+use std::num::NonZeroUsize;
 
 use jiff::civil::{Date, date};
 use tables::codebook::Codebook;

@@ -3,7 +3,7 @@
 use super::*;
 
 fn reading<'a>(book: &'a Codebook, codes: &'a KommunCodes) -> Reading<'a> {
-    Reading { codebook: book, codes, extracted_on: TODAY, sheets: Sheets::One }
+    Reading { codebook: book, codes, extracted_on: TODAY, sheets: Sheets::One, threads: NonZeroUsize::MIN }
 }
 
 fn names(names: &[&str]) -> Vec<String> {
