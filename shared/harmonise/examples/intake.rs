@@ -1,6 +1,6 @@
 //! Benchmark of reading: makes a large extract, and reads, checks, harmonises and counts one over five dimensions.
 //!
-//! `intake make FILE ROWS` writes a Windows-1252 file of nine columns in the form a verksamhetssystem exports;
+//! `intake make FILE ROWS` writes a Windows-1252 file (or, as FILE.xlsx, a workbook) of nine columns in the form a verksamhetssystem exports;
 //! `intake read FILE [THREADS]` prints seconds and the largest memory. `benchmarks/duckdb_group.py` groups the same file without
 //! harmonising it.
 #![allow(clippy::unwrap_used)] // a tool for developers
@@ -71,21 +71,41 @@ fn number(random: &mut ChaCha20Rng) -> String {
     format!("{}-{}{}", &digits[..6], &digits[6..], (10 - sum % 10) % 10)
 }
 
-fn make(path: &str, rows: u64) {
-    let mut out = BufWriter::new(File::create(path).unwrap());
-    let mut write = |line: &str| out.write_all(&encoding_rs::WINDOWS_1252.encode(line).0).unwrap();
-    write("Personnummer;Aktnr;Inkom datum;Typ;Anmälare;Orsak;Beslut;Enhet;Status\r\n");
+const HEAD: &str = "Personnummer;Aktnr;Inkom datum;Typ;Anmälare;Orsak;Beslut;Enhet;Status";
+
+fn lines(rows: u64) -> impl Iterator<Item = String> {
     let mut random = ChaCha20Rng::seed_from_u64(1);
-    for row in 0..rows {
+    let made = (0..rows).map(move |row| {
         let number = number(&mut random);
         let day = random.next_u32() % 336;
         let (month, day) = (1 + day / 28, 1 + day % 28);
         let (kind, reporter) = (pick(&mut random, &TYPES), pick(&mut random, &REPORTERS));
         let (reason, decision) = (pick(&mut random, &REASONS), pick(&mut random, &DECISIONS));
-        write(&format!(
-            "{number};{row};2023-{month:02}-{day:02};{kind};{reporter};{reason};{decision};M;A\r\n"
-        ));
+        format!("{number};{row};2023-{month:02}-{day:02};{kind};{reporter};{reason};{decision};M;A")
+    });
+    std::iter::once(HEAD.to_owned()).chain(made)
+}
+
+fn make(path: &str, rows: u64) {
+    if path.ends_with(".xlsx") {
+        return make_workbook(path, rows);
     }
+    let mut out = BufWriter::new(File::create(path).unwrap());
+    for line in lines(rows) {
+        out.write_all(&encoding_rs::WINDOWS_1252.encode(&line).0).unwrap();
+        out.write_all(b"\r\n").unwrap();
+    }
+}
+
+fn make_workbook(path: &str, rows: u64) {
+    let mut book = rust_xlsxwriter::Workbook::new();
+    let sheet = book.add_worksheet();
+    for (row, line) in (0..).zip(lines(rows)) {
+        for (column, field) in (0..).zip(line.split(';')) {
+            sheet.write_string(row, column, field).unwrap();
+        }
+    }
+    book.save(path).unwrap();
 }
 
 fn read(path: &str, threads: NonZeroUsize) {

@@ -221,6 +221,15 @@ impl<'a> Matcher<'a> {
         }
     }
 
+    /// Whether the codes of all parts may be used on every date.
+    pub(crate) fn is_dateless(&self, parts: &Option<Parts>) -> bool {
+        let dateless = |code: &CodeIndex| {
+            let code = self.variable.codes.get(usize::from(*code));
+            code.is_some_and(|code| code.valid_from.is_none() && code.valid_to.is_none())
+        };
+        parts.as_ref().is_none_or(|parts| parts.codes.iter().flatten().all(dateless))
+    }
+
     /// Of codes that share a label, the one that may be used on the date.
     fn pick(&self, codes: &Codes, date: Date) -> Meaning {
         let valid = |code: &&CodeIndex| {

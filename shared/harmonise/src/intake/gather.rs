@@ -182,7 +182,7 @@ impl<'a> Gather<'a> {
 
 /// Rows taken on one thread, from first to last.
 pub(crate) struct Rows<'a> {
-    reader: RowReader<'a>,
+    pub(crate) reader: RowReader<'a>,
     pub(crate) gather: Gather<'a>,
     spare: Batch,
 }

@@ -24,6 +24,8 @@ const REMEMBERED: usize = 4_096;
 struct Remembered {
     label: String,
     parts: Option<Parts>,
+    /// What it means on every date, where no date changes that.
+    always: Option<Meaning>,
     /// Whether its words alone give it a code on the day of the extract: these are listed for the operator.
     is_listed: bool,
     /// Rows of the batch.
@@ -131,7 +133,7 @@ impl<'a> Reading<'a> {
             }
             known.rows += 1;
         }
-        self.matcher.decide(&known.parts, date)
+        known.always.unwrap_or_else(|| self.matcher.decide(&known.parts, date))
     }
 
     fn new_label(&mut self, cell: &Cell<'_>, date: Date) -> Meaning {
@@ -154,7 +156,8 @@ impl<'a> Reading<'a> {
             Cell::Raw(bytes) => self.raw.insert((*bytes).into(), at),
             _ => self.remembered.insert(label.clone(), at),
         };
-        self.entries.push(Remembered { label, parts, is_listed, rows: 1 });
+        let always = self.matcher.is_dateless(&parts).then_some(meaning);
+        self.entries.push(Remembered { label, parts, always, is_listed, rows: 1 });
         meaning
     }
 

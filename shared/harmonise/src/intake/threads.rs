@@ -13,7 +13,7 @@ use std::thread;
 
 use super::Flow;
 use super::error::IntakeError;
-use super::gather::{Batch, Rows};
+use super::gather::{Batch, Gather, Rows};
 use super::limits::MAX_ROW_BYTES;
 use super::lines::{End, Form, Place, TextTable};
 use super::rows::RowReader;
@@ -25,7 +25,7 @@ const LEAST_BYTES: u64 = 4 << 20;
 /// Bytes of a piece.
 const PIECE: usize = 512 << 10;
 /// Pieces that each hand may have.
-const AHEAD: usize = 3;
+const AHEAD: usize = 6;
 
 /// How a file is to be divided.
 #[derive(Clone, Copy)]
@@ -77,17 +77,27 @@ pub(crate) fn read<'a, R: Read + Seek>(
     let header = rows.header();
     let pieces = Pieces::new(table, plan.piece)?;
     thread::scope(|scope| {
-        let hand = |_| {
+        let Rows { reader, gather, .. } = rows;
+        // the first hand has the reader that is there, the others make theirs
+        let mut given = Some(reader);
+        let hands = (0..plan.threads).map(|_| {
             let ((jobs, todo), (give, done)) = (channel::<Job>(), channel::<Done>());
-            scope.spawn(move || {
-                let mut reader = make();
-                todo.iter().try_for_each(|job| give.send(work(job, &mut reader, form, header)))
+            let given = given.take();
+            scope.spawn(move || match given {
+                Some(reader) => serve(reader, &todo, &give, form, header),
+                None => serve(&mut make(), &todo, &give, form, header),
             });
             Hand { jobs, done }
-        };
-        let hands: Vec<Hand> = (0..plan.threads).map(hand).collect();
-        lead(pieces, &hands, rows)
+        });
+        let hands: Vec<Hand> = hands.collect();
+        lead(pieces, &hands, gather)
     })
+}
+
+/// Reads pieces until there are no more, or nobody wants them.
+fn serve(reader: &mut RowReader<'_>, todo: &Receiver<Job>, give: &Sender<Done>, form: Form, header: u64) {
+    let mut done = todo.iter().map(|job| work(job, reader, form, header));
+    let _ = done.try_for_each(|done| give.send(done)); // an error: the leader has ended
 }
 
 /// One piece.
@@ -106,7 +116,7 @@ fn work(job: Job, reader: &mut RowReader<'_>, form: Form, header: u64) -> Done {
 fn lead<R: Read + Seek>(
     mut pieces: Pieces<'_, R>,
     hands: &[Hand],
-    rows: &mut Rows<'_>,
+    gather: &mut Gather<'_>,
 ) -> Result<Option<Place>, IntakeError> {
     let mut waiting = VecDeque::new();
     let mut spare: Vec<(Vec<u8>, Batch)> = Vec::new();
@@ -122,7 +132,7 @@ fn lead<R: Read + Seek>(
         }
         let Some((hand, at)) = waiting.pop_front() else { return pieces.rest() };
         let Done { mut batch, bytes, end, number } = hand.done.recv().map_err(|_| gone())?;
-        rows.gather.take(&mut batch)?;
+        gather.take(&mut batch)?;
         let (length, end) = end?;
         if end != End::Bytes {
             return Ok(Some(Place { at: at + length as u64, number }));
