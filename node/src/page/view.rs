@@ -24,6 +24,8 @@ struct Label {
     rows: u64,
     /// Code, text, and whether it is proposed.
     codes: Vec<(String, String, bool)>,
+    /// Its code today, which others follow: no single code may take their place.
+    several: Option<String>,
 }
 
 #[derive(Template)]
@@ -90,7 +92,7 @@ pub(super) fn page(page: &Page) -> anyhow::Result<String> {
 
 /// The labels without a code, and those that only their words gave one.
 fn labels(found: &UnmappedLabels, book: &Codebook) -> (Vec<Label>, Vec<Label>) {
-    let of = |variable: &str, label: &str, rows: u64, proposed: &[String]| {
+    let of = |variable: &str, label: &str, rows: u64, proposed: &[String], several: bool| {
         let variable = book.variables.iter().find(|own| own.id == variable)?;
         let is_proposed = |code: &str| proposed.iter().any(|own| own == code);
         let mut codes: Vec<(String, String, bool)> = variable
@@ -100,16 +102,19 @@ fn labels(found: &UnmappedLabels, book: &Codebook) -> (Vec<Label>, Vec<Label>) {
             .collect();
         codes.sort_by_key(|(code, ..)| proposed.iter().position(|own| own == code).unwrap_or(proposed.len()));
         let (variable, text) = (variable.id.clone(), variable.text.clone());
-        Some(Label { variable, text, label: label.to_owned(), rows, codes })
+        let several = codes.first().filter(|_| several).map(|(_, text, _)| text.clone());
+        Some(Label { variable, text, label: label.to_owned(), rows, codes, several })
     };
     let unmapped = found.for_operator().iter().take(MOST_LABELS);
     let recognised = found.recognised_for_operator().iter().take(MOST_LABELS);
     (
         unmapped
-            .filter_map(|own| of(own.variables.first()?, &own.label, own.count, &own.suggestions))
+            .filter_map(|own| of(own.variables.first()?, &own.label, own.count, &own.suggestions, false))
             .collect(),
         recognised
-            .filter_map(|own| of(&own.variable, &own.label, own.count, std::slice::from_ref(&own.code)))
+            .filter_map(|own| {
+                of(&own.variable, &own.label, own.count, std::slice::from_ref(&own.code), own.several)
+            })
             .collect(),
     )
 }
@@ -130,8 +135,9 @@ pub(super) fn accept(page: &Page, answer: &Answer) -> anyhow::Result<()> {
     let is_unmapped = |own: &harmonise::intake::UnmappedLabel| {
         own.label == *etikett && own.variables.first().is_some_and(|id| id == variabel)
     };
-    let is_recognised =
-        |own: &harmonise::intake::RecognisedLabel| own.label == *etikett && own.variable == *variabel;
+    let is_recognised = |own: &harmonise::intake::RecognisedLabel| {
+        own.label == *etikett && own.variable == *variabel && !own.several
+    };
     let stands = labels.for_operator().iter().any(is_unmapped)
         || labels.recognised_for_operator().iter().any(is_recognised);
     if !stands {

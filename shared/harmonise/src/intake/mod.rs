@@ -201,8 +201,8 @@ impl Reading<'_> {
         }
         let dialect = Dialect::Text { encoding, separator };
         let manner = Manner { dialect, epoch: table.epoch(), extracted_on: self.extracted_on };
-        let run = seen.run.clone();
-        let make = || RowReader::new(self.codebook, self.codes, columns.clone(), manner, run.clone());
+        let run = seen.run;
+        let make = || RowReader::new(self.codebook, self.codes, columns.clone(), manner, run);
         let mut rows = Rows::new(make(), seen, sink);
         if let Some(rest) = threads::read(&mut table, plan, &mut rows, &make)? {
             rows.read(|take| table.rows_from(rest, take))?;
@@ -220,7 +220,7 @@ impl Reading<'_> {
     ) -> Result<Part, IntakeError> {
         let (epoch, extracted_on) = (table.epoch(), self.extracted_on);
         let manner = Manner { dialect, epoch, extracted_on };
-        let reader = RowReader::new(self.codebook, self.codes, columns, manner, seen.run.clone());
+        let reader = RowReader::new(self.codebook, self.codes, columns, manner, seen.run);
         let mut rows = Rows::new(reader, seen, sink);
         rows.read(|take| table.each_row(take))?;
         rows.finish()

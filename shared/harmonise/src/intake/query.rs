@@ -220,7 +220,7 @@ impl Reading<'_> {
         let QueryColumns { columns, names } = columns;
         let dialect = Dialect::Query { columns: names.len() };
         let manner = Manner { dialect, epoch: Epoch::From1900, extracted_on: self.extracted_on };
-        let reader = RowReader::new(self.codebook, self.codes, columns, manner, seen.run.clone());
+        let reader = RowReader::new(self.codebook, self.codes, columns, manner, seen.run);
         let mut reader = Rows::new(reader, seen, sink);
         for (number, values) in (1..).zip(rows) {
             let values = values?;

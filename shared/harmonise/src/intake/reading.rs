@@ -187,10 +187,10 @@ impl<'a> Reading<'a> {
         std::mem::take(&mut self.report)
     }
 
-    /// The code of a label on the day of the extract.
-    pub(crate) fn code_of(&self, label: &str) -> Option<String> {
-        let Meaning::Code { code, .. } = self.matcher.meaning(label, self.day) else { return None };
-        Some(self.matcher.variable().codes.get(usize::from(code))?.code.clone())
+    /// The code of a label on the day of the extract, and whether others follow.
+    pub(crate) fn code_of(&self, label: &str) -> Option<(String, bool)> {
+        let Meaning::Code { code, several } = self.matcher.meaning(label, self.day) else { return None };
+        Some((self.matcher.variable().codes.get(usize::from(code))?.code.clone(), several))
     }
 
     /// The cell whose label an operator is asked about.

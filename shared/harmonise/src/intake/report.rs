@@ -233,8 +233,10 @@ pub struct RecognisedLabel {
     pub variable: String,
     /// The label as written (STAY-1: only for the operator).
     pub label: String,
-    /// The code.
+    /// The code, or the first of several.
     pub code: String,
+    /// Whether it lists further codes: then one code in the kommun's map would take these away.
+    pub several: bool,
     /// Rows.
     pub count: u64,
 }
@@ -353,7 +355,8 @@ impl UnmappedLabels {
                 variable = &label.variable;
             }
             let key = toml::Value::String(one_line(&label.label));
-            writeln!(out, "# {key} = \"{}\"  # rader: {}", label.code, label.count)?;
+            let several = if label.several { "; flera koder, den här är den första" } else { "" };
+            writeln!(out, "# {key} = \"{}\"  # rader: {}{several}", label.code, label.count)?;
         }
         if self.unlisted > 0 {
             writeln!(out, "\n# Dessutom {} rader med fler olika etiketter än som listas.", self.unlisted)?;

@@ -344,8 +344,8 @@ impl<'a> RowReader<'a> {
             let mut own: Vec<RecognisedLabel> = counts
                 .into_iter()
                 .filter_map(|(label, count)| {
-                    let code = reading.code_of(&label)?;
-                    Some(RecognisedLabel { variable: variable.clone(), label, code, count })
+                    let (code, several) = reading.code_of(&label)?;
+                    Some(RecognisedLabel { variable: variable.clone(), label, code, several, count })
                 })
                 .collect();
             own.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.label.cmp(&b.label)));

@@ -96,8 +96,11 @@ pub(crate) fn read<'a, R: Read + Seek>(
 
 /// Reads pieces until there are no more, or nobody wants them.
 fn serve(reader: &mut RowReader<'_>, todo: &Receiver<Job>, give: &Sender<Done>, form: Form, header: u64) {
-    let mut done = todo.iter().map(|job| work(job, reader, form, header));
-    let _ = done.try_for_each(|done| give.send(done)); // an error: the leader has ended
+    for job in todo {
+        if give.send(work(job, reader, form, header)).is_err() {
+            return; // the leader has ended
+        }
+    }
 }
 
 /// One piece.
