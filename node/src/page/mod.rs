@@ -4,7 +4,7 @@
 //! choose from; what is chosen goes into the kommun's codes file as `node review` writes it. Every view reads the extract
 //! anew, so it shows the files as they are. The page works without script and asks nothing of any other machine.
 //!
-//! Architecture invariant: this module listens on loopback and answers who has been let in ([`guard`]); it opens no
+//! Architecture invariant: this module listens on loopback and answers who has been let in (`guard`); it opens no
 //! connection, and nothing it shows leaves the machine (STAY-1). Errors on the page are those of the commands: file, row and
 //! column, never a cell.
 
