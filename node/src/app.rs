@@ -1,4 +1,4 @@
-//! The command `node`: enrol, check, preview, map, review, approve, run, log.
+//! The command `node`: enrol, check, preview, map, review, page, approve, run, log.
 //!
 //! Exit codes: 0 done, 1 refused or unsafe, 2 usage, 4 bad input, 5 our fault.
 
@@ -22,6 +22,7 @@ use crate::intake::review::{self, ReviewArguments};
 use crate::link::cleared::Cleared;
 use crate::link::egress;
 use crate::link::journal::{self, Journal, JournalError};
+use crate::page::{self, PageArguments};
 use crate::work::case::approvals;
 use crate::work::service;
 
@@ -60,6 +61,8 @@ enum Command {
     },
     /// Gå igenom etiketterna som inte kunde tolkas, en i taget, och spara svaren i kommunens kodfil.
     Review(ReviewArguments),
+    /// Visa på en sida på den här maskinen vad som skulle lämna kommunen, och gå igenom etiketter där.
+    Page(PageArguments),
     /// Godkänn en insamling genom dess kontrollsumma.
     Approve {
         /// SHA-256 av insamlingens dokument, 64 hexadecimala tecken.
@@ -131,6 +134,12 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Check(asked) => check::run(given()?.as_ref(), asked),
         Command::Preview(asked) => preview::run(given()?.as_ref(), asked).map(done),
         Command::Review(asked) => review::run(&config()?, asked).map(done),
+        Command::Page(asked) => {
+            let (trigger, stop) = daemon::shutdown::channel();
+            let config = config()?;
+            tokio::spawn(trigger.stop_on_signal());
+            page::run(config, asked.clone(), stop).await.map(done)
+        }
         Command::Map { labels, codebook, out } => map(labels, codebook, out).map(done),
         Command::Approve { hash } => approve(&config()?, hash).map(done),
         Command::Run => {

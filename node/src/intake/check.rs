@@ -12,10 +12,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use harmonise::KommunCodes;
+use harmonise::{KommunCodes, UnmappedLabels};
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan};
-use tables::codebook::{CodeIndex, Codebook};
+use tables::codebook::{CodeIndex, Codebook, Given};
 use tables::period::Period;
 use tables::unit::Unit;
 
@@ -53,7 +53,7 @@ pub struct CheckArguments {
 pub struct NoFile;
 
 /// What the command line and the configuration together ask for.
-pub(super) fn asked(
+pub(crate) fn asked(
     config: Option<&Config>,
     (files, sources): (&[PathBuf], &[PathBuf]),
     book: &Codebook,
@@ -76,7 +76,7 @@ pub(super) fn asked(
 }
 
 /// The codebook that is asked for, else the configuration's.
-pub(super) fn book(config: Option<&Config>, named: Option<&PathBuf>) -> anyhow::Result<Codebook> {
+pub(crate) fn book(config: Option<&Config>, named: Option<&PathBuf>) -> anyhow::Result<Codebook> {
     let own = config.map_or_else(|| PathBuf::from("vuxna"), |config| PathBuf::from(&config.codebook));
     Ok(codebook(named.unwrap_or(&own))?)
 }
@@ -94,17 +94,14 @@ pub fn run(config: Option<&Config>, arguments: &CheckArguments) -> anyhow::Resul
         let lines = source::columns(path, asked.reading(&book, today), arguments.write)?;
         lines.iter().for_each(|line| println!("{line}"));
     }
-    let mut months = Months::default();
-    let mut parts = asked.read(&book, today, &mut |date, codes| months.take(date, codes))?;
-    parts.iter().flat_map(|part| super::describe(part, &book)).for_each(|line| println!("{line}"));
-    let found = Findings::of(&parts, &months, &book, arguments.period);
-    found.lines(&book).iter().for_each(|line| println!("{line}"));
-    let labels = super::labels(&mut parts);
+    let look = look(&asked, &book, today, arguments.period)?;
+    look.lines.iter().for_each(|line| println!("{line}"));
+    let Look { labels, refused, .. } = &look;
     if !labels.is_empty() || !labels.recognised_for_operator().is_empty() {
         match config {
             Some(config) => {
                 let path = config.place("granska.toml");
-                super::write_review(&path, &labels).context("granska.toml")?;
+                super::write_review(&path, labels).context("granska.toml")?;
                 println!(
                     "Etiketter som inte kunde tolkas, eller bara av sina ord, står i {} (lämnar inte kommunen).",
                     path.display()
@@ -117,22 +114,71 @@ pub fn run(config: Option<&Config>, arguments: &CheckArguments) -> anyhow::Resul
             ),
         }
     }
+    if let Some((path, rows)) = refused {
+        return Err(ReadError::Rows { path: path.clone(), rows: *rows }.into());
+    }
+    println!("Slutsats: {}", look.verdict());
+    Ok(match (look.read, look.is_good()) {
+        (0, _) => ExitCode::from(4),
+        (_, true) => ExitCode::SUCCESS,
+        (_, false) => ExitCode::from(1),
+    })
+}
+
+/// What there is to say of an extract, for a screen of the operator's own.
+pub(crate) struct Look {
+    /// Counts, row numbers and headers; remarkable lines begin with `!`.
+    pub(crate) lines: Vec<String>,
+    /// Labels to look through.
+    pub(crate) labels: UnmappedLabels,
+    /// Rows read.
+    read: u64,
+    /// The first file with refused rows, and how many there are in all files.
+    refused: Option<(PathBuf, u64)>,
+    has_remarks: bool,
+}
+
+impl Look {
+    /// Whether a round may use it as it is.
+    pub(crate) fn is_good(&self) -> bool {
+        self.read > 0 && self.refused.is_none() && !self.has_remarks
+    }
+
+    /// The conclusion, in words.
+    pub(crate) fn verdict(&self) -> String {
+        match (&self.refused, self.read, self.has_remarks) {
+            (Some((_, rows)), ..) => format!("{rows} rader avvisades; rätta dem eller räkna utan dem."),
+            (None, 0, _) => "inte användbart, inga aktualiseringar.".into(),
+            (None, _, false) => "användbart.".into(),
+            (None, _, true) => "se det som är märkt med ! innan uttaget används.".into(),
+        }
+    }
+}
+
+/// Reads an extract and says what there is to say of it.
+///
+/// # Errors
+/// As [`Asked::read`].
+pub(crate) fn look(
+    asked: &Asked,
+    book: &Codebook,
+    today: Date,
+    period: Option<Period>,
+) -> Result<Look, ReadError> {
+    let mut months = Months::default();
+    let mut parts = asked.read(book, today, &mut |date, codes| months.take(date, codes))?;
+    let found = Findings::of(&parts, &months, book, period);
+    let mut lines: Vec<String> = parts.iter().flat_map(|part| super::describe(part, book)).collect();
+    lines.extend(found.lines(book));
     let refused: u64 = parts.iter().map(|part| part.report.refused.total).sum();
-    if refused > 0 {
-        let first = parts.iter().find(|part| part.report.refused.total > 0);
-        let path = first.map(|part| part.path.clone()).unwrap_or_default();
-        return Err(ReadError::Rows { path, rows: refused }.into());
-    }
-    let read: u64 = parts.iter().map(|part| part.report.read).sum();
-    if read == 0 {
-        println!("Slutsats: inte användbart, inga aktualiseringar.");
-        return Ok(ExitCode::from(4));
-    }
-    match found.is_good() {
-        true => println!("Slutsats: användbart."),
-        false => println!("Slutsats: se det som är märkt med ! innan uttaget används."),
-    }
-    Ok(if found.is_good() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    let first = parts.iter().find(|part| part.report.refused.total > 0);
+    Ok(Look {
+        lines,
+        read: parts.iter().map(|part| part.report.read).sum(),
+        refused: first.map(|part| (part.path.clone(), refused)),
+        has_remarks: !found.is_good(),
+        labels: super::labels(&mut parts),
+    })
 }
 
 /// Rows per month, and per month, variable and code: all that is kept of them.
@@ -146,12 +192,12 @@ struct Counted {
 }
 
 impl Months {
-    fn take(&mut self, date: Date, codes: &[Option<CodeIndex>]) {
+    fn take(&mut self, date: Date, codes: &[Option<Given>]) {
         let counted = self.0.entry((date.year(), date.month())).or_default();
         counted.rows += 1;
         for (at, code) in codes.iter().enumerate() {
             if let Some(code) = code {
-                *counted.codes.entry((at, *code)).or_default() += 1;
+                *counted.codes.entry((at, code.code)).or_default() += 1;
             }
         }
     }

@@ -9,6 +9,7 @@ mod source;
 
 use std::fs::File;
 use std::io::{BufReader, Write};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use database::{QueryError, Source as Database, SourceError};
@@ -17,7 +18,7 @@ use harmonise::{
     IntakeError, IntakeReport, KommunCodes, Reading, Seen, Sheets, Sink, Source, UnmappedLabels,
 };
 use jiff::civil::Date;
-use tables::codebook::{CodeIndex, Codebook};
+use tables::codebook::{Codebook, Given};
 use tables::system::{Counts, System};
 use tables::unit::Unit;
 
@@ -110,7 +111,8 @@ impl Asked {
 
     /// The way everything is read.
     fn reading<'a>(&'a self, codebook: &'a Codebook, today: Date) -> Reading<'a> {
-        Reading { codebook, codes: &self.codes, extracted_on: today, sheets: self.sheets }
+        let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        Reading { codebook, codes: &self.codes, extracted_on: today, sheets: self.sheets, threads }
     }
 
     /// Reads all files and sources as of a day, passing each row to `sink`: one part for each table in them.
@@ -211,7 +213,7 @@ pub fn count(
     today: Date,
 ) -> Result<(Counts, Vec<Part>), ReadError> {
     let mut counts = system.empty_counts();
-    let mut take = |date: Date, codes: &[Option<CodeIndex>]| system.count(&mut counts, date, codes);
+    let mut take = |date: Date, codes: &[Option<Given>]| system.count(&mut counts, date, codes);
     let parts = asked.read(codebook, today, &mut take)?;
     Ok((counts, parts))
 }
@@ -312,7 +314,10 @@ pub fn describe(part: &Part, codebook: &Codebook) -> Vec<String> {
         for (number, what) in [
             (found.recognised, "tolkade av sina ord"),
             (found.outside_validity, "med en kod som inte gäller den dagen"),
-            (found.several, "med flera koder i fältet (den första räknas)"),
+            (
+                found.several,
+                "med flera koder i fältet (insamlingens regel säger hur de räknas; annars den första)",
+            ),
             (found.disagreements, "där två källor säger olika (personnumret gäller)"),
         ] {
             if number > 0 {

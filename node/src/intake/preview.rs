@@ -79,36 +79,108 @@ pub enum PreviewError {
 /// # Errors
 /// What cannot be read, by file, row and column.
 pub fn run(config: Option<&Config>, arguments: &PreviewArguments) -> anyhow::Result<()> {
-    let path = &arguments.collection;
-    let file = |source| PreviewError::File { path: path.clone(), source };
-    let document = |source| PreviewError::Collection { path: path.clone(), source };
-    let text = std::fs::read_to_string(path).map_err(file)?;
-    let book = Collection::codebook_of(&text).map_err(document)?;
-    let collection = Collection::from_toml(&text, &book).map_err(document)?;
-    let system = System::new(&collection, &book)
-        .map_err(|source| PreviewError::System { path: path.clone(), source })?;
-    let unit = arguments.unit.clone().or_else(|| config.map(|config| config.unit.clone()));
-    let unit = unit.ok_or(PreviewError::NoUnit)?;
-    if !collection.units.contains(&unit) {
-        return Err(PreviewError::NotInvited(unit).into());
-    }
-    let today = Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
-    let asked = asked(config, (&arguments.files, &arguments.sources), &book)?;
-    let (counts, _) = super::count(&asked, &system, &book, today)?;
-    let own = config.map_or(collection.min_count, |config| config.min_count.max(collection.min_count));
-    let view = View {
-        collection: &collection,
-        book: &book,
-        system: &system,
-        counts: &counts,
-        unit: &unit,
-        min_count: own,
-    };
+    let read = Read::new(config, &arguments.collection, arguments.unit.as_ref(), &|book| {
+        asked(config, (&arguments.files, &arguments.sources), book)
+    })?;
+    let view = read.view();
     if let Some(out) = &arguments.out {
         write(out, &view)?;
     }
     view.lines().iter().for_each(|line| println!("{line}"));
     Ok(())
+}
+
+/// The tables of a collection over the configured extract, for a screen of the operator's own.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn shown(config: &Config, collection: &Path) -> anyhow::Result<Shown> {
+    let read = Read::new(Some(config), collection, None, &|book| asked(Some(config), (&[], &[]), book))?;
+    Ok(read.view().shown())
+}
+
+/// A collection and what the extract counts in it.
+struct Read {
+    collection: Collection,
+    book: Codebook,
+    system: System,
+    counts: Counts,
+    unit: Unit,
+    min_count: MinCount,
+}
+
+impl Read {
+    fn new(
+        config: Option<&Config>,
+        path: &Path,
+        unit: Option<&Unit>,
+        asked: &dyn Fn(&Codebook) -> anyhow::Result<super::Asked>,
+    ) -> anyhow::Result<Self> {
+        let file = |source| PreviewError::File { path: path.to_owned(), source };
+        let document = |source| PreviewError::Collection { path: path.to_owned(), source };
+        let text = std::fs::read_to_string(path).map_err(file)?;
+        let book = Collection::codebook_of(&text).map_err(document)?;
+        let collection = Collection::from_toml(&text, &book).map_err(document)?;
+        let system = System::new(&collection, &book)
+            .map_err(|source| PreviewError::System { path: path.to_owned(), source })?;
+        let unit = unit.or_else(|| config.map(|config| &config.unit)).cloned();
+        let unit = unit.ok_or(PreviewError::NoUnit)?;
+        if !collection.units.contains(&unit) {
+            return Err(PreviewError::NotInvited(unit).into());
+        }
+        let today = Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
+        let (counts, _) = super::count(&asked(&book)?, &system, &book, today)?;
+        let min_count =
+            config.map_or(collection.min_count, |config| config.min_count.max(collection.min_count));
+        Ok(Self { collection, book, system, counts, unit, min_count })
+    }
+
+    fn view(&self) -> View<'_> {
+        let Self { collection, book, system, counts, unit, min_count } = self;
+        View { collection, book, system, counts, unit, min_count: *min_count }
+    }
+}
+
+/// What would leave, in texts.
+pub(crate) struct Shown {
+    /// Title of the collection.
+    pub(crate) title: String,
+    /// Its id.
+    pub(crate) id: String,
+    /// Its tables.
+    pub(crate) tables: Vec<ShownTable>,
+    /// Rows with a figure.
+    pub(crate) rows: usize,
+    /// Rows without.
+    pub(crate) withheld: usize,
+    /// Counts under it are withheld.
+    pub(crate) min_count: u32,
+    /// Cells of which a status leaves.
+    pub(crate) statuses: usize,
+    /// Numbers of which shares leave.
+    pub(crate) entries: usize,
+}
+
+/// One table.
+pub(crate) struct ShownTable {
+    /// Its id.
+    pub(crate) id: String,
+    /// Its title.
+    pub(crate) title: String,
+    /// Whether it leaves as secret shares alone: then it has no rows.
+    pub(crate) only_shares: bool,
+    /// Above the columns of names.
+    pub(crate) heads: Vec<String>,
+    /// Its rows.
+    pub(crate) rows: Vec<ShownRow>,
+}
+
+/// One row.
+pub(crate) struct ShownRow {
+    /// Categories and period.
+    pub(crate) names: Vec<String>,
+    /// The figure, unless it is withheld.
+    pub(crate) value: Option<u64>,
 }
 
 fn write(out: &Path, view: &View<'_>) -> anyhow::Result<()> {
@@ -150,7 +222,7 @@ struct View<'a> {
 
 impl View<'_> {
     /// A count as it would leave: nothing for a small one.
-    fn shown(&self, cell: usize) -> Option<u64> {
+    fn shown_value(&self, cell: usize) -> Option<u64> {
         let count = self.system.value(self.counts, cell);
         (self.min_count.status(count) != FineStatus::Small).then_some(count)
     }
@@ -165,7 +237,7 @@ impl View<'_> {
         };
         let made = rows.rows.iter().map(|row| {
             let own = row.codes.iter().enumerate().map(|(dimension, category)| code(dimension, *category));
-            let shown = self.shown(row.cell).and_then(|count| i64::try_from(count).ok());
+            let shown = self.shown_value(row.cell).and_then(|count| i64::try_from(count).ok());
             StrictRow {
                 omrade: Omrade::Unit(self.unit.clone()),
                 codes: own.chain(constants.iter().map(|(_, code)| code.clone())).collect(),
@@ -180,56 +252,65 @@ impl View<'_> {
         StrictTable { dimensions, rows: made.collect() }
     }
 
+    fn shown(&self) -> Shown {
+        let tables: Vec<ShownTable> = (0..self.collection.tables.len()).map(|at| self.table(at)).collect();
+        let values = || tables.iter().flat_map(|table| &table.rows).map(|row| row.value);
+        Shown {
+            title: self.collection.title.clone(),
+            id: self.collection.id.clone(),
+            rows: values().flatten().count(),
+            withheld: values().filter(Option::is_none).count(),
+            min_count: self.min_count.get(),
+            statuses: self.system.unit_atoms,
+            entries: self.system.blocks.iter().map(|block| block.length).sum(),
+            tables,
+        }
+    }
+
+    fn table(&self, at: usize) -> ShownTable {
+        let table = &self.collection.tables[at];
+        let only_shares = table.scope == Scope::Total;
+        let name = |(dimension, category): (usize, &Option<usize>)| match category {
+            Some(category) => table.dimensions[dimension].categories[*category].text.clone(),
+            None => "Totalt".to_owned(),
+        };
+        let row = |row: &tables::system::Row| {
+            let mut names: Vec<String> = row.codes.iter().enumerate().map(name).collect();
+            names.push(table.periods[row.period].to_string());
+            ShownRow { names, value: self.shown_value(row.cell) }
+        };
+        let rows = self.system.tables[at].rows.iter().filter(|_| !only_shares).map(row).collect();
+        let heads = table.dimensions.iter().map(|dimension| dimension.text.clone());
+        let heads = heads.chain(["Period".to_owned()]).collect();
+        ShownTable { id: table.id.clone(), title: table.title.clone(), only_shares, heads, rows }
+    }
+
     fn lines(&self) -> Vec<String> {
-        let mut lines = vec![format!(
-            "{} ({}), {}: det här skulle lämna kommunen.",
-            self.collection.title, self.collection.id, self.unit
-        )];
-        let (mut shown, mut withheld) = (0usize, 0usize);
-        for (at, table) in self.collection.tables.iter().enumerate() {
-            if table.scope == Scope::Total {
-                lines.push(format!(
-                    "\n{} {}: bara som hemliga andelar; regionen ser summan över kommunerna.",
-                    table.id, table.title
-                ));
+        let all = self.shown();
+        let mut lines =
+            vec![format!("{} ({}), {}: det här skulle lämna kommunen.", all.title, all.id, self.unit)];
+        for table in &all.tables {
+            let head = format!("\n{} {}", table.id, table.title);
+            if table.only_shares {
+                lines.push(format!("{head}: bara som hemliga andelar; regionen ser summan över kommunerna."));
                 continue;
             }
-            lines.push(format!("\n{} {}", table.id, table.title));
-            for row in &self.system.tables[at].rows {
-                let names: Vec<&str> = row
-                    .codes
-                    .iter()
-                    .enumerate()
-                    .map(|(dimension, category)| match category {
-                        Some(category) => table.dimensions[dimension].categories[*category].text.as_str(),
-                        None => "Totalt",
-                    })
-                    .collect();
-                let value = match self.shown(row.cell) {
-                    Some(count) => {
-                        shown += 1;
-                        count.to_string()
-                    }
-                    None => {
-                        withheld += 1;
-                        "x".into()
-                    }
-                };
-                lines.push(format!("  {}, {}: {value}", names.join(", "), table.periods[row.period]));
+            lines.push(head);
+            for ShownRow { names, value } in &table.rows {
+                let value = value.map_or("x".to_owned(), |count| count.to_string());
+                lines.push(format!("  {}: {value}", names.join(", ")));
             }
         }
-        let entries: usize = self.system.blocks.iter().map(|block| block.length).sum();
+        let Shown { rows, withheld, min_count, statuses, entries, .. } = all;
         lines.push(format!(
-            "\n{shown} rader visas och {withheld} undertrycks (x: antal under {}). Samordnaren kan behöva undertrycka fler, aldrig färre.",
-            self.min_count.get()
+            "\n{rows} rader visas och {withheld} undertrycks (x: antal under {min_count}). Samordnaren kan behöva undertrycka fler, aldrig färre."
         ));
         lines.push(
             "Varning: utan samordnarens mönster går ett ensamt x att räkna ut ur sin summa. Visa inte det här för andra."
                 .into(),
         );
         lines.push(format!(
-            "Dessutom lämnar, utan värden: för {} celler om de är noll, små eller minst {}; och två hemliga andelar av {entries} tal, var för sig bara slump.",
-            self.system.unit_atoms, self.min_count.get()
+            "Dessutom lämnar, utan värden: för {statuses} celler om de är noll, små eller minst {min_count}; och två hemliga andelar av {entries} tal, var för sig bara slump."
         ));
         lines
     }

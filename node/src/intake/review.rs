@@ -36,12 +36,7 @@ pub struct ReviewArguments {
 /// # Errors
 /// What cannot be read or written.
 pub fn run(config: &Config, arguments: &ReviewArguments) -> anyhow::Result<()> {
-    let Some(path) = &config.codes else {
-        bail!(
-            "ange kodfilen först: koder = \"{}.codes.toml\" under [uttag] (filen behöver inte finnas)",
-            config.unit
-        );
-    };
+    let path = codes_file(config)?;
     if arguments.by.trim().is_empty() || arguments.by.chars().any(char::is_control) {
         bail!("--by: väntade ett namn");
     }
@@ -62,8 +57,21 @@ pub fn run(config: &Config, arguments: &ReviewArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Where answers are written.
+///
+/// # Errors
+/// When the configuration names no codes file.
+pub(crate) fn codes_file(config: &Config) -> anyhow::Result<&Path> {
+    let unit = &config.unit;
+    config.codes.as_deref().with_context(|| {
+        format!(
+            "ange kodfilen först: koder = \"{unit}.codes.toml\" under [uttag] (filen behöver inte finnas)"
+        )
+    })
+}
+
 /// A codes file to begin with, where there is none.
-fn begin(path: &Path, unit: &Unit) -> anyhow::Result<()> {
+pub(crate) fn begin(path: &Path, unit: &Unit) -> anyhow::Result<()> {
     if path.try_exists().with_context(|| path.display().to_string())? {
         return Ok(());
     }
@@ -72,7 +80,7 @@ fn begin(path: &Path, unit: &Unit) -> anyhow::Result<()> {
 }
 
 /// Accepted labels by variable, each with its code.
-type Answers = BTreeMap<String, Vec<(String, String)>>;
+pub(crate) type Answers = BTreeMap<String, Vec<(String, String)>>;
 
 /// Asks about each label until there are no more or the input ends.
 fn ask(
@@ -132,7 +140,12 @@ fn ask(
 }
 
 /// Writes the answers into the codes file: checked whole, then renamed into place.
-fn save(path: &Path, answers: &Answers, (by, on): (&str, Date), book: &Codebook) -> anyhow::Result<()> {
+pub(crate) fn save(
+    path: &Path,
+    answers: &Answers,
+    (by, on): (&str, Date),
+    book: &Codebook,
+) -> anyhow::Result<()> {
     let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
     let text = with_answers(&text, answers, by, on);
     KommunCodes::from_toml(&text, book).with_context(|| format!("{}, som den skulle bli", path.display()))?;

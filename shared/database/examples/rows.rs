@@ -15,8 +15,13 @@ use tables::codebook::Codebook;
 fn read(source: &Source, book: &Codebook) -> Result<(), QueryError> {
     let started = Instant::now();
     let codes = KommunCodes::none("2180".parse().unwrap(), book);
-    let reading =
-        Reading { codebook: book, codes: &codes, extracted_on: date(2030, 1, 1), sheets: Sheets::One };
+    let reading = Reading {
+        codebook: book,
+        codes: &codes,
+        extracted_on: date(2030, 1, 1),
+        sheets: Sheets::One,
+        threads: std::num::NonZeroUsize::MIN,
+    };
     let asked = source.ask()?;
     let columns = reading.columns_of(asked.names(), source.mapping())?;
     let wanted = columns.wanted();

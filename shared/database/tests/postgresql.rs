@@ -9,7 +9,7 @@ use database::{QueryError, Source};
 use harmonise::{Coded, IntakeReport, KommunCodes, Reading, Seen, Sheets};
 use jiff::civil::date;
 use postgres::{Cluster, PASSWORD, USER, private};
-use tables::codebook::{CodeIndex, Codebook};
+use tables::codebook::{Codebook, Given};
 
 const TYPES: [&str; 6] = ["Orosanmälan", "B/U Ansökan", "Egen iakttagelse", "Yttrande", "sknark", ""];
 const DECISIONS: [&str; 4] = ["Utr. inleds", "Utr. inleds ej", "Överlämnas; \"annan\"", ""];
@@ -93,7 +93,13 @@ const MAPPING: &str = "[kolumner]\npnr = 'personnummer'\nnr = 'aktualiseringsnum
 type Read = (Vec<Coded>, IntakeReport);
 
 fn reading<'a>(book: &'a Codebook, codes: &'a KommunCodes) -> Reading<'a> {
-    Reading { codebook: book, codes, extracted_on: date(2025, 6, 1), sheets: Sheets::One }
+    Reading {
+        codebook: book,
+        codes,
+        extracted_on: date(2025, 6, 1),
+        sheets: Sheets::One,
+        threads: std::num::NonZeroUsize::MIN,
+    }
 }
 
 fn read(source: &Source) -> Result<Read, QueryError> {
@@ -104,7 +110,7 @@ fn read(source: &Source) -> Result<Read, QueryError> {
     let columns = reading.columns_of(asked.names(), source.mapping())?;
     let wanted = columns.wanted();
     let mut rows = Vec::new();
-    let mut take = |date, codes: &[Option<CodeIndex>]| rows.push(Coded { date, codes: codes.into() });
+    let mut take = |date, codes: &[Option<Given>]| rows.push(Coded { date, codes: codes.into() });
     let part = reading.read_rows(columns, asked.rows(wanted), &mut Seen::default(), &mut take)?;
     Ok((rows, part.report))
 }

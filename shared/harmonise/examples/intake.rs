@@ -1,19 +1,20 @@
 //! Benchmark of reading: makes a large extract, and reads, checks, harmonises and counts one over five dimensions.
 //!
-//! `intake make FILE ROWS` writes a Windows-1252 file of nine columns in the form a verksamhetssystem exports;
-//! `intake read FILE` prints seconds and the largest memory. `benchmarks/duckdb_group.py` groups the same file without
+//! `intake make FILE ROWS` writes a Windows-1252 file (or, as FILE.xlsx, a workbook) of nine columns in the form a verksamhetssystem exports;
+//! `intake read FILE [THREADS]` prints seconds and the largest memory. `benchmarks/duckdb_group.py` groups the same file without
 //! harmonising it.
 #![allow(clippy::unwrap_used)] // a tool for developers
 
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Write};
+use std::num::NonZeroUsize;
 use std::time::Instant;
 
 use harmonise::{KommunCodes, Reading, Seen, Sheets, Source};
 use jiff::civil::date;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
-use tables::codebook::Codebook;
+use tables::codebook::{Codebook, Given};
 
 const TYPES: [&str; 8] = [
     "Anmälan",
@@ -70,38 +71,62 @@ fn number(random: &mut ChaCha20Rng) -> String {
     format!("{}-{}{}", &digits[..6], &digits[6..], (10 - sum % 10) % 10)
 }
 
-fn make(path: &str, rows: u64) {
-    let mut out = BufWriter::new(File::create(path).unwrap());
-    let mut write = |line: &str| out.write_all(&encoding_rs::WINDOWS_1252.encode(line).0).unwrap();
-    write("Personnummer;Aktnr;Inkom datum;Typ;Anmälare;Orsak;Beslut;Enhet;Status\r\n");
+const HEAD: &str = "Personnummer;Aktnr;Inkom datum;Typ;Anmälare;Orsak;Beslut;Enhet;Status";
+
+fn lines(rows: u64) -> impl Iterator<Item = String> {
     let mut random = ChaCha20Rng::seed_from_u64(1);
-    for row in 0..rows {
+    let made = (0..rows).map(move |row| {
         let number = number(&mut random);
         let day = random.next_u32() % 336;
         let (month, day) = (1 + day / 28, 1 + day % 28);
         let (kind, reporter) = (pick(&mut random, &TYPES), pick(&mut random, &REPORTERS));
         let (reason, decision) = (pick(&mut random, &REASONS), pick(&mut random, &DECISIONS));
-        write(&format!(
-            "{number};{row};2023-{month:02}-{day:02};{kind};{reporter};{reason};{decision};M;A\r\n"
-        ));
+        format!("{number};{row};2023-{month:02}-{day:02};{kind};{reporter};{reason};{decision};M;A")
+    });
+    std::iter::once(HEAD.to_owned()).chain(made)
+}
+
+fn make(path: &str, rows: u64) {
+    if path.ends_with(".xlsx") {
+        return make_workbook(path, rows);
+    }
+    let mut out = BufWriter::new(File::create(path).unwrap());
+    for line in lines(rows) {
+        out.write_all(&encoding_rs::WINDOWS_1252.encode(&line).0).unwrap();
+        out.write_all(b"\r\n").unwrap();
     }
 }
 
-fn read(path: &str) {
+fn make_workbook(path: &str, rows: u64) {
+    let mut book = rust_xlsxwriter::Workbook::new();
+    let sheet = book.add_worksheet();
+    for (row, line) in (0..).zip(lines(rows)) {
+        for (column, field) in (0..).zip(line.split(';')) {
+            sheet.write_string(row, column, field).unwrap();
+        }
+    }
+    book.save(path).unwrap();
+}
+
+fn read(path: &str, threads: NonZeroUsize) {
     let started = Instant::now();
     let book = Codebook::barn().unwrap();
     let codes = KommunCodes::none("2180".parse().unwrap(), &book);
-    let reading =
-        Reading { codebook: &book, codes: &codes, extracted_on: date(2024, 6, 1), sheets: Sheets::One };
+    let reading = Reading {
+        codebook: &book,
+        codes: &codes,
+        extracted_on: date(2024, 6, 1),
+        sheets: Sheets::One,
+        threads,
+    };
     let dimensions = ["kon", "alder", "aktualiseringstyp", "orsak", "atgard"];
     let of: Vec<usize> = dimensions.iter().map(|id| book.variable_index(id).unwrap()).collect();
     let sizes: Vec<usize> = of.iter().map(|at| book.variables[*at].codes.len() + 1).collect();
     let mut counts = vec![0u32; sizes.iter().product()];
-    let mut take = |_, codes: &[Option<u16>]| {
-        let place = of
-            .iter()
-            .zip(&sizes)
-            .fold(0, |place, (at, size)| place * size + codes[*at].map_or(size - 1, usize::from));
+    let mut take = |_, codes: &[Option<Given>]| {
+        let place = of.iter().zip(&sizes).fold(0, |place, (at, size)| {
+            place * size + codes[*at].map_or(size - 1, |given| usize::from(given.code))
+        });
         counts[place] += 1;
     };
     let extension = path.rsplit('.').next().map(str::to_owned);
@@ -125,7 +150,8 @@ fn main() {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["make", path, rows] => make(path, rows.parse().unwrap()),
-        ["read", path] => read(path),
-        _ => eprintln!("intake make FILE ROWS | intake read FILE"),
+        ["read", path] => read(path, NonZeroUsize::MIN),
+        ["read", path, threads] => read(path, threads.parse().unwrap()),
+        _ => eprintln!("intake make FILE ROWS | intake read FILE [THREADS]"),
     }
 }

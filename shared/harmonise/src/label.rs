@@ -48,12 +48,6 @@ pub fn clean(text: &str) -> String {
     out
 }
 
-/// Whether [`clean`] leaves a text as it is, told without making it.
-pub(crate) fn is_clean(text: &str) -> bool {
-    let printed = |byte: &u8| (b'!'..=b'~').contains(byte);
-    text.as_bytes().iter().all(printed)
-}
-
 /// [`clean`], lower case, without punctuation at the ends. Accents are kept.
 pub fn fold_case(text: &str) -> String {
     let lower: String = clean(text).to_lowercase().nfc().collect();
@@ -225,6 +219,15 @@ impl<'a> Matcher<'a> {
             Meaning::Code { code, .. } => Meaning::Code { code, several: others },
             other => other,
         }
+    }
+
+    /// Whether the codes of all parts may be used on every date.
+    pub(crate) fn is_dateless(&self, parts: &Option<Parts>) -> bool {
+        let dateless = |code: &CodeIndex| {
+            let code = self.variable.codes.get(usize::from(*code));
+            code.is_some_and(|code| code.valid_from.is_none() && code.valid_to.is_none())
+        };
+        parts.as_ref().is_none_or(|parts| parts.codes.iter().flatten().all(dateless))
     }
 
     /// Of codes that share a label, the one that may be used on the date.

@@ -20,7 +20,7 @@ fn harmonised(kommun: &KommunRows, book: &Codebook) -> Harmonised {
 fn assert_same(book: &Codebook, place: &str, event: &Event, coded: &Coded) {
     assert_eq!(event.date, coded.date, "{place}");
     for (variable, code) in book.variables.iter().zip(&coded.codes) {
-        let found = code.map(|code| variable.codes[usize::from(code)].code.as_str());
+        let found = code.map(|code| variable.codes[usize::from(code.code)].code.as_str());
         let from_person = ["kon", "aldersgrupp"].contains(&variable.id.as_str());
         let unknown = from_person && found.is_none() && !matches!(event.person, PersonRef::Test(_));
         assert!(unknown || found == event.code(&variable.id), "{place}: {} is {found:?}", variable.id);

@@ -4,7 +4,7 @@
 //! figures do not keep: that withheld cells are in the totals is TRUE-1, that absent units are named is
 //! TRUE-3.
 
-use tables::codebook::TOT;
+use tables::codebook::{SEVERAL, TOT};
 use tables::collection::{Measure, Scope, Table};
 use tables::period::Period;
 use tables::strict::{Status, StrictRow, StrictTable};
@@ -150,7 +150,12 @@ fn codes(publication: &Publication) -> Vec<String> {
         format!("{} ({}): {}.", dimension.text, dimension.id, codes.join(", "))
     };
     let head = "Koderna inom parentes står i filerna under csv. Totaler har koden TOT.".to_string();
-    std::iter::once(head).chain(whole.map(describe)).collect()
+    let by_combination =
+        |table: &&Table| table.several.values().any(|rule| *rule == tables::collection::Several::Combination);
+    let several = publication.collection.tables.iter().find(by_combination).map(|_| {
+        format!("Koden {SEVERAL}, i tabeller som säger det: aktualiseringar vars fält har flera koder av variabeln.")
+    });
+    std::iter::once(head).chain(whole.map(describe)).chain(several).collect()
 }
 
 /// What a table counts, where and when: the line under its title.

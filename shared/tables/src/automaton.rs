@@ -1,7 +1,7 @@
 //! Cuts the records of a collection into atoms.
 //!
-//! A [`Condition`] says which records a cell holds: a span of days and, for some variables, a set of codes (a
-//! missing value is in no set). The *signature* of a record is the set of conditions it meets; records of equal
+//! A [`Condition`] says which records a cell holds: a span of days and, for some variables, which codes they may have, alone or
+//! as the first of several (a missing value is in no set). The *signature* of a record is the set of conditions it meets; records of equal
 //! signature form an *atom*. The product of all codes is never enumerated: the automaton reads one variable after
 //! the other and merges every state that leaves the same conditions alive, so its size follows the number of atoms.
 //!
@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::civil::Date;
 
-use crate::codebook::{CodeIndex, Codebook, VariableIndex};
+use crate::codebook::{Allowed, CodeIndex, Codebook, Given, VariableIndex};
 
 /// Most states of one automaton: bounds memory to some hundred MiB.
 pub const MAX_STATES: usize = 1 << 20;
@@ -23,7 +23,7 @@ pub struct Condition {
     /// First and last day.
     pub days: (Date, Date),
     /// Variables that must be known and hold one of these codes.
-    pub codes: BTreeMap<VariableIndex, BTreeSet<CodeIndex>>,
+    pub codes: BTreeMap<VariableIndex, Allowed>,
 }
 
 /// A set of small numbers.
@@ -71,7 +71,7 @@ const DEAD: u32 = u32::MAX;
 #[derive(Debug, Clone)]
 struct Step {
     variable: VariableIndex,
-    /// Class of each code; the last entry is the class of a missing value.
+    /// Class of each code alone and as the first of several, by turns; the last entry is the class of a missing value.
     class_of: Vec<u32>,
     classes: usize,
     /// `next[state * classes + class]`, [`DEAD`] when nothing is left.
@@ -121,7 +121,7 @@ impl Automaton {
     }
 
     /// The atom of a record: its date and, for each variable of the codebook, its code if known.
-    pub fn classify(&self, date: Date, codes: &[Option<CodeIndex>]) -> Option<u32> {
+    pub fn classify<G: Into<Given> + Copy>(&self, date: Date, codes: &[Option<G>]) -> Option<u32> {
         let segment = self.starts.partition_point(|first| *first <= date).checked_sub(1)?;
         let mut state = self.start_state[segment];
         for step in &self.steps {
@@ -129,12 +129,18 @@ impl Automaton {
                 return None;
             }
             let missing = step.class_of.len() - 1;
-            let code = codes.get(step.variable).copied().flatten().map_or(missing, usize::from);
-            let class = step.class_of[code.min(missing)] as usize;
+            let given = codes.get(step.variable).copied().flatten();
+            let value = given.map_or(missing, |given| value_of(given.into()));
+            let class = step.class_of[value.min(missing)] as usize;
             state = step.next[state as usize * step.classes + class];
         }
         (state != DEAD).then_some(state)
     }
+}
+
+/// The place of a value in [`Step::class_of`].
+fn value_of(given: Given) -> usize {
+    2 * usize::from(given.code) + usize::from(given.several)
 }
 
 /// The first days of the elementary spans that all conditions' spans are unions of.
@@ -179,11 +185,12 @@ fn advance(
     codebook: &Codebook,
     from: &Frontier,
 ) -> Result<(Step, Frontier), TooManyAtoms> {
-    let codes = codebook.variables[variable].codes.len();
+    let codes = (0..).take(codebook.variables[variable].codes.len());
+    let values = codes.flat_map(|code: CodeIndex| [false, true].map(|several| Given { code, several }));
     let mut classes = Vec::<Bits>::new();
-    let mut class_of = Vec::with_capacity(codes + 1);
-    for code in 0..=codes {
-        let meets = meeting(variable, (code < codes).then_some(code as CodeIndex), conditions);
+    let mut class_of = Vec::new();
+    for value in values.map(Some).chain([None]) {
+        let meets = meeting(variable, value, conditions);
         let class = classes.iter().position(|known| *known == meets).unwrap_or_else(|| {
             classes.push(meets);
             classes.len() - 1
@@ -200,12 +207,12 @@ fn advance(
     Ok((Step { variable, class_of, classes: classes.len(), next }, to))
 }
 
-fn meeting(variable: VariableIndex, code: Option<CodeIndex>, conditions: &[Condition]) -> Bits {
+fn meeting(variable: VariableIndex, value: Option<Given>, conditions: &[Condition]) -> Bits {
     let mut meets = Bits::empty(conditions.len());
     for (at, condition) in conditions.iter().enumerate() {
         let holds = match condition.codes.get(&variable) {
             None => true,
-            Some(allowed) => code.is_some_and(|code| allowed.contains(&code)),
+            Some(allowed) => value.is_some_and(|given| allowed.holds(given)),
         };
         if holds {
             meets.insert(at);
@@ -221,7 +228,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn condition(year: i16, codes: &[(usize, &[u16])]) -> Condition {
-        let codes = codes.iter().map(|(v, c)| (*v, c.iter().copied().collect())).collect();
+        let allowed = |codes: &[u16]| Allowed::code_or_first(codes.iter().copied().collect());
+        let codes = codes.iter().map(|(v, c)| (*v, allowed(c))).collect();
         Condition { days: (date(year, 1, 1), date(year, 12, 31)), codes }
     }
 
@@ -229,7 +237,7 @@ mod tests {
     fn records_that_no_table_counts_have_no_atom() {
         let book = Codebook::vuxna().unwrap();
         let automaton = Automaton::new(&[condition(2024, &[(0, &[0])])], &book).unwrap();
-        let mut codes = vec![None; book.variables.len()];
+        let mut codes: Vec<Option<u16>> = vec![None; book.variables.len()];
         assert_eq!(automaton.classify(date(2024, 5, 1), &codes), None);
         codes[0] = Some(0);
         assert_eq!(automaton.classify(date(2024, 5, 1), &codes), Some(0));
@@ -241,17 +249,23 @@ mod tests {
         #[test]
         fn the_atom_of_a_record_has_exactly_the_conditions_the_record_meets(
             conditions in prop::collection::vec((2020i16..2023, prop::collection::btree_map(0usize..4,
-                prop::collection::btree_set(0u16..2, 1..3), 0..3)), 1..8),
-            record in (2020i16..2023, prop::collection::vec(prop::option::of(0u16..2), 8)),
+                (prop::collection::btree_set(0u16..2, 0..3), prop::collection::btree_set(0u16..2, 0..3)), 0..3)), 1..8),
+            record in (2020i16..2023, prop::collection::vec(prop::option::of((0u16..2, any::<bool>())), 8)),
         ) {
             let book = Codebook::vuxna().unwrap();
             let conditions: Vec<_> = conditions.into_iter()
-                .map(|(year, codes)| Condition { days: (date(year, 1, 1), date(year, 12, 31)), codes }).collect();
+                .map(|(year, codes)| {
+                    let allowed = |(v, (alone, first))| (v, Allowed { alone, first });
+                    let codes = codes.into_iter().map(allowed).collect();
+                    Condition { days: (date(year, 1, 1), date(year, 12, 31)), codes }
+                }).collect();
             let automaton = Automaton::new(&conditions, &book).unwrap();
-            let (day, codes) = (date(record.0, 6, 1), record.1);
+            let day = date(record.0, 6, 1);
+            let codes: Vec<_> = record.1.into_iter()
+                .map(|given| given.map(|(code, several)| Given { code, several })).collect();
             let meets: Vec<_> = conditions.iter().enumerate().filter(|(_, condition)| {
                 condition.days.0 <= day && day <= condition.days.1
-                    && condition.codes.iter().all(|(v, allowed)| codes[*v].is_some_and(|c| allowed.contains(&c)))
+                    && condition.codes.iter().all(|(v, allowed)| codes[*v].is_some_and(|given| allowed.holds(given)))
             }).map(|(at, _)| at).collect();
             let found: Vec<_> = automaton.classify(day, &codes)
                 .map(|atom| automaton.signatures()[atom as usize].iter().collect()).unwrap_or_default();

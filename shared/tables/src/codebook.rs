@@ -42,6 +42,59 @@ pub type VariableIndex = usize;
 /// The index of a code in its variable.
 pub type CodeIndex = u16;
 
+/// What a record says of one variable: its code, or the first of several that its field lists.
+///
+/// Further codes are not kept: the rules of counting ([`crate::collection::Several`]) need only that there are some.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Given {
+    /// The code, or the first one.
+    pub code: CodeIndex,
+    /// Whether other codes follow.
+    pub several: bool,
+}
+
+impl From<CodeIndex> for Given {
+    /// One code and no other.
+    fn from(code: CodeIndex) -> Self {
+        Self { code, several: false }
+    }
+}
+
+/// Which records a condition on one variable lets through. A record that says nothing of the variable is in none.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Allowed {
+    /// Codes that may stand alone.
+    pub alone: BTreeSet<CodeIndex>,
+    /// Codes that may be the first of several.
+    pub first: BTreeSet<CodeIndex>,
+}
+
+impl Allowed {
+    /// Records with one of these codes, alone or as the first.
+    pub fn code_or_first(codes: BTreeSet<CodeIndex>) -> Self {
+        Self { first: codes.clone(), alone: codes }
+    }
+
+    /// Whether a record is let through.
+    pub fn holds(&self, given: Given) -> bool {
+        if given.several { self.first.contains(&given.code) } else { self.alone.contains(&given.code) }
+    }
+
+    /// Whether everything this lets through is let through by the other.
+    pub fn is_subset(&self, other: &Self) -> bool {
+        self.alone.is_subset(&other.alone) && self.first.is_subset(&other.first)
+    }
+
+    /// What either lets through.
+    pub fn join(&mut self, other: &Self) {
+        self.alone.extend(&other.alone);
+        self.first.extend(&other.first);
+    }
+}
+
+/// The shown code of records whose field lists several codes, in tables that count by the combination.
+pub const SEVERAL: &str = "flera";
+
 /// One code of a variable.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -231,8 +284,8 @@ pub struct Category {
     pub code: String,
     /// Swedish text.
     pub text: String,
-    /// Finest codes inside.
-    pub codes: BTreeSet<CodeIndex>,
+    /// The records inside.
+    pub allowed: Allowed,
 }
 
 impl Codebook {
@@ -296,17 +349,17 @@ impl Codebook {
         let category = |(at, code): (usize, &Code)| Category {
             code: code.code.clone(),
             text: code.text.clone(),
-            codes: BTreeSet::from([at as CodeIndex]),
+            allowed: Allowed::code_or_first(BTreeSet::from([at as CodeIndex])),
         };
         let categories = variable.codes.iter().enumerate().map(category).collect();
         Resolved { variable: index, id: variable.id.clone(), text: variable.text.clone(), categories }
     }
 
     fn grouped(index: VariableIndex, variable: &Variable, level: &Level) -> Resolved {
-        let category = |group: &Group| Category {
-            code: group.code.clone(),
-            text: group.text.clone(),
-            codes: group.parts.iter().filter_map(|part| variable.code_index(part)).collect(),
+        let category = |group: &Group| {
+            let codes = group.parts.iter().filter_map(|part| variable.code_index(part)).collect();
+            let (code, text) = (group.code.clone(), group.text.clone());
+            Category { code, text, allowed: Allowed::code_or_first(codes) }
         };
         let categories = level.groups.iter().map(category).collect();
         Resolved { variable: index, id: level.id.clone(), text: level.text.clone(), categories }
@@ -428,7 +481,7 @@ mod tests {
         assert_eq!(ends, ["0–2 år", "15–17 år"]);
         for level in ["aldersgrupp", "huvudorsak", "huvudatgard"] {
             let level = book.resolve(level).unwrap();
-            let parts: usize = level.categories.iter().map(|category| category.codes.len()).sum();
+            let parts: usize = level.categories.iter().map(|category| category.allowed.alone.len()).sum();
             assert_eq!(parts, book.variables[level.variable].codes.len(), "every code lies in one group");
         }
         let marked = |variable: &Variable| variable.source.is_some();

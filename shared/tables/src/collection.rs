@@ -7,6 +7,7 @@
 //! Does not check signatures (`sharing`), nor whether an operator approved it (`round`).
 
 mod document;
+mod several;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -74,6 +75,17 @@ pub enum Measure {
     Aktualiseringar,
 }
 
+/// How a table counts a record whose field lists several codes of a variable (several reasons of one event).
+///
+/// Each record is counted once, so that a table adds up to its events. Counting every reason is not here (ADR 18).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Several {
+    /// Under the first code of the field.
+    First,
+    /// Under a category of its own, [`crate::codebook::SEVERAL`]; the others hold records with one code.
+    Combination,
+}
+
 /// Percentages of a table.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -132,6 +144,8 @@ pub struct Table {
     pub scope: Scope,
     /// Dimensions in order; categories outside the filter are gone.
     pub dimensions: Vec<Resolved>,
+    /// The rules that the document states of dimensions whose fields may list several codes; [`Several::First`] where none.
+    pub several: BTreeMap<VariableIndex, Several>,
     /// Codes a record must have to be in the table at all.
     pub filter: BTreeMap<VariableIndex, BTreeSet<CodeIndex>>,
     /// Variables that must be known besides dimensions; records that lack one are the table's bortfall.

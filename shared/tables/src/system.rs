@@ -16,7 +16,7 @@ use jiff::civil::Date;
 use sha2::{Digest, Sha256};
 
 use crate::automaton::{Automaton, Bits, Condition, TooManyAtoms};
-use crate::codebook::{CodeIndex, Codebook, VariableIndex};
+use crate::codebook::{Allowed, CodeIndex, Codebook, Given, VariableIndex};
 use crate::collection::{Collection, Scope, Table};
 use crate::differences;
 
@@ -178,7 +178,7 @@ impl System {
     }
 
     /// Counts one record. Records in no table are ignored. Saturates at `u32::MAX`, far over [`u32`] row limits.
-    pub fn count(&self, counts: &mut Counts, date: Date, codes: &[Option<CodeIndex>]) {
+    pub fn count<G: Into<Given> + Copy>(&self, counts: &mut Counts, date: Date, codes: &[Option<G>]) {
         if let Some(atom) = self.automaton.classify(date, codes) {
             let entry = &mut counts.0[atom as usize];
             *entry = entry.saturating_add(1);
@@ -377,8 +377,11 @@ impl Builder {
         for condition in conditions {
             let condition = &self.conditions[*condition];
             hash.update(format!("\0{}..{}", condition.days.0, condition.days.1));
-            for (variable, codes) in &condition.codes {
-                hash.update(format!(";{variable}={codes:?}"));
+            for (variable, allowed) in &condition.codes {
+                hash.update(format!(";{variable}={:?}", allowed.alone));
+                if allowed.first != allowed.alone {
+                    hash.update(format!("/{:?}", allowed.first));
+                }
             }
         }
         hash.finalize().into()
@@ -435,7 +438,7 @@ fn holds(large: &Condition, small: &Condition) -> bool {
     large.days.0 <= small.days.0
         && small.days.1 <= large.days.1
         && large.codes.iter().all(|(variable, allowed)| {
-            small.codes.get(variable).is_some_and(|codes| codes.is_subset(allowed))
+            small.codes.get(variable).is_some_and(|inner| inner.is_subset(allowed))
         })
 }
 
@@ -493,16 +496,19 @@ fn days(table: &Table, period: usize) -> (Date, Date) {
 }
 
 fn filter_of(table: &Table, period: usize) -> Condition {
-    Condition { days: days(table, period), codes: table.filter.clone() }
+    let one = |(variable, codes): (&VariableIndex, &BTreeSet<CodeIndex>)| {
+        (*variable, Allowed::code_or_first(codes.clone()))
+    };
+    Condition { days: days(table, period), codes: table.filter.iter().map(one).collect() }
 }
 
 fn known_of(table: &Table, codebook: &Codebook, period: usize) -> Condition {
     condition_of(table, codebook, &vec![None; table.dimensions.len()], period)
 }
 
-fn every_code(codebook: &Codebook, variable: VariableIndex) -> BTreeSet<CodeIndex> {
+fn every_code(codebook: &Codebook, variable: VariableIndex) -> Allowed {
     let codes = codebook.variables[variable].codes.len() as CodeIndex; // at most MAX_CODES
-    (0..codes).collect()
+    Allowed::code_or_first((0..codes).collect())
 }
 
 fn condition_of(table: &Table, codebook: &Codebook, codes: &[Option<usize>], period: usize) -> Condition {
@@ -511,10 +517,11 @@ fn condition_of(table: &Table, codebook: &Codebook, codes: &[Option<usize>], per
         condition.codes.insert(*variable, every_code(codebook, *variable));
     }
     for (dimension, code) in table.dimensions.iter().zip(codes) {
-        let inside = match code {
-            Some(at) => dimension.categories[*at].codes.clone(),
-            None => dimension.categories.iter().flat_map(|category| category.codes.iter().copied()).collect(),
-        };
+        let mut inside = Allowed::default();
+        let shown = |at: &usize| code.is_none_or(|code| code == *at);
+        for at in (0..dimension.categories.len()).filter(shown) {
+            inside.join(&dimension.categories[at].allowed);
+        }
         condition.codes.insert(dimension.variable, inside);
     }
     condition

@@ -68,7 +68,13 @@ fn accounted(report: &IntakeReport, rows: u64) {
 fn read_file(bytes: &[u8], extension: &str) {
     let (book, extension) = (book(), Some(extension.to_owned()));
     let codes = none(&book);
-    let reading = Reading { codebook: &book, codes: &codes, extracted_on: TODAY, sheets: Sheets::All };
+    let reading = Reading {
+        codebook: &book,
+        codes: &codes,
+        extracted_on: TODAY,
+        sheets: Sheets::All,
+        threads: std::num::NonZeroUsize::MIN,
+    };
     let read = || {
         let mut rows = 0;
         let source = Source { reader: Cursor::new(bytes), extension: extension.clone() };
@@ -166,7 +172,13 @@ pub fn query(bytes: &[u8]) {
         lines.next().unwrap_or_default().split(';').map(|name| name.trim().to_owned()).collect();
     let book = book();
     let codes = none(&book);
-    let reading = Reading { codebook: &book, codes: &codes, extracted_on: TODAY, sheets: Sheets::One };
+    let reading = Reading {
+        codebook: &book,
+        codes: &codes,
+        extracted_on: TODAY,
+        sheets: Sheets::One,
+        threads: std::num::NonZeroUsize::MIN,
+    };
     let suggested = reading.suggestions(&names, None).unwrap();
     assert_eq!(suggested.len(), names.len());
     let mapping = suggested.iter().map(|one| match one.variables.as_slice() {

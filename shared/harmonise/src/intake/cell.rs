@@ -8,11 +8,13 @@ use std::borrow::Cow;
 use jiff::ToSpan;
 use jiff::civil::{Date, date};
 
+use crate::label::clean;
+
 /// A cell of any kind of file.
 pub(crate) enum Cell<'a> {
     Empty,
     Text(Cow<'a, str>),
-    /// Text of a Windows-1252 file with characters outside ASCII, not decoded yet: most of it is labels met before.
+    /// Text of a Windows-1252 file, not empty and not decoded yet: most of it is labels met before.
     Raw(&'a [u8]),
     Number(f64),
     Day(Date),
@@ -22,8 +24,8 @@ impl Cell<'_> {
     pub(crate) fn is_blank(&self) -> bool {
         match self {
             Cell::Empty => true,
-            Cell::Text(text) => is_blank(text),
-            Cell::Raw(bytes) => is_blank(&decoded(bytes)),
+            Cell::Text(text) => !text.as_bytes().first().is_some_and(u8::is_ascii_graphic) && is_blank(text),
+            Cell::Raw(bytes) => !bytes.first().is_some_and(u8::is_ascii_graphic) && is_blank(&decoded(bytes)),
             Cell::Number(_) | Cell::Day(_) => false,
         }
     }
@@ -69,10 +71,22 @@ pub(crate) fn date_of(cell: &Cell<'_>, epoch: Epoch) -> Option<Date> {
         Cell::Empty => None,
         Cell::Day(day) => Some(*day),
         Cell::Number(number) => date_of_number(*number, epoch),
-        Cell::Text(text) if crate::label::is_clean(text) => date_of_text(text, epoch),
-        Cell::Text(text) => date_of_text(&crate::label::clean(text), epoch),
-        Cell::Raw(bytes) => date_of_text(&crate::label::clean(&decoded(bytes)), epoch),
+        Cell::Text(text) => usual_date(text.as_bytes()).or_else(|| date_of_text(&clean(text), epoch)),
+        Cell::Raw(bytes) => usual_date(bytes).or_else(|| date_of_text(&clean(&decoded(bytes)), epoch)),
     }
+}
+
+/// `2024-01-31`, and no other form.
+fn usual_date(bytes: &[u8]) -> Option<Date> {
+    let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = bytes else { return None };
+    let number = |digits: &[&u8]| {
+        digits
+            .iter()
+            .try_fold(0i16, |sum, digit| digit.is_ascii_digit().then(|| sum * 10 + i16::from(**digit - b'0')))
+    };
+    let (year, month, day) = (number(&[y1, y2, y3, y4])?, number(&[m1, m2])?, number(&[d1, d2])?);
+    let found = Date::new(year, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()?;
+    (year >= OLDEST_YEAR).then_some(found)
 }
 
 fn date_of_number(number: f64, epoch: Epoch) -> Option<Date> {

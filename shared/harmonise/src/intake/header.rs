@@ -79,6 +79,7 @@ pub(crate) struct Names {
 }
 
 /// The columns of a file.
+#[derive(Clone)]
 pub(crate) struct Columns {
     pub(crate) row: u64,
     pub(crate) width: usize,

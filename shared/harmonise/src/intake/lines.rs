@@ -7,15 +7,15 @@
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 
 use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
 use smallvec::SmallVec;
 
 use super::cell::{Cell, Epoch};
 use super::error::IntakeError;
-use super::limits::{Limit, MAX_CELL_CHARS, MAX_ROW_BYTES};
-use super::text::{Characters, read_some};
+use super::limits::{Limit, MAX_CELL_CHARS, MAX_COLUMNS, MAX_ROW_BYTES};
+use super::text::Characters;
 use super::{Flow, Row, Table, Take, check_row};
 
 /// Tried in this order.
@@ -28,16 +28,39 @@ pub(crate) struct TextTable<'s, R> {
     pub(crate) separator: char,
 }
 
+/// Where a line begins.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Place {
+    /// Bytes before it.
+    pub(crate) at: u64,
+    /// Lines before it.
+    pub(crate) number: u64,
+}
+
 impl<R: Read + Seek> Table for TextTable<'_, R> {
     fn epoch(&self) -> Epoch {
         Epoch::From1900
     }
 
     fn each_row(&mut self, take: &mut Take<'_>) -> Result<(), IntakeError> {
-        let (at, number) = match self.plain_rows(take)? {
-            Plain::Done => return Ok(()),
-            Plain::Until { at, number } => (at, number),
-        };
+        self.rows_from(Place::default(), take)
+    }
+}
+
+/// Cells of a row that need no allocation.
+const CELLS: usize = 16;
+/// Bytes read at once.
+const PIECE: usize = 256 << 10;
+/// The mark of UTF-8 at the beginning of a file.
+const MARK: &[u8] = b"\xef\xbb\xbf";
+
+impl<R: Read + Seek> TextTable<'_, R> {
+    /// The rows from a line on.
+    ///
+    /// # Errors
+    /// As [`Table::each_row`].
+    pub(crate) fn rows_from(&mut self, from: Place, take: &mut Take<'_>) -> Result<(), IntakeError> {
+        let Some(Place { at, number }) = self.plain_rows(from, take)? else { return Ok(()) };
         let characters = Characters::from(&mut *self.source, self.encoding, at)?;
         let mut lines = Lines { characters, text: String::new(), at: 0, number, returned: VecDeque::new() };
         let mut fields = Fields { separator: self.separator, ..Fields::default() };
@@ -50,88 +73,126 @@ impl<R: Read + Seek> Table for TextTable<'_, R> {
         }
         Ok(())
     }
-}
 
-/// Cells of a row that need no allocation.
-const CELLS: usize = 16;
-/// Bytes read at once.
-const PIECE: usize = 256 << 10;
-
-/// How far a file could be read as lines of bytes.
-enum Plain {
-    Done,
-    /// To the byte where a line begins that needs more, after so many lines.
-    Until {
-        at: u64,
-        number: u64,
-    },
-}
-
-impl<R: Read + Seek> TextTable<'_, R> {
-    /// Reads lines without quotation marks as they lie in the file, in encodings in which a byte of ASCII is always that
-    /// character; ends at the first line that needs more.
-    fn plain_rows(&mut self, take: &mut Take<'_>) -> Result<Plain, IntakeError> {
+    /// How its lines may be read as bytes; not in encodings in which a byte of ASCII is not always that character.
+    pub(crate) fn form(&self) -> Option<Form> {
         let is_utf8 = self.encoding == UTF_8;
-        let Some(separator) =
-            u8::try_from(self.separator).ok().filter(|_| is_utf8 || self.encoding == WINDOWS_1252)
-        else {
-            return Ok(Plain::Until { at: 0, number: 0 });
-        };
+        let separator = u8::try_from(self.separator).ok()?;
+        (is_utf8 || self.encoding == WINDOWS_1252).then_some(Form { separator, is_utf8 })
+    }
+
+    /// Where its text begins: after the mark of UTF-8.
+    pub(crate) fn text_begins(&mut self) -> io::Result<u64> {
+        let mut head = Vec::new();
         self.source.seek(SeekFrom::Start(0))?;
-        // `begun` bytes of the file lie before `bytes`; the lines before `at` are done
-        let (mut bytes, mut at, mut begun, mut number) = (Vec::new(), 0usize, 0u64, 0u64);
+        (&mut *self.source).take(MARK.len() as u64).read_to_end(&mut head)?;
+        Ok(if self.encoding == UTF_8 && head == MARK { MARK.len() as u64 } else { 0 })
+    }
+
+    /// Reads lines as they lie in the file, to the first that needs more than its bytes; where that is.
+    fn plain_rows(&mut self, from: Place, take: &mut Take<'_>) -> Result<Option<Place>, IntakeError> {
+        let Some(form) = self.form() else { return Ok(Some(from)) };
+        // `begun` bytes of the file lie before `bytes`
+        let (mut bytes, mut begun, mut number) = (Vec::new(), from.at.max(self.text_begins()?), from.number);
+        self.source.seek(SeekFrom::Start(begun))?;
         loop {
-            let left = bytes.len() - at;
-            bytes.copy_within(at.., 0);
-            begun += at as u64;
-            at = 0;
-            bytes.resize(left + PIECE, 0);
-            let count = read_some(self.source, &mut bytes[left..])?;
-            bytes.truncate(left + count);
+            let count = (&mut *self.source).take(PIECE as u64).read_to_end(&mut bytes)?;
             let ended = count == 0;
-            if begun == 0 && bytes.starts_with(b"\xef\xbb\xbf") || left > MAX_ROW_BYTES {
-                return Ok(Plain::Until { at: begun, number });
-            }
-            while at < bytes.len() {
-                let rest = &bytes[at..];
-                let (length, end) = match memchr::memchr2(b'\n', b'\r', rest) {
-                    Some(found) if rest[found..].starts_with(b"\r\n") => (found, 2),
-                    // the LF of a CR may lie in the next piece
-                    Some(found) if ended || found + 1 < rest.len() || rest[found] == b'\n' => (found, 1),
-                    None if ended => (rest.len(), 0),
-                    _ => break,
-                };
-                let line = &rest[..length];
-                let more =
-                    memchr::memchr(b'"', line).is_some() || is_utf8 && std::str::from_utf8(line).is_err();
-                if more || line.len() > MAX_ROW_BYTES {
-                    return Ok(Plain::Until { at: begun + at as u64, number });
-                }
-                number += 1;
-                let mut cells: SmallVec<[Cell<'_>; CELLS]> = SmallVec::new();
-                let mut from = 0;
-                for to in memchr::memchr_iter(separator, line).chain([line.len()]) {
-                    cells.push(cell_of_bytes(&line[from..to], is_utf8));
-                    from = to + 1;
-                }
-                check_row(number, &cells)?;
-                if take(&Row { number, cells: &cells, broken: None })? == Flow::Stop {
-                    return Ok(Plain::Done);
-                }
-                at += length + end;
-            }
-            if ended {
-                return Ok(Plain::Done);
+            let (length, end) = form.lines(&bytes, ended, &mut number, take)?;
+            begun += length as u64;
+            bytes.drain(..length);
+            match end {
+                End::Stopped => return Ok(None),
+                End::Bytes if ended => return Ok(None),
+                End::Bytes if bytes.len() <= MAX_ROW_BYTES => {}
+                _ => return Ok(Some(Place { at: begun, number })),
             }
         }
     }
 }
 
-/// A field of a line that was found to be UTF-8, or of Windows-1252 (where two bytes may look like one character of UTF-8).
-fn cell_of_bytes(bytes: &[u8], is_utf8: bool) -> Cell<'_> {
-    match std::str::from_utf8(bytes) {
-        Ok(text) if is_utf8 || bytes.is_ascii() => cell(text),
-        _ => Cell::Raw(bytes),
+/// How bytes are read as lines.
+#[derive(Clone, Copy)]
+pub(crate) struct Form {
+    separator: u8,
+    is_utf8: bool,
+}
+
+/// Why reading lines ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// There are no more whole lines.
+    Bytes,
+    /// The next line needs more than its bytes.
+    Line,
+    /// No more rows are wanted.
+    Stopped,
+}
+
+impl Form {
+    /// Takes whole lines without quotation marks; how many bytes they have, and why it ended there. `ended`: no bytes follow.
+    /// `number` is that of the last line read.
+    ///
+    /// # Errors
+    /// A limit of one row, or what `take` says.
+    pub(crate) fn lines(
+        self,
+        bytes: &[u8],
+        ended: bool,
+        number: &mut u64,
+        take: &mut Take<'_>,
+    ) -> Result<(usize, End), IntakeError> {
+        // no line before the first mark has one
+        let quoted = memchr::memchr(b'"', bytes).unwrap_or(bytes.len());
+        let mut at = 0;
+        while at < bytes.len() {
+            let rest = &bytes[at..];
+            let (length, end) = match memchr::memchr2(b'\n', b'\r', rest) {
+                Some(found) if rest[found..].starts_with(b"\r\n") => (found, 2),
+                // the LF of a CR may lie in the next piece
+                Some(found) if ended || found + 1 < rest.len() || rest[found] == b'\n' => (found, 1),
+                None if ended => (rest.len(), 0),
+                _ => return Ok((at, End::Bytes)),
+            };
+            let line = &rest[..length];
+            if quoted < at + length || line.len() > MAX_ROW_BYTES {
+                return Ok((at, End::Line));
+            }
+            let mut cells: SmallVec<[Cell<'_>; CELLS]> = SmallVec::new();
+            if !self.split(line, &mut cells) {
+                return Ok((at, End::Line));
+            }
+            *number += 1;
+            // shorter lines keep the limits of a row
+            if line.len() > MAX_CELL_CHARS || cells.len() > MAX_COLUMNS {
+                check_row(*number, &cells)?;
+            }
+            let flow = take(&Row { number: *number, cells: &cells, broken: None })?;
+            at += length + end;
+            if flow == Flow::Stop {
+                return Ok((at, End::Stopped));
+            }
+        }
+        Ok((at, End::Bytes))
+    }
+
+    /// The cells of a line; false if it is no text of the encoding.
+    fn split<'l>(self, line: &'l [u8], cells: &mut SmallVec<[Cell<'l>; CELLS]>) -> bool {
+        let ends = memchr::memchr_iter(self.separator, line).chain([line.len()]);
+        let mut from = 0;
+        if self.is_utf8 {
+            let Ok(text) = std::str::from_utf8(line) else { return false };
+            for to in ends {
+                cells.push(cell(&text[from..to]));
+                from = to + 1;
+            }
+            return true;
+        }
+        for to in ends {
+            cells.push(if from == to { Cell::Empty } else { Cell::Raw(&line[from..to]) });
+            from = to + 1;
+        }
+        true
     }
 }
 

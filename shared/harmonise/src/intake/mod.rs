@@ -9,6 +9,7 @@
 mod cell;
 mod compound;
 mod error;
+mod gather;
 mod header;
 mod limits;
 mod lines;
@@ -19,16 +20,19 @@ mod rows;
 #[cfg(test)]
 mod tests;
 mod text;
+mod threads;
 mod unpack;
 mod workbook;
 
 use std::fmt;
 use std::io::{Cursor, Read, Seek, SeekFrom};
+use std::num::NonZeroUsize;
 
 use jiff::civil::Date;
-use tables::codebook::{CodeIndex, Codebook};
+use tables::codebook::{Codebook, Given};
 
 pub use error::{IntakeError, TextProblem, WorkbookProblem};
+pub use gather::Seen;
 pub use limits::{
     HEADER_SEARCH_ROWS, Limit, MAX_CELL_CHARS, MAX_COLUMNS, MAX_FILE_BYTES, MAX_HELD_BYTES, MAX_HELD_CELLS,
     MAX_LISTED, MAX_PARTS, MAX_ROW_BYTES, MAX_ROWS, MAX_SHEETS, MAX_STRINGS, MAX_UNMAPPED_LABELS,
@@ -39,14 +43,17 @@ pub use report::{
     Dialect, IntakeReport, Listed, RecognisedLabel, Refusal, RefusalReason, Repeated, SkipReason, Skipped,
     UnmappedLabel, UnmappedLabels, VariableReport,
 };
-pub use rows::{Coded, Seen, Sink};
+pub use rows::{Coded, Sink};
+pub use threads::MAX_THREADS;
 
 use crate::codes::KommunCodes;
 use cell::{Cell, Epoch};
+use gather::Rows;
 use header::{Columns, Names, Near};
 use lines::{SEPARATORS, TextTable};
 use rows::{Manner, RowReader};
 use text::encoding_of;
+use threads::Plan;
 use workbook::{Format, Workbook};
 
 /// What is read.
@@ -101,6 +108,8 @@ pub struct Reading<'a> {
     pub extracted_on: Date,
     /// Which sheets.
     pub sheets: Sheets,
+    /// How many threads read a large text file, at most [`MAX_THREADS`]; the result is the same.
+    pub threads: NonZeroUsize,
 }
 
 /// Reads an extract of one table.
@@ -113,9 +122,10 @@ pub fn read<R: Read + Seek>(
     codes: &KommunCodes,
     extracted_on: Date,
 ) -> Result<Harmonised, IntakeError> {
-    let reading = Reading { codebook, codes, extracted_on, sheets: Sheets::One };
+    let (sheets, threads) = (Sheets::One, NonZeroUsize::MIN);
+    let reading = Reading { codebook, codes, extracted_on, sheets, threads };
     let mut rows = Vec::new();
-    let mut take = |date: Date, codes: &[Option<CodeIndex>]| rows.push(Coded { date, codes: codes.into() });
+    let mut take = |date: Date, codes: &[Option<Given>]| rows.push(Coded { date, codes: codes.into() });
     let part = reading.read(source, &mut Seen::default(), &mut take)?.pop();
     let Part { report, unmapped } = part.ok_or(IntakeError::Empty)?; // one sheet, or an error
     Ok(Harmonised { rows, report, unmapped })
@@ -151,15 +161,8 @@ impl Reading<'_> {
         let names = self.names()?;
         match kind_of(&mut reader, extension.as_deref())? {
             Kind::Text => {
-                let (mut table, columns) = find_in_text(&mut reader, &names)?;
-                let (encoding, separator) = (table.encoding.name(), table.separator);
-                Ok(vec![self.read_below(
-                    &mut table,
-                    columns,
-                    Dialect::Text { encoding, separator },
-                    seen,
-                    sink,
-                )?])
+                let plan = Plan::of(self.threads, reader.seek(SeekFrom::End(0))?);
+                Ok(vec![self.read_text(&mut reader, &names, plan, seen, sink)?])
             }
             Kind::Workbook(format) => {
                 let mut book = Workbook::open(reader, format)?;
@@ -183,6 +186,30 @@ impl Reading<'_> {
         Ok(Names::new(codebook, codes))
     }
 
+    fn read_text<R: Read + Seek>(
+        self,
+        source: &mut R,
+        names: &Names,
+        plan: Plan,
+        seen: &mut Seen,
+        sink: &mut Sink<'_>,
+    ) -> Result<Part, IntakeError> {
+        let (mut table, columns) = find_in_text(source, names)?;
+        let (encoding, separator) = (table.encoding.name(), table.separator);
+        if plan.threads < 2 {
+            return self.read_below(&mut table, columns, Dialect::Text { encoding, separator }, seen, sink);
+        }
+        let dialect = Dialect::Text { encoding, separator };
+        let manner = Manner { dialect, epoch: table.epoch(), extracted_on: self.extracted_on };
+        let run = seen.run;
+        let make = || RowReader::new(self.codebook, self.codes, columns.clone(), manner, run);
+        let mut rows = Rows::new(make(), seen, sink);
+        if let Some(rest) = threads::read(&mut table, plan, &mut rows, &make)? {
+            rows.read(|take| table.rows_from(rest, take))?;
+        }
+        rows.finish()
+    }
+
     fn read_below(
         self,
         table: &mut dyn Table,
@@ -191,18 +218,12 @@ impl Reading<'_> {
         seen: &mut Seen,
         sink: &mut Sink<'_>,
     ) -> Result<Part, IntakeError> {
-        let header = columns.row;
         let (epoch, extracted_on) = (table.epoch(), self.extracted_on);
         let manner = Manner { dialect, epoch, extracted_on };
-        let mut rows = RowReader::new(self.codebook, self.codes, columns, manner, seen, sink);
-        table.each_row(&mut |row| {
-            if row.number > header {
-                rows.take(row)?;
-            }
-            Ok(Flow::Go)
-        })?;
-        let (report, unmapped) = rows.finish();
-        Ok(Part { report, unmapped })
+        let reader = RowReader::new(self.codebook, self.codes, columns, manner, seen.run);
+        let mut rows = Rows::new(reader, seen, sink);
+        rows.read(|take| table.each_row(take))?;
+        rows.finish()
     }
 }
 

@@ -13,6 +13,7 @@ use jiff::civil::Date;
 
 use super::cell::{Cell, Epoch};
 use super::error::IntakeError;
+use super::gather::Rows;
 use super::header::{Columns, Names, OTHER, shown};
 use super::limits::{Limit, MAX_CELL_CHARS, MAX_COLUMNS};
 use super::rows::{Manner, RowReader};
@@ -219,7 +220,8 @@ impl Reading<'_> {
         let QueryColumns { columns, names } = columns;
         let dialect = Dialect::Query { columns: names.len() };
         let manner = Manner { dialect, epoch: Epoch::From1900, extracted_on: self.extracted_on };
-        let mut reader = RowReader::new(self.codebook, self.codes, columns, manner, seen, sink);
+        let reader = RowReader::new(self.codebook, self.codes, columns, manner, seen.run);
+        let mut reader = Rows::new(reader, seen, sink);
         for (number, values) in (1..).zip(rows) {
             let values = values?;
             if let Some(at) = values.iter().position(Value::is_too_long) {
@@ -229,8 +231,7 @@ impl Reading<'_> {
             let cells: Vec<Cell<'_>> = values.iter().map(Value::cell).collect();
             reader.take(&Row { number, cells: &cells, broken: None })?;
         }
-        let (report, unmapped) = reader.finish();
-        Ok(Part { report, unmapped })
+        Ok(reader.finish()?)
     }
 }
 

@@ -7,11 +7,12 @@
 use std::collections::HashMap;
 
 use jiff::civil::Date;
-use tables::codebook::{CodeIndex, Codebook, VariableIndex};
+use tables::codebook::{CodeIndex, Codebook, Given, VariableIndex};
 
-use super::cell::{Cell, decoded, years_of};
+use super::cell::{Cell, years_of};
+use super::gather::Labelled;
 use super::header::Columns;
-use super::report::{RecognisedLabel, VariableReport};
+use super::report::VariableReport;
 use super::rows::cell_at;
 use crate::codes::{Field, KommunCodes, Target};
 use crate::label::{Matcher, Meaning, Parts};
@@ -19,10 +20,23 @@ use crate::label::{Matcher, Meaning, Parts};
 /// How many different labels of a variable are remembered with their codes.
 const REMEMBERED: usize = 4_096;
 
-/// A label and how often it stood.
+/// A label that was met before.
 struct Remembered {
+    label: String,
     parts: Option<Parts>,
+    /// What it means on every date, where no date changes that.
+    always: Option<Meaning>,
+    /// Whether its words alone give it a code on the day of the extract: these are listed for the operator.
+    is_listed: bool,
+    /// Rows of the batch.
     rows: u64,
+}
+
+/// A listed label of the batch.
+enum Touched {
+    Remembered(usize),
+    /// Too many are remembered to remember this one.
+    Once(String),
 }
 
 /// One variable while rows are read.
@@ -32,12 +46,19 @@ pub(crate) struct Reading<'a> {
     pub(crate) column: Option<usize>,
     /// Column of ages in years.
     years: Option<usize>,
-    remembered: HashMap<String, Remembered, foldhash::fast::RandomState>,
+    /// The day of the extract.
+    day: Date,
+    entries: Vec<Remembered>,
+    remembered: HashMap<String, usize, foldhash::fast::RandomState>,
     /// The same by bytes of Windows-1252.
-    raw: HashMap<Box<[u8]>, Remembered, foldhash::fast::RandomState>,
+    raw: HashMap<Box<[u8]>, usize, foldhash::fast::RandomState>,
+    touched: Vec<Touched>,
     /// For a variable of ages: the code of each age in years.
     pub(crate) code_of_age: Option<Box<[Option<CodeIndex>; 256]>>,
-    pub(crate) report: VariableReport,
+    /// Headers of its columns.
+    headers: Vec<String>,
+    /// What the rows of the batch add.
+    report: VariableReport,
 }
 
 impl<'a> Reading<'a> {
@@ -48,13 +69,13 @@ impl<'a> Reading<'a> {
         codes: &KommunCodes,
         columns: &Columns,
         takes_years: bool,
+        day: Date,
     ) -> Option<Self> {
         let variable = codebook.variables.get(index)?;
         let column = columns.of(Target::Variable(index));
         let years = columns.field(Field::Alder).filter(|_| takes_years);
         let headers = [years, column].into_iter().flatten().map(|(_, header)| header.to_string());
-        let report =
-            VariableReport { id: variable.id.clone(), columns: headers.collect(), ..Default::default() };
+        let headers = headers.collect();
         let (column, years) = (column.map(|(at, _)| at), years.map(|(at, _)| at));
         let matcher = codes.matcher(index, variable);
         let code_of_age = variable.is_age().then(|| {
@@ -66,10 +87,14 @@ impl<'a> Reading<'a> {
             matcher,
             column,
             years,
+            day,
+            entries: Vec::new(),
             remembered: HashMap::default(),
             raw: HashMap::default(),
+            touched: Vec::new(),
             code_of_age,
-            report,
+            headers,
+            report: VariableReport::default(),
         })
     }
 
@@ -96,47 +121,76 @@ impl<'a> Reading<'a> {
     }
 
     fn label(&mut self, cell: &Cell<'_>, date: Date) -> Meaning {
-        if let Cell::Raw(bytes) = cell {
-            if let Some(known) = self.raw.get_mut(*bytes) {
-                known.rows += 1;
-                return self.matcher.decide(&known.parts, date);
+        let known = match cell {
+            Cell::Raw(bytes) => self.raw.get(*bytes),
+            _ => self.remembered.get(cell.text().as_ref()),
+        };
+        let Some(&at) = known else { return self.new_label(cell, date) };
+        let Some(known) = self.entries.get_mut(at) else { return Meaning::Unmapped }; // unreachable: entries stay
+        if known.is_listed {
+            if known.rows == 0 {
+                self.touched.push(Touched::Remembered(at));
             }
-            let parts = self.matcher.read(&cell.text());
-            let meaning = self.matcher.decide(&parts, date);
-            if self.raw.len() < REMEMBERED {
-                self.raw.insert((*bytes).into(), Remembered { parts, rows: 1 });
+            known.rows += 1;
+        }
+        known.always.unwrap_or_else(|| self.matcher.decide(&known.parts, date))
+    }
+
+    fn new_label(&mut self, cell: &Cell<'_>, date: Date) -> Meaning {
+        let label = cell.text().into_owned();
+        let parts = self.matcher.read(&label);
+        let meaning = self.matcher.decide(&parts, date);
+        let has_code = || matches!(self.matcher.decide(&parts, self.day), Meaning::Code { .. });
+        let is_listed = parts.as_ref().is_some_and(|parts| parts.is_recognised) && has_code();
+        let at = self.entries.len();
+        if at >= REMEMBERED {
+            if is_listed {
+                self.touched.push(Touched::Once(label));
             }
             return meaning;
         }
-        let text = cell.text();
-        if let Some(known) = self.remembered.get_mut(text.as_ref()) {
-            known.rows += 1;
-            return self.matcher.decide(&known.parts, date);
+        if is_listed {
+            self.touched.push(Touched::Remembered(at));
         }
-        let parts = self.matcher.read(&text);
-        let meaning = self.matcher.decide(&parts, date);
-        if self.remembered.len() < REMEMBERED {
-            self.remembered.insert(text.into_owned(), Remembered { parts, rows: 1 });
-        }
+        match cell {
+            Cell::Raw(bytes) => self.raw.insert((*bytes).into(), at),
+            _ => self.remembered.insert(label.clone(), at),
+        };
+        let always = self.matcher.is_dateless(&parts).then_some(meaning);
+        self.entries.push(Remembered { label, parts, always, is_listed, rows: 1 });
         meaning
     }
 
-    /// The labels whose words alone gave them a code, with the first code and the rows (STAY-1: for the operator).
-    pub(crate) fn recognised(&self, date: Date) -> Vec<RecognisedLabel> {
-        let one = |(label, known): (String, &Remembered)| {
-            known.parts.as_ref().filter(|parts| parts.is_recognised)?;
-            let Meaning::Code { code, .. } = self.matcher.decide(&known.parts, date) else { return None };
-            let variable = self.matcher.variable();
-            let code = variable.codes.get(usize::from(code))?.code.clone();
-            Some(RecognisedLabel { variable: variable.id.clone(), label, code, count: known.rows })
-        };
-        let mut all: Vec<RecognisedLabel> = {
-            let plain = self.remembered.iter().map(|(label, known)| (label.clone(), known));
-            let raw = self.raw.iter().map(|(label, known)| (decoded(label).into_owned(), known));
-            plain.chain(raw).filter_map(one).collect()
-        };
-        all.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.label.cmp(&b.label)));
-        all
+    /// The report of no rows.
+    pub(crate) fn named_report(&self) -> VariableReport {
+        let (id, columns) = (self.matcher.variable().id.clone(), self.headers.clone());
+        VariableReport { id, columns, ..Default::default() }
+    }
+
+    /// Ends a batch: what is to be added for the variable, and the labels whose words alone gave them a code, in the order in
+    /// which they first stood (STAY-1: for the operator).
+    pub(crate) fn end_batch(
+        &mut self,
+        variable: VariableIndex,
+        recognised: &mut Vec<Labelled>,
+    ) -> VariableReport {
+        for touched in self.touched.drain(..) {
+            let (label, rows) = match touched {
+                Touched::Once(label) => (label, 1),
+                Touched::Remembered(at) => match self.entries.get_mut(at) {
+                    Some(known) => (known.label.clone(), std::mem::take(&mut known.rows)),
+                    None => continue, // unreachable: entries stay
+                },
+            };
+            recognised.push(Labelled { variable, label, rows });
+        }
+        std::mem::take(&mut self.report)
+    }
+
+    /// The code of a label on the day of the extract, and whether others follow.
+    pub(crate) fn code_of(&self, label: &str) -> Option<(String, bool)> {
+        let Meaning::Code { code, several } = self.matcher.meaning(label, self.day) else { return None };
+        Some((self.matcher.variable().codes.get(usize::from(code))?.code.clone(), several))
     }
 
     /// The cell whose label an operator is asked about.
@@ -146,7 +200,7 @@ impl<'a> Reading<'a> {
     }
 
     /// Counts what is written against what the personnummer says, which wins.
-    pub(crate) fn settle(&mut self, written: Meaning, derived: Option<CodeIndex>) -> Option<CodeIndex> {
+    pub(crate) fn settle(&mut self, written: Meaning, derived: Option<CodeIndex>) -> Option<Given> {
         let report = &mut self.report;
         match (derived, written) {
             (Some(derived), written) => {
@@ -154,12 +208,12 @@ impl<'a> Reading<'a> {
                 report.derived += 1;
                 let differs = matches!(written, Meaning::Code { code, .. } if code != derived);
                 report.disagreements += u64::from(differs);
-                Some(derived)
+                Some(derived.into())
             }
             (None, Meaning::Code { code, several }) => {
                 report.mapped += 1;
                 report.several += u64::from(several);
-                Some(code)
+                Some(Given { code, several })
             }
             (None, Meaning::Empty) => {
                 report.missing += 1;

@@ -128,7 +128,7 @@ pub struct VariableReport {
     pub mapped: u64,
     /// Of these, rows whose code comes from the personnummer.
     pub derived: u64,
-    /// Of these, rows whose field lists several codes; the first is taken.
+    /// Of these, rows whose field lists several codes; the first is taken, and that there are more.
     pub several: u64,
     /// Of these, rows whose label only its words gave a code: to be looked through.
     pub recognised: u64,
@@ -141,6 +141,20 @@ pub struct VariableReport {
     /// Rows where two sources differ: personnummer and column (the personnummer is taken), or age and age group
     /// (the age is taken).
     pub disagreements: u64,
+}
+
+impl VariableReport {
+    /// Adds the rows of another reading of the same variable.
+    pub(crate) fn add(&mut self, more: &Self) {
+        self.mapped += more.mapped;
+        self.derived += more.derived;
+        self.several += more.several;
+        self.recognised += more.recognised;
+        self.missing += more.missing;
+        self.unmapped += more.unmapped;
+        self.outside_validity += more.outside_validity;
+        self.disagreements += more.disagreements;
+    }
 }
 
 /// Rows whose aktualiseringsnummer stood on an earlier row. They are read all the same.
@@ -219,8 +233,10 @@ pub struct RecognisedLabel {
     pub variable: String,
     /// The label as written (STAY-1: only for the operator).
     pub label: String,
-    /// The code.
+    /// The code, or the first of several.
     pub code: String,
+    /// Whether it lists further codes: then one code in the kommun's map would take these away.
+    pub several: bool,
     /// Rows.
     pub count: u64,
 }
@@ -339,7 +355,8 @@ impl UnmappedLabels {
                 variable = &label.variable;
             }
             let key = toml::Value::String(one_line(&label.label));
-            writeln!(out, "# {key} = \"{}\"  # rader: {}", label.code, label.count)?;
+            let several = if label.several { "; flera koder, den här är den första" } else { "" };
+            writeln!(out, "# {key} = \"{}\"  # rader: {}{several}", label.code, label.count)?;
         }
         if self.unlisted > 0 {
             writeln!(out, "\n# Dessutom {} rader med fler olika etiketter än som listas.", self.unlisted)?;

@@ -3,27 +3,26 @@
 //! Columns that are not in [`Columns`] are never looked at. STAY-1: of a personnummer only codes and a reason
 //! outlive the row; of an aktualiseringsnummer only a hash under a key of this run, and that not the reading.
 
-use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
+use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
 use jiff::civil::Date;
-use tables::codebook::{CodeIndex, Codebook, VariableIndex};
+use tables::codebook::{CodeIndex, Codebook, Given, VariableIndex};
 
 use super::Row;
 use super::cell::{Cell, Epoch, date_of};
-use super::error::IntakeError;
+use super::gather::{Batch, Gather, Labelled};
 use super::header::Columns;
-use super::limits::{Limit, MAX_ROWS, MAX_UNMAPPED_LABELS, column_name};
+use super::limits::column_name;
 use super::reading::Reading;
 use super::report::{
-    Dialect, IntakeReport, Refusal, RefusalReason, SkipReason, Skipped, UnmappedLabel, UnmappedLabels,
+    Dialect, IntakeReport, RecognisedLabel, Refusal, RefusalReason, SkipReason, Skipped, UnmappedLabel,
+    UnmappedLabels,
 };
 use crate::codes::{Field, KommunCodes};
-use crate::label::{Meaning, clean, fold_case, is_clean};
-
+use crate::label::{Meaning, clean, fold_case};
 use crate::personnummer::{Kon, Personnummer, UtanGiltigtNummer};
 
 /// One aktualisering in codes. STAY-1: its `Debug` shows nothing.
@@ -31,8 +30,8 @@ use crate::personnummer::{Kon, Personnummer, UtanGiltigtNummer};
 pub struct Coded {
     /// Day of the aktualisering.
     pub date: Date,
-    /// Per variable of the codebook its code, or nothing if it is missing.
-    pub codes: Box<[Option<CodeIndex>]>,
+    /// Per variable of the codebook its code, or the first of several; nothing if it is missing.
+    pub codes: Box<[Option<Given>]>,
 }
 
 impl fmt::Debug for Coded {
@@ -50,10 +49,10 @@ pub(crate) struct Manner {
     pub(crate) extracted_on: Date,
 }
 
-/// Takes rows as they are read: the day, and per variable of the codebook its code.
-pub type Sink<'s> = dyn FnMut(Date, &[Option<CodeIndex>]) + 's;
+/// Takes rows as they are read: the day, and per variable of the codebook its code, or the first of several.
+pub type Sink<'s> = dyn FnMut(Date, &[Option<Given>]) + 's;
 
-/// Reads rows and passes them on.
+/// Reads rows into batches; knows nothing of rows outside its own.
 pub(crate) struct RowReader<'a> {
     manner: Manner,
     columns: Columns,
@@ -63,54 +62,15 @@ pub(crate) struct RowReader<'a> {
     kon_codes: [Option<CodeIndex>; 2],
     /// Whether two variables have one column.
     shares: bool,
-    sink: &'a mut Sink<'a>,
     /// Used again for every row.
-    codes: Vec<Option<CodeIndex>>,
     written: Vec<Meaning>,
-    report: IntakeReport,
-    /// First variable of a column → label → rows.
-    labels: BTreeMap<VariableIndex, HashMap<String, u64>>,
-    unlisted: u64,
-    seen: &'a mut Seen,
-    /// Hashes of numbers and of contents that are not looked up yet.
-    pending: Vec<(u64, u64)>,
-    total: u64,
-}
-
-/// Numbers that are looked up together.
-const PENDING: usize = 1_024;
-
-/// The aktualiseringsnummer of all files of one reading, as hashes under a key of this run.
-#[derive(Default)]
-pub struct Seen {
+    batch: Batch,
+    /// Per variable: label → its place in the batch.
+    labels: Vec<HashMap<String, usize, foldhash::fast::RandomState>>,
+    /// Under which numbers and contents are hashed.
     run: foldhash::quality::RandomState,
-    numbers: HashMap<u64, u64, BuildHasherDefault<AsIs>>,
-}
-
-/// The numbers are hashes already.
-#[derive(Default)]
-struct AsIs(u64);
-
-impl Hasher for AsIs {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte); // only ever asked for a u64
-        }
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
-}
-
-impl fmt::Debug for Seen {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Seen({})", self.numbers.len())
-    }
+    /// Rows without a valid number, by [`UtanGiltigtNummer::ALL`].
+    without_number: [u64; UtanGiltigtNummer::ALL.len()],
 }
 
 impl<'a> RowReader<'a> {
@@ -119,95 +79,106 @@ impl<'a> RowReader<'a> {
         codes: &KommunCodes,
         columns: Columns,
         manner: Manner,
-        seen: &'a mut Seen,
-        sink: &'a mut Sink<'a>,
+        run: foldhash::quality::RandomState,
     ) -> Self {
         let age = codebook.variables.iter().position(tables::codebook::Variable::is_age);
+        let day = manner.extracted_on;
         let readings: Vec<Reading<'a>> = (0..codebook.variables.len())
-            .filter_map(|index| Reading::new(index, codebook, codes, &columns, age == Some(index)))
+            .filter_map(|index| Reading::new(index, codebook, codes, &columns, age == Some(index), day))
             .collect();
         let mut used: Vec<usize> = readings.iter().filter_map(|reading| reading.column).collect();
         used.sort_unstable();
         let shares = used.windows(2).any(|pair| pair[0] == pair[1]);
-        let report = IntakeReport {
-            dialect: manner.dialect,
-            header_row: columns.row,
-            unused: columns.unused.clone(),
+        let kon_code =
+            |kon: Kon| codebook.variables.get(codebook.variable_index("kon")?)?.code_index(kon.code());
+        Self {
+            manner,
+            columns,
+            kon: codebook.variable_index("kon"),
+            kon_codes: [kon_code(Kon::Kvinna), kon_code(Kon::Man)],
+            shares,
+            written: Vec::new(),
+            batch: Batch::default(),
+            labels: (0..readings.len()).map(|_| HashMap::default()).collect(),
+            run,
+            without_number: Default::default(),
+            readings,
+        }
+    }
+
+    /// The report of no rows.
+    pub(crate) fn empty_report(&self) -> IntakeReport {
+        let of = |reading: &Reading<'_>| reading.named_report();
+        IntakeReport {
+            dialect: self.manner.dialect,
+            header_row: self.columns.row,
+            unused: self.columns.unused.clone(),
             read: 0,
             refused: Default::default(),
             skipped: Default::default(),
             blank: 0,
-            variables: Vec::new(),
-            has_personnummer: columns.field(Field::Personnummer).is_some(),
+            variables: self.readings.iter().map(of).collect(),
+            has_personnummer: self.columns.field(Field::Personnummer).is_some(),
             without_number: BTreeMap::new(),
             repeated: Default::default(),
-        };
-        let (labels, codes, written) = Default::default();
-        let kon = codebook.variable_index("kon");
-        let kon_code =
-            |kon: Kon| codebook.variables.get(codebook.variable_index("kon")?)?.code_index(kon.code());
-        let kon_codes = [kon_code(Kon::Kvinna), kon_code(Kon::Man)];
-        Self {
-            manner,
-            columns,
-            readings,
-            kon,
-            kon_codes,
-            shares,
-            sink,
-            codes,
-            written,
-            report,
-            labels,
-            unlisted: 0,
-            seen,
-            pending: Vec::with_capacity(PENDING),
-            total: 0,
         }
     }
 
-    /// Takes one row below the header.
-    ///
-    /// # Errors
-    /// Only when there are too many rows; a bad row is counted in the report.
-    pub(crate) fn take(&mut self, row: &Row<'_, '_>) -> Result<(), IntakeError> {
-        let Row { number: row, cells, broken } = *row;
-        self.total += 1;
-        if self.total > MAX_ROWS {
-            return Err(Limit::Rows.into());
+    /// Rows since the last batch.
+    pub(crate) fn waiting(&self) -> u64 {
+        self.batch.rows
+    }
+
+    /// What the rows since the last batch became; `spare` is used for the next.
+    pub(crate) fn end_batch(&mut self, spare: Batch) -> Batch {
+        let mut batch = std::mem::replace(&mut self.batch, spare);
+        for (variable, reading) in self.readings.iter_mut().enumerate() {
+            batch.variables.push(reading.end_batch(variable, &mut batch.recognised));
         }
+        for (reason, rows) in UtanGiltigtNummer::ALL.into_iter().zip(&mut self.without_number) {
+            if *rows > 0 {
+                batch.without_number.push((reason, std::mem::take(rows)));
+            }
+        }
+        self.labels.iter_mut().for_each(HashMap::clear);
+        batch
+    }
+
+    /// Takes one row below the header; a bad one is counted.
+    pub(crate) fn take(&mut self, row: &Row<'_, '_>) {
+        let Row { number: row, cells, broken } = *row;
+        self.batch.rows += 1;
         if let Some(at) = broken {
             self.refuse(row, Arc::from(column_name(at)), RefusalReason::Quotation);
-            return Ok(());
+            return;
         }
         if cells.iter().all(Cell::is_blank) {
-            self.report.blank += 1;
-            return Ok(());
+            self.batch.blank += 1;
+            return;
         }
         if let Some(column) = self.field_count_fault(cells) {
             self.refuse(row, column, RefusalReason::FieldCount);
-            return Ok(());
+            return;
         }
         let person = self.person(cells);
         let Some((date_at, date_header)) = self.columns.field(Field::Datum) else {
-            return Ok(()); // unreachable: a header has a date column
+            return; // unreachable: a header has a date column
         };
         let cell = cell_at(cells, date_at);
         let date = date_of(cell, self.manner.epoch);
         if let Some(date) = date.filter(|date| *date <= self.manner.extracted_on) {
             self.read(date, person, cells);
-            return Ok(());
+            return;
         }
         let header = Arc::clone(date_header);
         match date {
             Some(_) => self.refuse(row, header, RefusalReason::DateInFuture),
             None => match self.skip_reason(cell, &person, cells) {
-                Some(reason) => self.report.skipped.push(Skipped { row, reason }),
+                Some(reason) => self.batch.skipped.push(Skipped { row, reason }),
                 None if cell.is_blank() => self.refuse(row, header, RefusalReason::DateMissing),
                 None => self.refuse(row, header, RefusalReason::DateForm),
             },
         }
-        Ok(())
     }
 
     /// Why a row without a readable date is no aktualisering, if it is none.
@@ -238,7 +209,7 @@ impl<'a> RowReader<'a> {
     }
 
     fn refuse(&mut self, row: u64, column: Arc<str>, reason: RefusalReason) {
-        self.report.refused.push(Refusal { row, column, reason });
+        self.batch.refused.push(Refusal { row, column, reason });
     }
 
     fn person(&self, cells: &[Cell<'_>]) -> Person {
@@ -247,35 +218,37 @@ impl<'a> RowReader<'a> {
         Some(match cell_at(cells, at) {
             Cell::Empty => Err(UtanGiltigtNummer::Missing),
             Cell::Text(text) => Personnummer::parse(text, today),
-            Cell::Raw(_) => Personnummer::parse(&cell_at(cells, at).text(), today),
+            Cell::Raw(bytes) => match Personnummer::usual(bytes, today) {
+                Some(person) => person,
+                None => Personnummer::parse(&cell_at(cells, at).text(), today),
+            },
             Cell::Number(number) => Personnummer::from_number(*number, today),
             Cell::Day(_) => Err(UtanGiltigtNummer::Form),
         })
     }
 
     fn read(&mut self, date: Date, person: Person, cells: &[Cell<'_>]) {
-        self.report.read += 1;
         if let Some(Err(reason)) = &person {
-            *self.report.without_number.entry(*reason).or_default() += 1;
+            let at = UtanGiltigtNummer::ALL.iter().position(|one| one == reason);
+            at.into_iter().for_each(|at| self.without_number[at] += 1);
         }
         let person = person.and_then(Result::ok);
         let mut written = std::mem::take(&mut self.written);
-        let mut codes = std::mem::take(&mut self.codes);
         written.clear();
-        codes.clear();
         written.extend(self.readings.iter_mut().map(|reading| reading.written(cells, date)));
         self.share_columns(&mut written);
+        let begun = self.batch.codes.len();
         for (index, written) in written.iter().enumerate() {
             let derived = person.as_ref().and_then(|person| self.derived(index, person, date));
-            let reading = &mut self.readings[index];
-            codes.push(reading.settle(*written, derived));
+            let code = self.readings[index].settle(*written, derived);
+            self.batch.codes.push(code);
             if *written == Meaning::Unmapped && derived.is_none() {
                 self.note_label(index, cells);
             }
         }
-        self.note_number(cells, date, &codes);
-        (self.sink)(date, &codes);
-        (self.written, self.codes) = (written, codes);
+        self.written = written;
+        self.batch.dates.push(date);
+        self.note_number(cells, date, begun);
     }
 
     /// Where two variables share a column, the one that knows the label has it and the other is missing.
@@ -309,24 +282,26 @@ impl<'a> RowReader<'a> {
         if first != Some(index) {
             return;
         }
-        let labels = self.labels.entry(index).or_default();
         let text = cell_at(cells, column).text();
-        if let Some(known) = labels.get_mut(text.as_ref()) {
-            *known += 1; // only cleaned labels are listed, so this one is clean
-            return;
-        }
-        let label = clean(&text);
-        let full = labels.len() >= MAX_UNMAPPED_LABELS;
-        match labels.entry(label) {
-            Entry::Occupied(mut known) => *known.get_mut() += 1,
-            Entry::Vacant(_) if full => self.unlisted += 1,
-            Entry::Vacant(new) => {
-                new.insert(1);
-            }
-        }
+        // only cleaned labels are in the batch, so one that is found is clean
+        let at = match self.labels[index].get(text.as_ref()) {
+            Some(at) => *at,
+            None => self.place_of(index, clean(&text)),
+        };
+        self.batch.unmapped[at].rows += 1;
     }
 
-    fn note_number(&mut self, cells: &[Cell<'_>], date: Date, codes: &[Option<CodeIndex>]) {
+    fn place_of(&mut self, variable: VariableIndex, label: String) -> usize {
+        let next = self.batch.unmapped.len();
+        let at = *self.labels[variable].entry(label.clone()).or_insert(next);
+        if at == next {
+            self.batch.unmapped.push(Labelled { variable, label, rows: 0 });
+        }
+        at
+    }
+
+    /// `begun`: where the row's codes begin in the batch.
+    fn note_number(&mut self, cells: &[Cell<'_>], date: Date, begun: usize) {
         let Some((at, _)) = self.columns.field(Field::Aktualiseringsnummer) else {
             return;
         };
@@ -334,39 +309,24 @@ impl<'a> RowReader<'a> {
         if cell.is_blank() {
             return;
         }
-        let content = self.seen.run.hash_one((date, codes));
-        let text = cell.text();
-        let number = match is_clean(&text) {
-            true => self.seen.run.hash_one(text.as_ref()),
-            false => self.seen.run.hash_one(clean(&text).as_str()),
+        let content = content_hash(&self.run, date, &self.batch.codes[begun..]);
+        let number = match cell {
+            Cell::Raw(bytes) if is_printed(bytes) => self.run.hash_one(*bytes),
+            Cell::Text(text) if is_printed(text.as_bytes()) => self.run.hash_one(text.as_bytes()),
+            cell => self.run.hash_one(clean(&cell.text()).as_bytes()),
         };
-        self.pending.push((number, content));
-        if self.pending.len() >= PENDING {
-            self.look_up();
-        }
+        self.batch.numbers.push((number, content));
     }
 
-    /// Looks the numbers up that wait, in the order of their rows: together, since each look-up alone waits for memory.
-    fn look_up(&mut self) {
-        for (number, content) in self.pending.drain(..) {
-            match self.seen.numbers.entry(number) {
-                Entry::Vacant(new) => {
-                    new.insert(content);
-                }
-                Entry::Occupied(earlier) if *earlier.get() == content => self.report.repeated.identical += 1,
-                Entry::Occupied(_) => self.report.repeated.different += 1,
-            }
-        }
-    }
-
-    pub(crate) fn finish(mut self) -> (IntakeReport, UnmappedLabels) {
-        self.look_up();
+    /// The report and the labels, when everything is gathered.
+    pub(crate) fn finish(&self, gathered: Gather<'_>) -> (IntakeReport, UnmappedLabels) {
+        let Gather { report, unmapped, recognised, unlisted, .. } = gathered;
         let mut labels = Vec::new();
-        for (index, counts) in std::mem::take(&mut self.labels) {
+        for (index, counts) in unmapped.into_iter().enumerate() {
             let reading = &self.readings[index];
             let sharing = |(at, other): (usize, &Reading<'_>)| {
                 (at == index || (reading.column.is_some() && other.column == reading.column))
-                    .then(|| other.report.id.clone())
+                    .then(|| report.variables[at].id.clone())
             };
             let variables: Vec<String> = self.readings.iter().enumerate().filter_map(sharing).collect();
             labels.extend(counts.into_iter().map(|(label, count)| {
@@ -378,16 +338,41 @@ impl<'a> RowReader<'a> {
             }));
         }
         labels.sort_by(|a, b| (&a.variables, b.count, &a.label).cmp(&(&b.variables, a.count, &b.label)));
-        let day = self.manner.extracted_on;
-        let mut recognised = Vec::new();
-        for reading in &mut self.readings {
-            let own = reading.recognised(day);
-            reading.report.recognised = own.iter().map(|label| label.count).sum();
-            recognised.extend(own);
+        let mut all = Vec::new();
+        for (index, counts) in recognised.into_iter().enumerate() {
+            let (reading, variable) = (&self.readings[index], &report.variables[index].id);
+            let mut own: Vec<RecognisedLabel> = counts
+                .into_iter()
+                .filter_map(|(label, count)| {
+                    let (code, several) = reading.code_of(&label)?;
+                    Some(RecognisedLabel { variable: variable.clone(), label, code, several, count })
+                })
+                .collect();
+            own.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.label.cmp(&b.label)));
+            all.append(&mut own);
         }
-        self.report.variables = self.readings.into_iter().map(|reading| reading.report).collect();
-        (self.report, UnmappedLabels { labels, unlisted: self.unlisted, recognised })
+        (report, UnmappedLabels { labels, unlisted, recognised: all })
     }
+}
+
+/// A hash of a day and codes.
+fn content_hash(run: &foldhash::quality::RandomState, date: Date, codes: &[Option<Given>]) -> u64 {
+    let mut hash = run.build_hasher();
+    hash.write_u64(
+        u64::from(date.year().unsigned_abs()) << 16 | u64::from(date.day_of_year().unsigned_abs()),
+    );
+    for four in codes.chunks(4) {
+        let place = |given: &Option<Given>| {
+            given.map_or(0, |given| (u64::from(given.code) << 1 | u64::from(given.several)) + 1)
+        };
+        hash.write_u64(four.iter().fold(0, |sum, given| sum << 16 | place(given)));
+    }
+    hash.finish()
+}
+
+/// Whether the bytes are characters of ASCII that print, and so clean.
+fn is_printed(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| (b'!'..=b'~').contains(byte))
 }
 
 /// Nothing without a column of personnummer.

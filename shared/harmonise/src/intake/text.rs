@@ -10,6 +10,9 @@ use encoding_rs::{CoderResult, Decoder, Encoding, UTF_8, UTF_16BE, UTF_16LE, WIN
 use super::error::{IntakeError, TextProblem};
 
 const CHUNK: usize = 64 << 10;
+/// Bytes looked at together.
+const WORD: usize = 8;
+const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
 
 /// Reads the whole file once and settles its encoding.
 pub(crate) fn encoding_of(source: &mut (impl Read + Seek)) -> Result<&'static Encoding, IntakeError> {
@@ -27,19 +30,10 @@ pub(crate) fn encoding_of(source: &mut (impl Read + Seek)) -> Result<&'static En
         if count == 0 {
             return scan.finish();
         }
-        let mut at = 0;
-        while at < bytes.len() {
-            let plain = if scan.pending == 0 { Encoding::ascii_valid_up_to(&bytes[at..]) } else { 0 };
-            scan.take_plain(&bytes[at..at + plain]);
-            at += plain;
-            if let Some(byte) = bytes.get(at) {
-                scan.take(*byte);
-                at += 1;
-            }
+        if let Some(zero) = memchr::memchr(0, bytes) {
+            return Err(IntakeError::NotText { byte: scan.at + zero as u64, problem: TextProblem::Binary });
         }
-        if let Some(byte) = scan.zero {
-            return Err(IntakeError::NotText { byte, problem: TextProblem::Binary });
-        }
+        scan.take(bytes);
     }
 }
 
@@ -55,58 +49,71 @@ pub(crate) fn read_some(source: &mut impl Read, chunk: &mut [u8]) -> io::Result<
 /// Counts whole and broken characters of UTF-8 (lengths only; overlong forms are left to the decoder).
 #[derive(Default)]
 struct Scan {
+    /// Bytes taken.
     at: u64,
     /// Continuation bytes still to come.
     pending: u8,
+    /// Where the next of them must lie.
+    next: u64,
     whole: u64,
     broken: u64,
     first_broken: u64,
-    zero: Option<u64>,
 }
 
 impl Scan {
-    /// Bytes under 128, between characters.
-    fn take_plain(&mut self, bytes: &[u8]) {
-        if self.zero.is_none() {
-            self.zero = memchr::memchr(0, bytes).map(|at| self.at + at as u64);
+    /// Takes the next bytes; only those over 127 are looked at one by one.
+    fn take(&mut self, bytes: &[u8]) {
+        let (words, rest) = bytes.as_chunks::<WORD>();
+        let mut last = [0; WORD];
+        last[..rest.len()].copy_from_slice(rest); // bytes of 0 beyond it say nothing
+        for word in words.iter().chain([&last]) {
+            let mut high = u64::from_le_bytes(*word) & HIGH_BITS;
+            while high != 0 {
+                let place = high.trailing_zeros() / u8::BITS;
+                self.high(self.at + u64::from(place), word[place as usize]);
+                high &= high - 1;
+            }
+            self.at += WORD as u64;
         }
-        self.at += bytes.len() as u64;
+        self.at -= (WORD - rest.len()) as u64;
     }
 
-    fn take(&mut self, byte: u8) {
-        if byte == 0 && self.zero.is_none() {
-            self.zero = Some(self.at);
-        }
+    /// A byte over 127.
+    fn high(&mut self, at: u64, byte: u8) {
         if self.pending > 0 {
-            if byte & 0xc0 == 0x80 {
+            if at == self.next && byte & 0xc0 == 0x80 {
                 self.pending -= 1;
+                self.next += 1;
                 self.whole += u64::from(self.pending == 0);
-                self.at += 1;
                 return;
             }
-            self.broken();
-            self.pending = 0;
+            self.break_off();
         }
+        self.next = at + 1;
         match byte {
-            0..=0x7f => {}
             0xc2..=0xdf => self.pending = 1,
             0xe0..=0xef => self.pending = 2,
             0xf0..=0xf4 => self.pending = 3,
-            _ => self.broken(),
+            _ => self.broken(at),
         }
-        self.at += 1;
     }
 
-    fn broken(&mut self) {
+    /// A character ends before all its bytes are there.
+    fn break_off(&mut self) {
+        self.pending = 0;
+        self.broken(self.next);
+    }
+
+    fn broken(&mut self, at: u64) {
         if self.broken == 0 {
-            self.first_broken = self.at;
+            self.first_broken = at;
         }
         self.broken += 1;
     }
 
     fn finish(mut self) -> Result<&'static Encoding, IntakeError> {
         if self.pending > 0 {
-            self.broken();
+            self.break_off();
         }
         match (self.broken, self.whole) {
             (0, _) => Ok(UTF_8),
@@ -176,5 +183,58 @@ impl<R: Read + Seek> Characters<R> {
         let utf8 = self.encoding == UTF_8;
         let problem = if utf8 { TextProblem::MixedEncodings } else { TextProblem::BrokenUtf16 };
         IntakeError::NotText { byte: self.read - (self.raw.len() - self.raw_at) as u64, problem }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Whole and broken characters and the first broken one, told byte by byte.
+    fn straight(bytes: &[u8]) -> (u64, u64, u64) {
+        let (mut at, mut whole, mut broken, mut first) = (0, 0, 0, 0);
+        let mut fault = |at: usize| {
+            if broken == 0 {
+                first = at as u64;
+            }
+            broken += 1;
+        };
+        while at < bytes.len() {
+            let length = match bytes[at] {
+                0..=0x7f => 1,
+                0xc2..=0xdf => 2,
+                0xe0..=0xef => 3,
+                0xf0..=0xf4 => 4,
+                _ => 0,
+            };
+            let follows = |at: &usize| bytes.get(*at).is_some_and(|byte| byte & 0xc0 == 0x80);
+            let whole_to = (at + 1..at + length).take_while(follows).last().unwrap_or(at) + 1;
+            match length {
+                1 => {}
+                0 => fault(at),
+                length if whole_to - at == length => whole += 1,
+                _ => fault(whole_to),
+            }
+            at = whole_to;
+        }
+        (whole, broken, first)
+    }
+
+    proptest! {
+        #[test]
+        fn characters_are_counted_as_byte_by_byte(
+            pieces in prop::collection::vec(prop::collection::vec(
+                prop::sample::select(vec![b'a', b'\n', 0x80, 0xbf, 0xc1, 0xc3, 0xa4, 0xe4, 0xf0, 0xf5, 0xff]), 0..30), 0..5),
+        ) {
+            let mut scan = Scan::default();
+            pieces.iter().for_each(|piece| scan.take(piece));
+            if scan.pending > 0 {
+                scan.break_off();
+            }
+            prop_assert_eq!((scan.whole, scan.broken, scan.first_broken), straight(&pieces.concat()));
+            prop_assert_eq!(scan.at, pieces.concat().len() as u64);
+        }
     }
 }

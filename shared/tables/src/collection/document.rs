@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{
     Change, Collection, CollectionError, GroupCode, LEAST_COUNTIES, LEAST_ROSTER, MAX_DIMENSIONS, MAX_TABLES,
-    MAX_UNITS, Measure, National, Percent, Scope, Table, rule,
+    MAX_UNITS, Measure, National, Percent, Scope, Table, rule, several,
 };
 use crate::codebook::{CodeIndex, Codebook, Resolved, VariableIndex};
 use crate::count::MinCount;
@@ -82,6 +82,8 @@ struct RawTable {
     filter: BTreeMap<String, Vec<String>>,
     #[serde(default)]
     kanda: Vec<String>,
+    #[serde(default)]
+    flera: BTreeMap<String, several::Word>,
     #[serde(default)]
     marginaler: RawMargins,
     #[serde(default)]
@@ -264,7 +266,8 @@ impl RawTable {
             return rule(format!("tabell {}", self.id), "ids are 1 to 16 of a–z, A–Z, 0–9, - and _");
         }
         let filter = resolve_filter(&self.id, &self.filter, codebook)?;
-        let dimensions = resolve_dimensions(&self.id, &self.dimensioner, &filter, codebook)?;
+        let mut dimensions = resolve_dimensions(&self.id, &self.dimensioner, &filter, codebook)?;
+        let several = several::resolve(&self.id, &self.flera, &filter, &mut dimensions, codebook)?;
         let known = resolve_known(&self.id, &self.kanda, &filter, &dimensions, codebook)?;
         let margins = resolve_margins(&self.id, &self.marginaler, &dimensions)?;
         let periods = if self.tider.is_empty() { periods.to_vec() } else { self.tider };
@@ -276,12 +279,17 @@ impl RawTable {
         if self.procent.is_some() && (percent_over == 0 || !margins.contains(&percent_over)) {
             return rule(format!("{} procent", self.id), "the base must be one of the table's margins");
         }
+        let mut footnotes = self.fotnoter;
+        footnotes.extend(
+            several.iter().map(|(variable, rule)| several::note(&codebook.variables[*variable], *rule)),
+        );
         Ok(Table {
             id: self.id,
             title: self.titel,
             measure: self.matt,
             scope: self.omfattning,
             dimensions,
+            several,
             filter,
             known,
             margins,
@@ -289,12 +297,12 @@ impl RawTable {
             percent: self.procent,
             percent_over,
             change: self.forandring,
-            footnotes: self.fotnoter,
+            footnotes,
         })
     }
 }
 
-type Filter = BTreeMap<VariableIndex, BTreeSet<CodeIndex>>;
+pub(super) type Filter = BTreeMap<VariableIndex, BTreeSet<CodeIndex>>;
 
 fn resolve_filter(
     table: &str,
@@ -365,7 +373,7 @@ fn resolve_dimensions(
             return rule(format!("{table} dimensioner"), format!("the variable of {id} is used twice"));
         }
         if let Some(inside) = filter.get(&dimension.variable) {
-            dimension.categories.retain(|category| category.codes.is_subset(inside));
+            dimension.categories.retain(|category| category.allowed.alone.is_subset(inside));
         }
         if dimension.categories.is_empty() {
             return rule(format!("{table} dimensioner"), format!("the filter leaves no category of {id}"));

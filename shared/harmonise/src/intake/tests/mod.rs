@@ -4,7 +4,10 @@ mod canaries;
 mod dialects;
 mod errors;
 mod query;
+mod threads;
 mod zip;
+
+use std::num::NonZeroUsize;
 
 use jiff::civil::{Date, date};
 use tables::codebook::Codebook;
@@ -32,8 +35,8 @@ fn read_plain(bytes: &[u8]) -> Harmonised {
 /// The codes of a row as `date kon aldersgrupp …`, `-` for a missing value.
 fn shown(row: &Coded) -> String {
     let book = book();
-    let code = |(variable, code): (usize, &Option<u16>)| match code {
-        Some(code) => book.variables[variable].codes[usize::from(*code)].code.clone(),
+    let code = |(variable, code): (usize, &Option<tables::codebook::Given>)| match code {
+        Some(code) => book.variables[variable].codes[usize::from(code.code)].code.clone(),
         None => "-".into(),
     };
     let codes: Vec<String> = row.codes.iter().enumerate().map(code).collect();

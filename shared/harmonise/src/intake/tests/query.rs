@@ -3,7 +3,7 @@
 use super::*;
 
 fn reading<'a>(book: &'a Codebook, codes: &'a KommunCodes) -> Reading<'a> {
-    Reading { codebook: book, codes, extracted_on: TODAY, sheets: Sheets::One }
+    Reading { codebook: book, codes, extracted_on: TODAY, sheets: Sheets::One, threads: NonZeroUsize::MIN }
 }
 
 fn names(names: &[&str]) -> Vec<String> {
@@ -27,7 +27,7 @@ fn read_query(
     let reading = reading(&book, &codes);
     let columns = reading.columns_of(&names(columns), mapping)?;
     let mut coded = Vec::new();
-    let mut take = |date: Date, codes: &[Option<CodeIndex>]| coded.push(Coded { date, codes: codes.into() });
+    let mut take = |date: Date, codes: &[Option<Given>]| coded.push(Coded { date, codes: codes.into() });
     let part = reading.read_rows::<IntakeError>(
         columns,
         rows.into_iter().map(Ok),
