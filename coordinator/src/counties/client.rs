@@ -36,8 +36,8 @@ use crate::signer::Signer;
 
 /// First and longest pause between two questions whether there is a pattern.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
-/// Seconds of grace after the national body's own deadline.
-const GRACE: i64 = 3600;
+/// Seconds of grace after the national body's own deadlines.
+pub const GRACE: i64 = 6 * 3600;
 
 /// Why a county takes no part now.
 #[derive(Debug, thiserror::Error)]
@@ -106,7 +106,7 @@ impl CountiesClient {
         let is_agreed = agreed.is_some();
         let (pattern, third) = match agreed {
             Some((pattern, third)) => stored(&pattern, &third)?,
-            None => self.negotiate(&offer, until).await?,
+            None => self.negotiate(&offer, until, patience + GRACE).await?,
         };
         let (system, terms) =
             desk.look(|region| (region.system().clone(), region.collection().national.clone()));
@@ -157,11 +157,13 @@ impl CountiesClient {
         Ok(extra)
     }
 
-    /// Offers, and waits for the pattern.
+    /// Offers, and waits for the pattern. The national body's patience begins with the first offer it has, which may be
+    /// this one, however long it was on its way: the region's own begins anew when its offer is taken.
     async fn negotiate(
         &self,
         offer: &Offer,
         until: i64,
+        patience: i64,
     ) -> Result<(NationalPattern, HelperPublicKey), PartError> {
         let signed = wire::signed_message(&self.signer.sign(SigningContext::CountyOffer, offer.bytes()));
         self.until(until, || {
@@ -169,6 +171,7 @@ impl CountiesClient {
             async move { stub.offer(v1::CountyOffer { offer }).await.map(|_| Some(())) }
         })
         .await?;
+        let until = until.max(Timestamp::now().as_second() + patience);
         let (pattern, third) = self
             .until(until, || {
                 let (mut stub, national) = (self.stub.clone(), Some(wire::national_message(&offer.national)));

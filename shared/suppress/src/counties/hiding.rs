@@ -2,7 +2,7 @@
 //! mark it has.
 //!
 //! A county's totals are sets of records; those it shows span what anyone can compute (sums and differences, also over
-//! tables and through their bortfall, which is always shown). Exact, over the rationals modulo a prime ([`crate::span`]). Knows no
+//! tables and through their bortfall, which is always shown). Exact, over the rationals modulo a prime (`crate::span`). Knows no
 //! value. Zeros are given by whoever knows them; the third coordinator does not, and then counts a county as hidden although a
 //! zero of it may tell.
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use coordinator::counties::client::GRACE;
 use coordinator::counties::desk::{Desk, combinations};
 use coordinator::counties::engine::{NoSums, added};
 use coordinator::counties::release::{NationalReleaseError, certified};
@@ -25,9 +26,6 @@ use tables::unit::LansKod;
 
 use super::federation::Country;
 use crate::trouble::Trouble;
-
-/// Seconds a region waits beyond the national body's own patience, as in production.
-const GRACE: i64 = 3600;
 
 /// A question.
 #[derive(Clone)]
@@ -306,7 +304,8 @@ pub struct RegionParty {
     closed: Option<i64>,
     agreed: Option<NationalPattern>,
     published: Option<BTreeSet<CellIndex>>,
-    offered: bool,
+    /// When its offer was taken.
+    offered: Option<i64>,
     delivered: bool,
 }
 
@@ -322,7 +321,7 @@ impl RegionParty {
             closed: None,
             agreed: None,
             published: None,
-            offered: false,
+            offered: None,
             delivered: false,
         }
     }
@@ -334,7 +333,7 @@ impl RegionParty {
     pub fn start(&mut self, now: i64) -> Result<(), Trouble> {
         let (log, facts) = FactLog::open(Arc::new(self.disk.open()), "region")?;
         (self.closed, self.agreed, self.published) = (None, None, None);
-        (self.offered, self.delivered) = (false, false);
+        (self.offered, self.delivered) = (None, false);
         self.log = Some(log);
         for fact in facts {
             self.apply(fact)?;
@@ -405,10 +404,11 @@ impl RegionParty {
         }
         let terms = self.country.counties[&self.county].collection.national.as_ref();
         let patience = terms.map_or(0, |terms| i64::from(terms.hours) * 3600);
-        let until = self.closed.unwrap_or(now) + patience + GRACE;
+        let began = self.closed.unwrap_or(now).max(self.offered.unwrap_or_default());
+        let until = began + patience + GRACE;
         match &self.agreed {
             None if now >= until => self.publish().map(|()| None),
-            None if !self.offered => Ok(Some(Ask::Offer(self.offer()))),
+            None if self.offered.is_none() => Ok(Some(Ask::Offer(self.offer()))),
             None => Ok(Some(Ask::Pattern)),
             Some(pattern) if !self.delivered && now < until.max(pattern.deliver_until + GRACE) => {
                 Ok(Some(self.delivery(pattern)))
@@ -462,9 +462,12 @@ impl RegionParty {
     ///
     /// # Errors
     /// [`Trouble`].
-    pub fn hear(&mut self, asked: &Ask, answer: Told) -> Result<(), Trouble> {
+    pub fn hear(&mut self, asked: &Ask, answer: Told, now: i64) -> Result<(), Trouble> {
+        if self.published.is_some() {
+            return Ok(());
+        }
         match (asked, answer) {
-            (Ask::Offer(_), Told::Done) => self.offered = true,
+            (Ask::Offer(_), Told::Done) => self.offered = Some(now),
             (Ask::Deliver(..), Told::Done) => self.delivered = true,
             (Ask::Pattern, Told::Pattern(Some(pattern))) if self.agreed.is_none() => {
                 let county = &self.country.counties[&self.county];

@@ -23,7 +23,7 @@ const STARTS: i64 = 4 * HOUR;
 /// The longest a party is away: three times the hours of the collection.
 const LONGEST_AWAY: i64 = 36 * HOUR;
 /// Everything is over by then: faults begin in the first half day, offers and deliveries each have 12 hours.
-const PATIENCE_OF_JUDGE: i64 = 12 * HOUR + LONGEST_AWAY + 4 * 13 * HOUR;
+const PATIENCE_OF_JUDGE: i64 = 12 * HOUR + LONGEST_AWAY + 4 * 18 * HOUR;
 
 /// A coordinator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -349,7 +349,8 @@ impl World {
     fn begin(&mut self, fault: &CountryFault) {
         self.note(format_args!("{fault:?}"));
         match fault {
-            CountryFault::Kill { who, .. } => self.end(*who, false),
+            CountryFault::Kill { who, .. } if self.is_up(*who) => self.end(*who, false),
+            CountryFault::Kill { .. } => {}
             CountryFault::Full { who, .. } => {
                 self.full.insert(*who);
                 self.arm(*who);
@@ -496,7 +497,9 @@ impl World {
         let news = !matches!(told, Told::Unavailable | Told::Pattern(None));
         let taken = match (to, &ask) {
             (Who::National, Ask::Open(asked)) => self.national.hear(asked, &told, now),
-            (Who::Region(county), _) => self.regions.get_mut(&county).map_or(Ok(()), |r| r.hear(&ask, told)),
+            (Who::Region(county), _) => {
+                self.regions.get_mut(&county).map_or(Ok(()), |r| r.hear(&ask, told, now))
+            }
             _ => Ok(()),
         };
         match taken {
