@@ -221,6 +221,10 @@ fn only_sums_over_counties_are_opened_and_the_same_question_gets_the_same_answer
     }
     let again = world.desk().open_counties(&asked, &world.parties).unwrap();
     assert_eq!(again, answer);
+    // also when a county's certificate is withdrawn in between: it was counted
+    let mut withdrawn = Parties(world.parties.0.clone());
+    withdrawn.0.remove(&b"region 07"[..]);
+    assert_eq!(world.desk().open_counties(&asked, &withdrawn).unwrap(), answer);
 }
 
 /// SAFE-3: the difference of two closes would be one county's sum.

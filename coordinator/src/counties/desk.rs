@@ -189,6 +189,9 @@ impl Desk {
         for county in &close.roster {
             let offered = machine.offers().get(county).ok_or(Refusal::NotInRoster)?;
             let closed = self.helper.closed_round(&offered.offer.collection, &county.to_string())?;
+            if closed.document.hash() != offered.offer.pattern {
+                return Err(Refusal::OtherBinding("the county's round").into());
+            }
             sum.merge(&closed.aggregate).map_err(|_| DeskError::Share("its shape"))?;
         }
         Ok(sum)

@@ -33,6 +33,8 @@ use crate::signer::Signer;
 const TICK: Duration = Duration::from_secs(1);
 /// First and longest pause after a failed duty.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
+/// Longest that the third coordinator may take for an answer.
+const LONGEST_ANSWER: Duration = Duration::from_secs(600);
 /// Largest answer of the third coordinator: opened shares of a large pattern.
 const MAX_ANSWER: usize = 64 * 1024 * 1024;
 
@@ -45,6 +47,9 @@ pub enum DutyError {
     /// The third coordinator cannot be asked, or refuses.
     #[error("the third coordinator: {0}")]
     Third(String),
+    /// It refuses for good.
+    #[error("the third coordinator refuses: {0}")]
+    Refused(String),
     /// Its answer does not fit.
     #[error("the third coordinator's answer is not acceptable: {0}")]
     Answer(&'static str),
@@ -81,7 +86,8 @@ impl Third {
     /// Meets it if that was not done, or not under a certificate that is still valid: its key's id.
     async fn meet(&self) -> Result<[u8; 32], DutyError> {
         if self.key().is_none() {
-            let reply = self.stub.clone().get_key(v1::ThirdKeyRequest {}).await.map_err(away)?.into_inner();
+            let mut stub = self.stub.clone();
+            let reply = in_time(stub.get_key(v1::ThirdKeyRequest {})).await?;
             let key = wire::signed("key", reply.key).map_err(|_| DutyError::Answer("key"))?;
             third_key(&key, &self.unit, &self.gate).ok_or(DutyError::Answer("the signature of its key"))?;
             *self.key.write().unwrap_or_else(PoisonError::into_inner) = Some(key);
@@ -92,8 +98,20 @@ impl Third {
     }
 }
 
+/// An answer, if it comes in time: a third coordinator that hangs must not hold up other rounds.
+async fn in_time<T>(
+    asked: impl Future<Output = Result<tonic::Response<T>, tonic::Status>>,
+) -> Result<T, DutyError> {
+    let answer = tokio::time::timeout(LONGEST_ANSWER, asked).await;
+    let answer = answer.map_err(|_| DutyError::Third("it does not answer".into()))?;
+    answer.map(tonic::Response::into_inner).map_err(away)
+}
+
 fn away(status: tonic::Status) -> DutyError {
-    DutyError::Third(status.message().to_owned())
+    match status.code() {
+        tonic::Code::FailedPrecondition => DutyError::Refused(status.message().to_owned()),
+        _ => DutyError::Third(status.message().to_owned()),
+    }
 }
 
 /// The public key of the third coordinator `unit`, if it signed it.
@@ -188,10 +206,11 @@ impl Engine {
     async fn perform(self: &Arc<Self>, reference: &NationalRef, duty: Duty) -> Result<(), DutyError> {
         match duty {
             Duty::Choose => {
-                let key = self.third.meet().await?;
+                // Away it holds nobody up: the key stands in the collection.
+                let key = self.third.meet().await.ok();
                 let (machine, _) = self.machine(reference)?;
                 let terms = machine.collection.national.as_ref();
-                if terms.is_some_and(|terms| terms.third_key != key) {
+                if terms.zip(key).is_some_and(|(terms, key)| terms.third_key != key) {
                     return self.fail(
                         reference,
                         "the collections name another key than that of the third coordinator".into(),
@@ -235,13 +254,13 @@ impl Engine {
                 .map(|(_, _, share)| wire::signed_message(share))
                 .collect(),
         };
-        let reply = self.third.stub.clone().open(request).await;
-        let reply = match reply {
-            Ok(reply) => reply.into_inner(),
-            Err(status) if status.code() == tonic::Code::FailedPrecondition => {
-                return self.fail(reference, format!("the third coordinator refuses: {}", status.message()));
+        let mut stub = self.third.stub.clone();
+        let reply = match in_time(stub.open(request)).await {
+            Ok(reply) => reply,
+            Err(DutyError::Refused(reason)) => {
+                return self.fail(reference, format!("the third coordinator refuses: {reason}"));
             }
-            Err(status) => return Err(away(status)),
+            Err(error) => return Err(error),
         };
         if !reply.unusable.is_empty() {
             let counties = reply.unusable.iter().map(|county| county.parse::<LansKod>());

@@ -116,6 +116,11 @@ impl Desk {
             return Err(Refusal::OtherBinding("third coordinator's key").into());
         }
         check_close(&system, terms, &pattern, &close)?;
+        // What was opened is said again as it was, whatever certificates have become since.
+        if let Some(shares) = self.said(&pattern.national, close.hash())? {
+            let digest = opening_digest(&close, &shares);
+            return Ok(Answer::Opened { shares, digest });
+        }
         let shape = parameters(&system)?;
         let listed = combinations(&system, &close.open).ok_or(Refusal::Malformed("a sum of no entry"))?;
         let mut sum = AggregateShare::new(&shape, Side::Region);
@@ -135,11 +140,11 @@ impl Desk {
         if !unusable.is_empty() {
             return Ok(Answer::Unusable(unusable));
         }
-        self.only_once(&pattern.national, close.hash())?;
         let opened = sum
             .combine_all(&listed, &mut NoNoise)
             .map_err(|_| DeskError::Share("combinations outside the shape"))?;
         let shares: Vec<Vec<u8>> = opened.iter().map(|share| share.encode()).collect();
+        let shares = self.only_once(&pattern.national, close.hash(), shares)?;
         let digest = opening_digest(&close, &shares);
         Ok(Answer::Opened { shares, digest })
     }
@@ -165,19 +170,38 @@ impl Desk {
         if own.side() == Side::Region { Ok(own) } else { Err(Refusal::Report) }
     }
 
-    /// Written down before anything is opened: an entry without its opening is harmless.
-    fn only_once(&self, national: &NationalRef, close: [u8; 32]) -> Result<(), DeskError> {
-        let mut opened = self.opened.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        match opened.get(national) {
-            Some(known) if *known == close => Ok(()),
-            Some(_) => Err(Refusal::Ledger.into()),
-            None => {
-                let fact = OpenedOnce { national: national.clone(), close };
-                self.log.append(&[fact], Vec::new()).map_err(|error: FactError| DeskError::from(error))?;
-                opened.insert(national.clone(), close);
-                Ok(())
+    /// What was said of this close before.
+    fn said(&self, national: &NationalRef, close: [u8; 32]) -> Result<Option<Vec<Vec<u8>>>, DeskError> {
+        let known =
+            self.opened.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get(national).copied();
+        match known {
+            None => Ok(None),
+            Some(known) if known != close => Err(Refusal::Ledger.into()),
+            Some(_) => {
+                let bytes = self.log.read(&hex::encode(close))?;
+                let shares = postcard::from_bytes(&bytes).map_err(|_| DeskError::Share("what was opened"))?;
+                Ok(Some(shares))
             }
         }
+    }
+
+    /// Written down, with what is said, before anything is said: an entry whose answer nobody heard is harmless.
+    fn only_once(
+        &self,
+        national: &NationalRef,
+        close: [u8; 32],
+        shares: Vec<Vec<u8>>,
+    ) -> Result<Vec<Vec<u8>>, DeskError> {
+        let mut opened = self.opened.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if opened.contains_key(national) {
+            drop(opened);
+            return self.said(national, close)?.ok_or(DeskError::Share("what was opened"));
+        }
+        let bytes = postcard::to_allocvec(&shares).map_err(|_| DeskError::Share("their form"))?;
+        let fact = OpenedOnce { national: national.clone(), close };
+        self.log.append(&[fact], vec![(hex::encode(close), bytes)])?;
+        opened.insert(national.clone(), close);
+        Ok(shares)
     }
 }
 

@@ -48,7 +48,12 @@ pub enum Fact {
         share: Signed,
     },
     /// Nobody more is waited for.
-    Closed(NationalClose),
+    Closed {
+        /// Unix time.
+        at: i64,
+        /// Who is counted and what is opened.
+        close: NationalClose,
+    },
     /// The third coordinator could not use the shares of these; nothing was opened.
     Unusable(BTreeSet<LansKod>),
     /// The sums were opened.
@@ -71,7 +76,7 @@ impl std::fmt::Debug for Fact {
             Self::Offered { .. } => "Offered",
             Self::Chosen(_) => "Chosen",
             Self::Delivered { .. } => "Delivered",
-            Self::Closed(_) => "Closed",
+            Self::Closed { .. } => "Closed",
             Self::Unusable(_) => "Unusable",
             Self::Opened { .. } => "Opened",
             Self::Published(_) => "Published",
@@ -156,6 +161,8 @@ pub struct National {
     /// Shares are large and never change: copies of the machine have them in common.
     delivered: BTreeMap<LansKod, Arc<(Rows, Signed)>>,
     unusable: BTreeSet<LansKod>,
+    /// When it was closed first.
+    closed_at: Option<i64>,
     close: Option<NationalClose>,
     opened: Option<(i64, BTreeMap<CellIndex, u64>)>,
     published: Option<[u8; 32]>,
@@ -178,6 +185,7 @@ impl National {
             pattern: None,
             delivered: BTreeMap::new(),
             unusable: BTreeSet::new(),
+            closed_at: None,
             close: None,
             opened: None,
             published: None,
@@ -196,7 +204,10 @@ impl National {
             Fact::Delivered { rows, share } => {
                 self.delivered.insert(rows.county, Arc::new((rows, share)));
             }
-            Fact::Closed(close) => self.close = Some(close),
+            Fact::Closed { at, close } => {
+                self.closed_at.get_or_insert(at);
+                self.close = Some(close);
+            }
             Fact::Unusable(counties) => {
                 self.unusable.extend(counties);
                 self.close = None;
@@ -241,8 +252,7 @@ impl National {
                 over.then_some(Duty::Close)
             }
             Phase::Open => {
-                let patience = i64::from(self.terms.hours) * 3600;
-                let until = self.pattern.as_ref().map(|pattern| pattern.deliver_until + patience);
+                let until = self.closed_at.map(|at| at + i64::from(self.terms.hours) * 3600);
                 Some(if until.is_some_and(|until| now >= until) { Duty::GiveUp } else { Duty::Open })
             }
             Phase::Certify => Some(Duty::Certify),
@@ -263,6 +273,11 @@ impl National {
         }
         if offer.marks.len() != self.system.cells.len() {
             return Err(Refusal::Malformed("number of marks"));
+        }
+        let is_count =
+            |(cell, mark): (usize, &CountyMark)| self.system.cells[cell].is_count || !mark.is_withheld();
+        if !offer.marks.iter().enumerate().all(is_count) {
+            return Err(Refusal::Malformed("bortfall withheld"));
         }
         if let Some(known) = self.offers.get(&offer.county) {
             return if known.offer == offer { Ok(Vec::new()) } else { Err(Refusal::Second) };
@@ -347,7 +362,7 @@ impl National {
         if !figures.iter().all(as_marked) {
             return Err(Refusal::Malformed("a figure that is not what the county offered"));
         }
-        if !hiding::agree(&self.system, &figures) {
+        if !hiding::agree(&self.system, &figures) || !counties::fit(&self.system, &figures) {
             return Err(Refusal::Malformed("figures that do not add up"));
         }
         Ok(())
@@ -369,7 +384,8 @@ impl National {
         let places = roster.iter().filter_map(|county| pattern.place(*county)).collect();
         let (open, _) = counties::opened(&self.system, &pattern.withheld, &self.marks(pattern), &places);
         let open = open.intersection(&pattern.open).copied().collect();
-        Ok(vec![Fact::Closed(NationalClose { pattern: pattern.hash(), roster, open })])
+        let close = NationalClose { pattern: pattern.hash(), roster, open };
+        Ok(vec![Fact::Closed { at: now, close }])
     }
 
     /// The third coordinator cannot use the shares of these counties and opened nothing: the rest is closed again.

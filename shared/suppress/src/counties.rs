@@ -55,15 +55,10 @@ pub fn choose(
         parts.extend(alone.parts(county, own).into_iter().map(|part| (county, part)));
     }
     parts.sort_by(|one, other| (other.1.len(), &one.1, one.0).cmp(&(one.1.len(), &other.1, other.0)));
-    let mut uncovered = BTreeSet::new();
     for (county, part) in &parts {
-        if !counter(marks, names, key, *county, part, &mut chosen) {
-            uncovered.extend(part.iter().copied());
-        }
+        counter(marks, names, key, *county, part, &mut chosen);
     }
-    let (mut open, mut closed) = opened(system, &chosen, marks, &(0..chosen.len()).collect());
-    open.retain(|cell| !uncovered.contains(cell));
-    closed.extend(uncovered);
+    let (open, closed) = opened(system, &chosen, marks, &(0..chosen.len()).collect());
     CountyPattern { withheld: chosen, open, closed }
 }
 
@@ -73,7 +68,7 @@ fn withheld(marks: &[CountyMark]) -> BTreeSet<CellIndex> {
 }
 
 /// Withholds a part in two other counties where none of it is small or zero, ample ones first, then those where least is
-/// added; whether there were two.
+/// added. Nobody where there are not two.
 fn counter(
     marks: &[Vec<CountyMark>],
     names: &[String],
@@ -81,11 +76,8 @@ fn counter(
     county: usize,
     part: &BTreeSet<CellIndex>,
     chosen: &mut [BTreeSet<CellIndex>],
-) -> bool {
-    let can_move = |other: &usize| {
-        let moves = |cell: &CellIndex| !matches!(marks[*other][*cell], CountyMark::Zero | CountyMark::Small);
-        *other != county && part.iter().all(moves)
-    };
+) {
+    let can_move = |other: &usize| *other != county && moves(&marks[*other], part);
     let first = part.first().copied().unwrap_or_default().to_be_bytes();
     let candidate = |other: usize| {
         let added = part.difference(&chosen[other]).count();
@@ -95,17 +87,51 @@ fn counter(
     let mut candidates: Vec<(bool, usize, u64, usize)> =
         (0..marks.len()).filter(can_move).map(candidate).collect();
     if candidates.len() < LEAST_HIDDEN - 1 {
-        return false;
+        return;
     }
     candidates.sort_unstable();
     for (.., other) in candidates.into_iter().take(LEAST_HIDDEN - 1) {
         chosen[other].extend(part);
     }
-    true
+}
+
+/// Whether a county's totals of a part are neither small nor zero, so that they can move.
+fn moves(marks: &[CountyMark], part: &BTreeSet<CellIndex>) -> bool {
+    let moves = |cell: &CellIndex| {
+        marks.get(*cell).is_some_and(|mark| !matches!(mark, CountyMark::Zero | CountyMark::Small))
+    };
+    part.iter().all(moves)
+}
+
+/// Totals of parts that fewer than two other counties of the roster withhold whole and can move: the counters may not have
+/// been found, or are away, and small totals of three counties hide in each other only as far as their sum lets them.
+fn uncovered(
+    system: &System,
+    withheld: &[BTreeSet<CellIndex>],
+    marks: &[Vec<CountyMark>],
+    roster: &BTreeSet<usize>,
+) -> BTreeSet<CellIndex> {
+    let own: Vec<BTreeSet<CellIndex>> = marks.iter().map(|marks| self::withheld(marks)).collect();
+    let alone = Hiding::new(system, &own, marks);
+    let mut uncovered = BTreeSet::new();
+    for county in roster.iter().filter(|county| **county < own.len()) {
+        for part in alone.parts(*county, &own[*county]) {
+            let covers = |other: &&usize| {
+                *other != county
+                    && part.is_subset(&withheld[**other])
+                    && marks.get(**other).is_some_and(|marks| moves(marks, &part))
+            };
+            if roster.iter().filter(covers).count() < LEAST_HIDDEN - 1 {
+                uncovered.extend(part);
+            }
+        }
+    }
+    uncovered
 }
 
 /// Which national sums are opened and which stay closed when the counties `roster` take part: each, and each combination
-/// of them, hides enough counties, for those who know the marks and for those who do not (SAFE-3).
+/// of them, hides enough counties, for those who know the marks and for those who do not (SAFE-3), and each part of what a
+/// county withholds has its two counters in the roster.
 pub fn opened(
     system: &System,
     withheld: &[BTreeSet<CellIndex>],
@@ -119,7 +145,28 @@ pub fn opened(
     for marks in [&[], marks] {
         closed.extend(Hiding::new(system, withheld, marks).narrow(roster, &mut open));
     }
+    let uncovered = uncovered(system, withheld, marks, roster);
+    open.retain(|cell| !uncovered.contains(cell));
+    closed.extend(uncovered);
     (open, closed)
+}
+
+/// Whether a county's shown figures leave room for what it withholds: a withheld total is 1 at least.
+pub fn fit(system: &System, figures: &BTreeMap<CellIndex, u64>) -> bool {
+    let size = |cell: &&CellIndex| system.cells[**cell].atoms.len();
+    sums(system).iter().all(|sum| {
+        let Some(total) = sum.iter().max_by_key(size) else { return true };
+        let parts = sum.iter().filter(|cell| *cell != total);
+        // A table may print no margin along a dimension.
+        let whole = &system.cells[*total].atoms;
+        let lies_in =
+            |cell: &CellIndex| system.cells[*cell].atoms.iter().all(|atom| whole.binary_search(atom).is_ok());
+        if !parts.clone().all(lies_in) {
+            return true;
+        }
+        let least: u64 = parts.map(|part| figures.get(part).copied().unwrap_or(1)).sum();
+        figures.get(total).is_none_or(|total| *total >= least)
+    })
 }
 
 /// The printed sums: a margin with its parts, table by table.
@@ -266,6 +313,20 @@ dimensioner = ["kon", "aldersgrupp"]
         let mut marks = vec![vec![CountyMark::Shown; system.cells.len()]; 3];
         marks[1][square[3]] = CountyMark::Zero;
         assert_eq!(Hiding::new(&system, &withheld, &marks).hidden(&roster, square[0]), 0);
+    }
+
+    #[test]
+    fn figures_that_leave_less_than_one_for_a_withheld_total_do_not_fit() {
+        let system = system();
+        let line: Vec<CellIndex> = sums(&system).into_iter().next().unwrap();
+        let total = *line.iter().max_by_key(|cell| system.cells[**cell].atoms.len()).unwrap();
+        let shown = *line.iter().find(|cell| **cell != total).unwrap();
+        let figures = |part, whole| BTreeMap::from([(shown, part), (total, whole)]);
+        assert!(fit(&system, &figures(60, 61)));
+        assert!(!fit(&system, &figures(60, 60)), "a withheld total is one at least");
+        assert!(!fit(&system, &figures(60, 40)));
+        assert!(fit(&system, &BTreeMap::from([(total, 2)])));
+        assert!(!fit(&system, &BTreeMap::from([(total, 1)])));
     }
 
     #[test]

@@ -42,7 +42,10 @@ pub fn judge(world: &mut World) -> Result<Ending, Vec<String>> {
         failures.push("changed by a restart: the national round is another".into());
     }
     failures.extend(regions(world));
-    let Some(machine) = world.national.machine() else {
+    // A round whose first offer was cut off by a crash, and never made again, is none.
+    let machine = world.national.machine().filter(|machine| !machine.offers().is_empty());
+    let Some(machine) = machine else {
+        failures.extend(world.acknowledged.iter().map(|(county, what)| format!("lost: {county}'s {what}")));
         return if failures.is_empty() { Ok(Ending::NoRound) } else { Err(failures) };
     };
     for (county, what) in &world.acknowledged {
