@@ -141,9 +141,14 @@ fn write(store: &dyn Store, aside: &Path, now: i64) -> Result<Summary, ArchiveEr
     Ok(Summary { made: now, entries, bytes: out.bytes + DIGEST_BYTES })
 }
 
+/// A new file for its owner's eyes only: what lies there, left over or put there for us to write into, may be open to others.
 fn create(path: &Path) -> io::Result<File> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
+    options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)

@@ -55,6 +55,12 @@ fn a_file_is_its_owner_s_alone_and_never_written_over() {
     let nowhere = folder.path().join("finns/inte");
     assert!(export(&filled(), &nowhere, 0).unwrap_err().to_string().contains("finns"));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing half-written stays");
+    // what lies where it is written first, open to all, is not written into
+    let (other, left_over) = (folder.path().join("other"), folder.path().join("other.partial"));
+    fs::write(&left_over, "x").unwrap();
+    fs::set_permissions(&left_over, fs::Permissions::from_mode(0o644)).unwrap();
+    export(&filled(), &other, 0).unwrap();
+    assert_eq!(fs::metadata(&other).unwrap().permissions().mode() & 0o777, 0o600);
 }
 
 /// KEEP-1: a damaged backup is noticed before anything of it is believed.
