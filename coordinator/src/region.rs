@@ -51,6 +51,8 @@ struct Built {
     collection: Arc<Collection>,
     system: Arc<System>,
     parameters: sharing::params::VectorParameters,
+    /// What it corrects.
+    first: Option<Arc<Announced>>,
 }
 
 /// Everything a running region shares.
@@ -253,8 +255,14 @@ pub(crate) fn pattern_key(data: &std::path::Path, store: &dyn Store) -> anyhow::
 impl Running {
     /// Takes up every collection that was announced before.
     fn reopen(&self) -> anyhow::Result<()> {
+        let mut texts = Vec::new();
         for (_, bytes) in self.store.scan("region/collection/")? {
             let text = String::from_utf8(bytes).context("a stored collection")?;
+            texts.push((text.lines().any(|line| line.trim_start().starts_with("rattar")), text));
+        }
+        // What corrects another comes after it.
+        texts.sort();
+        for (_, text) in texts {
             let started = self.build(&text).and_then(|built| self.start(built, &text));
             if let Err(error) = started {
                 tracing::error!("a stored collection cannot be used; the others go on: {error:#}");
@@ -281,10 +289,14 @@ impl Running {
                 bail!("{id} version {version} was announced with other content; raise version");
             }
             let lives = announced.desk.phase() != Phase::Failed;
-            if lives && announced.desk.look(|region| region.collection().overlaps(&collection)) {
+            // Published: what a second version is judged together with.
+            let corrected =
+                collection.corrects == Some(known.hash) && announced.desk.phase() == Phase::Published;
+            if lives && !corrected && announced.desk.look(|region| region.collection().overlaps(&collection))
+            {
                 bail!(
                     "{} version {} counts records of the same days; two publications over the same records can be \
-                     subtracted from one another, and joint control of them is not here yet",
+                     subtracted from one another. A published one can be corrected: the same tables, version 2 and rattar",
                     known.id,
                     known.version
                 );
@@ -303,18 +315,43 @@ impl Running {
         let collection = Arc::new(Collection::from_toml(text, &codebook)?);
         let system = Arc::new(System::new(&collection, &codebook)?);
         let parameters = round::shares::parameters(&system)?;
-        Ok(Built { collection, system, parameters })
+        let first = collection.corrects.map(|hash| self.first(&collection, &system, hash)).transpose()?;
+        Ok(Built { collection, system, parameters, first })
+    }
+
+    /// The published version that a collection corrects.
+    fn first(
+        &self,
+        collection: &Collection,
+        system: &System,
+        hash: [u8; 32],
+    ) -> anyhow::Result<Arc<Announced>> {
+        let collections = self.collections.read().unwrap_or_else(PoisonError::into_inner);
+        let found = collections.iter().find(|(known, _)| known.hash == hash).map(|(_, first)| first.clone());
+        drop(collections);
+        let first = found.context("rattar: no collection with this hash was announced here")?;
+        if first.desk.phase() != Phase::Published {
+            bail!("rattar: the version it corrects is not published");
+        }
+        first.desk.look(|region| collection.continues(system, region.collection(), region.system()))?;
+        Ok(first)
     }
 
     fn start(&self, built: Built, text: &str) -> anyhow::Result<()> {
-        let Built { collection, system, parameters } = built;
+        let Built { collection, system, parameters, first } = built;
         let prefix = format!("region/case/{}", hex::encode(collection.hash));
         let (log, facts) = FactLog::open(self.store.clone(), prefix)?;
         let reference = CollectionRef::of(&collection);
-        let desk = Desk::new(Region::new(collection, system, self.key.clone()), log, facts, parameters);
+        let mut region = Region::new(collection, system, self.key.clone());
+        if let Some(first) = &first {
+            let published = first.desk.look(Region::published);
+            region = region.correcting(published.context("the version it corrects lacks its pattern")?);
+        }
+        let desk = Desk::new(region, log, facts, parameters);
         desk.take(Event::Announce, Timestamp::now().as_second(), Vec::new())?;
         let collection = self.signer.sign(SigningContext::Collection, text.as_bytes().to_vec());
-        let announced = Arc::new(Announced { desk, collection, helper_key: self.helper.key().clone() });
+        let helper_key = self.helper.key().clone();
+        let announced = Arc::new(Announced { desk, collection, helper_key, first });
         self.collections.write().unwrap_or_else(PoisonError::into_inner).insert(reference, announced.clone());
         let (helper, releaser) = (self.helper.clone(), self.releaser.clone());
         let engine = Engine { announced, helper, releaser, counties: self.counties.clone() };

@@ -239,7 +239,7 @@ fn stored(pattern: &[u8], third: &[u8; 32]) -> Result<(NationalPattern, HelperPu
 
 async fn certified(desk: &Arc<Desk>, extra: BTreeSet<CellIndex>) -> Result<Certified, ReleaseError> {
     let desk = desk.clone();
-    let done = tokio::task::spawn_blocking(move || release::certified(&desk, &extra)).await;
+    let done = tokio::task::spawn_blocking(move || release::certified(&desk, None, &extra)).await;
     done.map_err(|_| ReleaseError::State("the end of a computation"))?
 }
 

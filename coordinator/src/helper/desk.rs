@@ -174,10 +174,20 @@ impl Desk {
     /// [`DeskError`].
     pub fn hold(&self, handed: HandedPattern, county: &str, chain: &dyn Chain) -> Result<(), DeskError> {
         let reference = handed.document.collection.clone();
+        let earlier = self.corrected_by(&reference);
         self.with(&reference, county, |case| {
+            case.helper.follows(&handed.document, earlier.as_ref())?;
             let facts = case.helper.hold(handed, chain)?;
             case.record(facts, Vec::new())
         })
+    }
+
+    /// The pattern that was opened of the version that a collection corrects.
+    fn corrected_by(&self, reference: &CollectionRef) -> Option<PatternDocument> {
+        let cases = self.cases.lock().unwrap_or_else(PoisonError::into_inner);
+        let hash = cases.get(reference)?.collection.corrects?;
+        let first = cases.iter().find(|(known, _)| known.hash == hash)?;
+        first.1.helper.closed().cloned()
     }
 
     /// Verifies a report; the answer, also a rejection, is stored before it is returned.
@@ -318,11 +328,13 @@ fn with_case<T>(
 }
 
 /// A county's records of a day are opened under one collection document ever: two publications over the same records can be
-/// subtracted in more ways than a ledger of equal cells can see (ADR 10).
+/// subtracted in more ways than a ledger of equal cells can see (ADR 10). Its second version is the exception (ADR 22).
 fn is_taken(cases: &Cases, reference: &CollectionRef, county: &str) -> bool {
     let Some(asked) = cases.get(reference) else { return false };
     cases.iter().any(|(other, case)| {
+        // A second version is judged with the first: it opens nothing besides, and the ledger sees whose figures differ.
         other != reference
+            && asked.collection.corrects != Some(other.hash)
             && case.collection.county.to_string() == county
             && case.helper.is_closed()
             && case.collection.overlaps(&asked.collection)

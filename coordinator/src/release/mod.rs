@@ -19,7 +19,7 @@ use crate::rounds::desk::Desk;
 
 pub mod stage;
 
-use stage::Material;
+use stage::{First, Material};
 
 /// Why nothing was written.
 #[derive(Debug, thiserror::Error)]
@@ -68,17 +68,33 @@ pub struct Certified {
     pub opened_at: i64,
     /// The totals the coordinator knows, shown or not.
     pub totals: BTreeMap<CellIndex, u64>,
+    /// What they correct.
+    pub first: Option<First>,
 }
 
-/// From what was opened to figures that may be published, `extra` totals withheld besides. Writes nothing.
+/// From what was opened to figures that may be published, `extra` totals withheld besides, and beside what they correct. Writes
+/// nothing.
 ///
 /// # Errors
 /// [`ReleaseError`].
-pub fn certified(desk: &Desk, extra: &BTreeSet<CellIndex>) -> Result<Certified, ReleaseError> {
-    let (material, opened_at) = desk.look(material)?;
+pub fn certified(
+    desk: &Desk,
+    first: Option<&Desk>,
+    extra: &BTreeSet<CellIndex>,
+) -> Result<Certified, ReleaseError> {
+    let (mut material, opened_at) = desk.look(material)?;
+    if let Some(first) = first {
+        let before = certified(first, None, &BTreeSet::new())?;
+        let published = first.look(Region::published).ok_or(ReleaseError::State("the first version"))?;
+        material.first = Some(First {
+            figures: before.release.figures().clone(),
+            statuses: published.statuses,
+            changed: desk.look(|region| material.units.iter().map(|unit| region.changed(unit)).collect()),
+        });
+    }
     let (system, collection) = desk.look(|region| (region.system().clone(), region.collection().clone()));
     let release = stage::certify(&system, collection.min_count, &material, extra)?;
-    Ok(Certified { release, opened_at, totals: material.totals })
+    Ok(Certified { release, opened_at, totals: material.totals, first: material.first })
 }
 
 /// Audits and writes; the SHA-256 of the manifest.
@@ -87,10 +103,11 @@ pub fn certified(desk: &Desk, extra: &BTreeSet<CellIndex>) -> Result<Certified, 
 /// [`ReleaseError`]; the publication's folder does not exist then.
 pub fn release(
     desk: &Desk,
+    first: Option<&Desk>,
     releaser: &Releaser,
     extra: &BTreeSet<CellIndex>,
 ) -> Result<[u8; 32], ReleaseError> {
-    let Certified { release, opened_at, .. } = certified(desk, extra)?;
+    let Certified { release, opened_at, first, .. } = certified(desk, first, extra)?;
     let (system, collection) = desk.look(|region| (region.system().clone(), region.collection().clone()));
     let report = release.report();
     tracing::info!(
@@ -110,7 +127,11 @@ pub fn release(
         system: &system,
         figures: release.figures(),
     };
-    let publication = Publication::new(source, &names, date).map_err(WriteError::from)?.audited(&release);
+    let mut publication = Publication::new(source, &names, date).map_err(WriteError::from)?.audited(&release);
+    if let Some(first) = &first {
+        let before = publish::table::Source { figures: &first.figures, ..source };
+        publication = publication.correcting(before).map_err(WriteError::from)?;
+    }
     let folder = releaser
         .folder
         .join("region")
@@ -143,6 +164,7 @@ fn material(region: &Region) -> Result<(Material, i64), ReleaseError> {
         statuses: statuses.ok_or(ReleaseError::State("statuses"))?,
         readable: known.readable.clone(),
         totals: shares::totals(region.system(), document, &known.sums, &known.readable),
+        first: None,
     };
     Ok((material, known.at))
 }

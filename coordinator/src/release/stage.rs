@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use audit::sensitive::Place;
+use audit::versions::FirstVersion;
 use audit::{Budget, CertifyInput, Findings, Release};
 use suppress::known::{Weights, protect_totals};
 use suppress::totals::readable_sum;
@@ -33,6 +34,31 @@ pub struct Material {
     pub readable: Vec<BTreeMap<CellIndex, u64>>,
     /// Totals that were opened or follow from readable cells.
     pub totals: BTreeMap<CellIndex, u64>,
+    /// The version that this one corrects.
+    pub first: Option<First>,
+}
+
+/// A published first version.
+#[derive(Clone)]
+pub struct First {
+    /// What it shows.
+    pub figures: Figures,
+    /// Statuses of its roster.
+    pub statuses: Vec<Vec<FineStatus>>,
+    /// Per unit of the second roster the cells whose figure is another.
+    pub changed: Vec<BTreeSet<CellIndex>>,
+}
+
+impl First {
+    fn asked(&self) -> FirstVersion<'_> {
+        FirstVersion { figures: &self.figures, statuses: &self.statuses, changed: &self.changed }
+    }
+
+    /// Totals it withholds: the second version withholds them too, or one of the two would be a pattern less.
+    fn withheld(&self) -> BTreeSet<CellIndex> {
+        let withheld = self.figures.totals.iter().filter(|(_, mark)| mark.shown().is_none());
+        withheld.map(|(cell, _)| *cell).collect()
+    }
 }
 
 /// Marks before the county stage: readable cells and known totals shown, everything else withheld.
@@ -63,6 +89,7 @@ pub fn certify(
 ) -> Result<Release, ReleaseError> {
     let figures = figures(system, material);
     let (mut low, mut more) = (BTreeSet::new(), extra.clone());
+    more.extend(material.first.iter().flat_map(First::withheld));
     let mut last = String::new();
     for attempt in 0..ATTEMPTS {
         let statuses = &material.statuses;
@@ -79,6 +106,7 @@ pub fn certify(
             pattern: &material.pattern,
             known_totals: &material.totals,
             earlier: &[],
+            first: material.first.as_ref().map(First::asked),
             budget: Budget::default(),
             abort: &|| false,
         };

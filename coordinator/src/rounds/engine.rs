@@ -206,7 +206,8 @@ impl Engine {
         let released = match self.counties.take_part(&self.announced.desk).await {
             Ok(extra) => {
                 let (announced, releaser) = (self.announced.clone(), self.releaser.clone());
-                let work = move || release::release(&announced.desk, &releaser, &extra);
+                let first = announced.first.as_ref().map(|first| first.desk.clone());
+                let work = move || release::release(&announced.desk, first.as_deref(), &releaser, &extra);
                 let done = tokio::task::spawn_blocking(work).await;
                 done.map_err(|_| DutyError::State("the end of a computation"))?
             }

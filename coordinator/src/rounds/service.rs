@@ -14,7 +14,7 @@ use daemon::pki::PeerCertificate;
 use jiff::Timestamp;
 use proto::v1;
 use round::chain::Signed;
-use round::document::{CollectionRef, Declaration, Tier, witness_leaves};
+use round::document::{CollectionRef, Declaration, Tier};
 use round::refusal::Refusal;
 use round::region::{Event, Region};
 use sharing::chunk::Reassembler;
@@ -38,6 +38,8 @@ pub struct Announced {
     pub collection: Signed,
     /// The helper's signed key.
     pub helper_key: Signed,
+    /// The version that it corrects.
+    pub first: Option<Arc<Announced>>,
 }
 
 /// The region's service.
@@ -107,9 +109,9 @@ impl RegionService {
 
 /// The current pattern as a unit of its roster is shown it: document, the unit's own witnesses, their proof.
 pub fn own_pattern(region: &Region, unit: &Unit) -> Option<(Vec<u8>, Vec<u8>, round::merkle::Proof)> {
-    let (document, pattern) = (region.document()?, region.pattern()?);
+    let document = region.document()?;
     let place = document.place(unit)?;
-    let leaves = witness_leaves(pattern, document.roster.len());
+    let leaves = region.leaves();
     let proof = round::merkle::prove(&leaves, place)?;
     Some((document.encode(), leaves[place].clone(), proof))
 }
@@ -168,6 +170,12 @@ impl v1::region_server::Region for RegionService {
         let statuses = wire::statuses(&message.statuses).map_err(malformed)?;
         let collection = wire::collection_ref(message.collection.clone()).map_err(malformed)?;
         let announced = self.find(message.collection)?;
+        // Before the declaration: one that stands without its changes would be taken for a kommun that does not know them.
+        if let Some(changes) = message.changes {
+            let changed = wire::changes(changes).map_err(malformed)?;
+            let event = Event::Change { unit: asking.unit.clone(), changed };
+            announced.desk.take(event, now(), Vec::new()).map_err(status_of)?;
+        }
         let event = Event::Declare {
             unit: asking.unit,
             certificate: asking.peer.key_id(),

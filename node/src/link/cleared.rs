@@ -4,8 +4,11 @@
 //! stored report (shares, sealed readables) and a certificate request; there is no other constructor, so nothing else
 //! can be sent (STAY-1, STAY-2).
 
+use std::collections::BTreeSet;
+
 use proto::v1;
 use round::document::{CollectionRef, Declaration};
+use tables::system::CellIndex;
 
 /// A message that may leave.
 pub struct Cleared<T>(T);
@@ -45,11 +48,12 @@ impl Cleared<v1::RevocationsQuery> {
 }
 
 impl Cleared<v1::DeclareRequest> {
-    /// Phase 2.
-    pub fn declaration(declaration: &Declaration) -> Self {
+    /// Phase 2; for a second version with which cells changed since the first, by index.
+    pub fn declaration(declaration: &Declaration, changed: Option<&BTreeSet<CellIndex>>) -> Self {
         Self(v1::DeclareRequest {
             collection: Some(wire::collection_message(&declaration.collection)),
             statuses: wire::status_bytes(&declaration.statuses),
+            changes: changed.map(wire::changes_message),
         })
     }
 }

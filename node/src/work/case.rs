@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use round::chain::Signed;
 use round::document::{CollectionRef, PatternDocument};
 use round::ledger::{Ledger, Line};
-use round::node::{Duty, Event, Fact, Node, Shown};
+use round::node::{Duty, Event, Fact, Node, Shown, Submitted};
 use round::refusal::Refusal;
 use round::shares;
 use serde::{Deserialize, Serialize};
@@ -27,6 +27,7 @@ use tables::collection::Collection;
 use tables::system::{Counts, System};
 
 use super::chain::GateChain;
+use super::correction::First;
 use super::report::Making;
 use crate::config::{Approval, Config};
 use crate::intake;
@@ -76,7 +77,9 @@ impl LedgerBook {
         if covered.iter().any(|known| known.case == collection.hash) {
             return Ok(());
         }
-        if covered.iter().any(|known| known.days.0 <= days.1 && days.0 <= known.days.1) {
+        // A second version is judged together with the first, and with nothing else.
+        let others = covered.iter().filter(|known| Some(known.case) != collection.corrects);
+        if others.into_iter().any(|known| known.days.0 <= days.1 && days.0 <= known.days.1) {
             bail!(
                 "{} counts records of days that this node has delivered under another collection; it takes no part",
                 collection.id
@@ -143,6 +146,8 @@ pub struct Case {
     log: FactLog<Fact>,
     node: Mutex<Node>,
     seen: Mutex<Option<[u8; 32]>>,
+    /// What this node submitted to the version that is corrected.
+    first: Option<First>,
 }
 
 /// What came of one step.
@@ -156,7 +161,16 @@ pub enum Step {
     Over,
 }
 
-const COUNTS: &str = "counts";
+/// Beside a case's facts: the counts.
+pub(super) const COUNTS: &str = "counts";
+
+/// Beside a case's facts: what its cells are ([`System::fingerprint`]), for a second version.
+pub(super) const CELLS: &str = "cells";
+
+/// Where the facts of a collection stand in the store.
+pub(super) fn case_prefix(collection: &[u8; 32]) -> String {
+    format!("node/case/{}", hex::encode(collection))
+}
 
 fn report_key(round: u32) -> String {
     format!("report/{round}")
@@ -183,9 +197,9 @@ impl Case {
         let helper = HelperPublicKey::from_bytes(&key)?;
         let system = Arc::new(System::new(&collection, &codebook)?);
         let parameters = shares::parameters(&system)?;
-        let prefix = format!("node/case/{}", hex::encode(collection.hash));
-        let (log, facts) = FactLog::open(shared.store.clone(), prefix)?;
+        let (log, facts) = FactLog::open(shared.store.clone(), case_prefix(&collection.hash))?;
         let unit = shared.config.unit.clone();
+        let first = First::of(&shared.store, &collection, &system, &unit)?;
         let node = Node::restore(collection.clone(), system.clone(), unit, facts);
         let reference = CollectionRef::of(&collection);
         Ok(Self {
@@ -199,6 +213,7 @@ impl Case {
             log,
             node: Mutex::new(node),
             seen: Mutex::new(None),
+            first,
         })
     }
 
@@ -280,7 +295,10 @@ impl Case {
         let own = self.shared.config.min_count.max(self.collection.min_count);
         let statuses = shares::statuses(&self.system, &counts, own);
         let stored = postcard::to_allocvec(counts.to_stored())?;
-        self.take(Event::Counted(statuses), vec![(COUNTS.into(), stored)])?;
+        self.take(
+            Event::Counted(statuses),
+            vec![(COUNTS.into(), stored), (CELLS.into(), self.system.fingerprint().to_vec())],
+        )?;
         Ok(Step::Done)
     }
 
@@ -291,9 +309,15 @@ impl Case {
 
     async fn declare(&self) -> anyhow::Result<Step> {
         let declaration = self.look(|node| node.declaration().cloned()).context("no declaration")?;
-        self.shared.egress.declare(Cleared::declaration(&declaration)).await?;
+        let beside = self.beside(&self.counts()?);
+        let changed = beside.as_ref().map(|submitted| &submitted.changed);
+        self.shared.egress.declare(Cleared::declaration(&declaration, changed)).await?;
         self.take(Event::DeclarationTaken, Vec::new())?;
         Ok(Step::Done)
+    }
+
+    fn beside(&self, counts: &Counts) -> Option<Submitted> {
+        self.first.as_ref().map(|first| first.beside(&self.system, counts))
     }
 
     async fn ask(&self) -> anyhow::Result<Step> {
@@ -336,7 +360,8 @@ impl Case {
             suppress::request::lines(&self.system, self.collection.min_count, withheld, &values)
         });
         let certificate = self.shared.credentials.about().key_id();
-        let shown = Shown { document, witnesses, proof, certificate, thin };
+        let earlier = self.beside(&counts).map(Box::new);
+        let shown = Shown { document, witnesses, proof, certificate, thin, earlier };
         match self.take(Event::Pattern(Box::new(shown)), Vec::new()) {
             Ok(()) => Ok(Step::Done),
             Err(error) if matches!(error.downcast_ref(), Some(Refusal::Pattern(_))) => Ok(Step::Wait),

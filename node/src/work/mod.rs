@@ -2,5 +2,6 @@
 
 pub mod case;
 pub mod chain;
+mod correction;
 pub mod report;
 pub mod service;

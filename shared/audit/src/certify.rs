@@ -22,6 +22,7 @@ use crate::interval::{Engine, Means, Reach};
 use crate::release::{AuditReport, Release};
 use crate::sensitive::{self, Place, Sensitive};
 use crate::transfer::Finer;
+use crate::versions::{self, FirstVersion, SecondVersion};
 use crate::view::TargetIndex;
 use crate::witness::Verifier;
 
@@ -41,6 +42,8 @@ pub struct CertifyInput<'a> {
     pub known_totals: &'a BTreeMap<CellIndex, u64>,
     /// Earlier publications over the same cells.
     pub earlier: &'a [EarlierIssue],
+    /// The version that these figures correct, if there is one.
+    pub first: Option<FirstVersion<'a>>,
     /// Work limits.
     pub budget: Budget,
     /// Asked between steps; `true` stops the audit as not certified.
@@ -211,6 +214,7 @@ impl<'a> Audit<'a> {
         self.report.adversaries.push("reader".into());
         self.safe_2(&verifier, &units, &proven);
         self.report.adversaries.push("insider".into());
+        self.both_versions();
         self.safe_3();
     }
 
@@ -460,6 +464,37 @@ impl<'a> Audit<'a> {
         self.findings
             .iter()
             .any(|finding| finding.broken == Broken::Safe1 && finding.place.as_ref() == Some(&place.place))
+    }
+
+    /// SAFE-1 for a reader of the first version too.
+    fn both_versions(&mut self) {
+        let Some(first) = self.input.first else { return };
+        let second = SecondVersion {
+            system: self.input.system,
+            min_count: self.input.min_count,
+            figures: self.input.figures,
+            statuses: self.input.statuses,
+            budget: self.input.budget,
+            abort: self.input.abort,
+        };
+        let told = if first.shows_no_finer_sum_anew(second) { versions::told(first, second) } else { None };
+        let Some(told) = told else {
+            return self.contradiction("båda versionerna".into(), "de kan inte granskas tillsammans".into());
+        };
+        let names = Names { system: self.input.system, figures: first.figures, earlier: &[] };
+        for told in told {
+            let names = if told.second { &self.names } else { &names };
+            let label = names.place(&told.place);
+            self.findings.push(Finding {
+                broken: Broken::Safe1,
+                verdict: if told.settled { Verdict::Narrowed } else { Verdict::NotCertified },
+                place: None,
+                label,
+                explanation: "kan ringas in av den som läser båda versionerna".into(),
+                withhold: Vec::new(),
+            });
+        }
+        self.report.adversaries.push("reader of both versions".into());
     }
 
     /// SAFE-3: counted, never hidden, never a reason to fail.

@@ -23,6 +23,7 @@ mod release;
 mod rows;
 pub mod sensitive;
 mod transfer;
+pub mod versions;
 pub mod view;
 mod witness;
 

@@ -75,6 +75,9 @@ pub fn sections(publication: &Publication) -> Vec<Section> {
             ],
         ),
     ];
+    if publication.revisions.is_some() {
+        sections.push(section("Rättningar", corrections()));
+    }
     if !collection.footnotes.is_empty() {
         sections.push(section("Anmärkningar", collection.footnotes.clone()));
     }
@@ -134,6 +137,18 @@ fn signs() -> Vec<String> {
     let all = [Status::Withheld, Status::NotDelivered, Status::CannotOccur];
     let marks = all.into_iter().filter_map(meaning).map(str::to_string);
     marks.chain(["0 = antalet är noll, eller mindre än en halv procent".into()]).collect()
+}
+
+fn corrections() -> Vec<String> {
+    vec![
+        "Det här är version 2. Version 1 ligger kvar och gäller inte längre. Uppgifter som är andra än i version 1 har ett r \
+         efter sig; de räknas upp i filen rattningar.csv."
+            .into(),
+        "De två versionerna är granskade tillsammans. En total där en undertryckt uppgift har rättats, eller där en \
+         kommun med en undertryckt uppgift har tillkommit, visas därför inte i version 2: skillnaden mot version 1 vore \
+         den uppgiften."
+            .into(),
+    ]
 }
 
 fn codes(publication: &Publication) -> Vec<String> {

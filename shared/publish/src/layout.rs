@@ -60,6 +60,8 @@ pub struct GridRow {
     pub rank: Rank,
     /// One figure for every column; `None` where the table has no such row.
     pub cells: Vec<Option<Figure>>,
+    /// For every column whether the figure was another in the version that is corrected.
+    pub revised: Vec<bool>,
 }
 
 /// A table as it is printed.
@@ -119,6 +121,13 @@ pub fn grid(publication: &Publication, at: usize) -> Grid {
     let county = publication.whole();
     let row = |members: Vec<Member>| GridRow {
         cells: wanted.iter().map(|column| look_up(&cells, width, &county, &members, column)).collect(),
+        revised: wanted
+            .iter()
+            .map(|column| {
+                find(&cells, width, &county, &members, column)
+                    .is_some_and(|row| publication.is_revised(at, row))
+            })
+            .collect(),
         rank: rank(&members),
         labels: members.into_iter().map(|member| member.label).collect(),
     };
@@ -237,6 +246,16 @@ fn columns(table: &Table, across: &[Axis]) -> Vec<Wanted> {
 }
 
 fn look_up(cells: &Cells, width: usize, county: &Omrade, stub: &[Member], column: &Wanted) -> Option<Figure> {
+    find(cells, width, county, stub, column).map(Figure::of_row)
+}
+
+fn find<'a>(
+    cells: &Cells<'a>,
+    width: usize,
+    county: &Omrade,
+    stub: &[Member],
+    column: &Wanted,
+) -> Option<&'a StrictRow> {
     let mut area = county;
     let mut codes = vec![String::new(); width];
     for member in stub.iter().chain(&column.members) {
@@ -245,7 +264,7 @@ fn look_up(cells: &Cells, width: usize, county: &Omrade, stub: &[Member], column
             Value::Code(at, code) => codes[*at] = code.clone(),
         }
     }
-    cells.get(&(area, codes.as_slice(), column.period, column.matt.as_str())).map(|row| Figure::of_row(row))
+    cells.get(&(area, codes.as_slice(), column.period, column.matt.as_str())).copied()
 }
 
 fn rank(members: &[Member]) -> Rank {
@@ -262,7 +281,10 @@ fn without_empty(mut grid: Grid) -> Grid {
     let used: Vec<bool> =
         (0..grid.columns.len()).map(|at| grid.rows.iter().any(|row| row.cells[at].is_some())).collect();
     keep(&mut grid.columns, &used);
-    grid.rows.iter_mut().for_each(|row| keep(&mut row.cells, &used));
+    grid.rows.iter_mut().for_each(|row| {
+        keep(&mut row.cells, &used);
+        keep(&mut row.revised, &used);
+    });
     grid
 }
 

@@ -12,6 +12,7 @@ pub mod layout;
 pub mod names;
 pub mod publication;
 pub mod report;
+mod revision;
 mod sheets;
 mod styles;
 pub mod table;

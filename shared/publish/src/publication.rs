@@ -11,11 +11,12 @@ use rust_xlsxwriter::XlsxError;
 use tables::codebook::Codebook;
 use tables::collection::Collection;
 use tables::figures::Figures;
-use tables::strict::{StrictError, StrictTable};
+use tables::strict::{StrictError, StrictRow, StrictTable};
 use tables::unit::{KommunKod, LansKod, Omrade, Unit};
 
 use crate::names::{self, Names};
 use crate::report;
+use crate::revision::{self, Revisions};
 use crate::table::{Source, TableError, strict_tables};
 use crate::text;
 use crate::workbook;
@@ -97,6 +98,8 @@ pub struct Publication<'a> {
     pub(crate) realm: Option<Realm>,
     /// What a county's tables were made from.
     pub(crate) figures: Option<&'a Figures>,
+    /// What a second version changes.
+    pub(crate) revisions: Option<Revisions>,
     /// What the audit says of the coordinator, for the report.
     pub(crate) coordinator: Option<report::Coordinator>,
 }
@@ -125,6 +128,7 @@ impl<'a> Publication<'a> {
             csv,
             realm: None,
             figures: Some(source.figures),
+            revisions: None,
             coordinator: None,
         })
     }
@@ -158,6 +162,7 @@ impl<'a> Publication<'a> {
             csv,
             realm: Some(realm),
             figures,
+            revisions: None,
             coordinator,
         })
     }
@@ -169,6 +174,20 @@ impl<'a> Publication<'a> {
         self
     }
 
+    /// The same as the second version of a publication: what it changes is marked.
+    ///
+    /// # Errors
+    /// [`PublishError`] when the first version's figures are not those of the same tables.
+    pub fn correcting(mut self, first: Source<'_>) -> Result<Self, PublishError> {
+        self.revisions = Some(Revisions::of(&strict_tables(first)?, &self.tables));
+        Ok(self)
+    }
+
+    /// Whether a row of a table was another in the version that is corrected.
+    pub fn is_revised(&self, table: usize, row: &StrictRow) -> bool {
+        self.revisions.as_ref().is_some_and(|revisions| revisions.contains(table, row))
+    }
+
     /// All files but the manifest: strict tables, workbook, report. Equal publications give equal bytes
     /// (SAME-1).
     ///
@@ -177,6 +196,9 @@ impl<'a> Publication<'a> {
     pub fn files(&self) -> Result<Vec<File>, PublishError> {
         let mut files = self.csv.clone();
         files.push((format!("{}.xlsx", self.collection.id), workbook::bytes(self)?));
+        if let Some(revisions) = &self.revisions {
+            files.push((revision::FILE.into(), revisions.csv(self.collection, &self.tables)));
+        }
         if self.realm.is_none() {
             files.push(("rapport.json".into(), report::bytes(self)?));
         }

@@ -214,6 +214,8 @@ fn data_row(
     }
     for (at, cell) in content.cells.iter().enumerate() {
         let format = styles::figure(own.clone(), grid.columns[at].kind, *cell);
+        let format =
+            if content.revised[at] { styles::revised(format, grid.columns[at].kind) } else { format };
         let format = if begins_group(grid, at) { styles::left_line(format) } else { format };
         figure(sheet, (line, col(grid.stubs.len() + at)), *cell, &format)?;
     }

@@ -85,12 +85,21 @@ pub fn over_group(header: Format) -> Format {
 
 /// A figure of a row.
 pub fn figure(row: Format, kind: Kind, figure: Option<Figure>) -> Format {
-    let format = row.set_align(FormatAlign::Right).set_num_format(match kind {
+    let format = row.set_align(FormatAlign::Right).set_num_format(number(kind));
+    if figure == Some(Figure::Withheld) { format.set_background_color(WITHHELD) } else { format }
+}
+
+/// A figure that was another in the version that is corrected: an `r` stands beside it, and the number stays a number.
+pub fn revised(figure: Format, kind: Kind) -> Format {
+    figure.set_num_format(number(kind).replace("_-", "\" r\""))
+}
+
+fn number(kind: Kind) -> &'static str {
+    match kind {
         Kind::Count => COUNT,
         Kind::Percent => PERCENT,
         Kind::Change => CHANGE,
-    });
-    if figure == Some(Figure::Withheld) { format.set_background_color(WITHHELD) } else { format }
+    }
 }
 
 /// A thin line between groups of columns.

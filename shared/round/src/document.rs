@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use suppress::correction::Joint;
 use tables::collection::Collection;
 use tables::count::FineStatus;
 use tables::figures::{Pattern, Witness};
@@ -162,6 +163,11 @@ pub fn witness_leaves(pattern: &Pattern, units: usize) -> Vec<Vec<u8>> {
         encode(&own)
     };
     (0..units).map(own).collect()
+}
+
+/// The same of a second version.
+pub fn joint_leaves(joints: &[Vec<Joint>]) -> Vec<Vec<u8>> {
+    joints.iter().map(encode).collect()
 }
 
 /// The root that a document commits to.

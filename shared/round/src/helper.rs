@@ -231,6 +231,26 @@ impl Helper {
         self.rounds.get(&round).into_iter().flat_map(|held| held.accepted.iter())
     }
 
+    /// Whether a pattern may follow the one that was opened of the version it corrects: it opens no sum besides (SAFE-3).
+    /// Whose figures differ, the ledger's tags say at close.
+    ///
+    /// # Errors
+    /// [`Refusal`], also when the collection corrects another one than `earlier`'s.
+    pub fn follows(
+        &self,
+        document: &PatternDocument,
+        earlier: Option<&PatternDocument>,
+    ) -> Result<(), Refusal> {
+        match (self.collection.corrects, earlier) {
+            (None, _) => Ok(()),
+            (Some(hash), Some(earlier)) if earlier.collection.hash == hash => {
+                let repeats = document.open.is_subset(&earlier.open);
+                if repeats { Ok(()) } else { Err(Refusal::Pattern(PatternFault::Opens)) }
+            }
+            _ => Err(Refusal::OtherBinding("the version it corrects, which is not closed here")),
+        }
+    }
+
     /// Takes a pattern: the helper's verification list before any report.
     ///
     /// # Errors

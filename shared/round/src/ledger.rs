@@ -53,13 +53,15 @@ impl Ledger {
 
 fn differing(one: &Line, other: &Line) -> BTreeSet<KommunKod> {
     let units: BTreeSet<&Unit> = one.tags.keys().chain(other.tags.keys()).collect();
+    // Where a unit takes part its figure is readable: its part of the difference is known anyway.
+    let known = |line: &Line, unit: &Unit| !line.tags.contains_key(unit) || line.readable.contains(unit);
     let differs = |unit: &&Unit| {
         let changed = match (one.tags.get(*unit), other.tags.get(*unit)) {
             (Some(Some(first)), Some(Some(second))) => first != second,
             (Some(_), Some(_)) => false,
             _ => true,
         };
-        changed && !(one.readable.contains(*unit) && other.readable.contains(*unit))
+        changed && !(known(one, unit) && known(other, unit))
     };
     units.into_iter().filter(differs).map(Unit::kommun).collect()
 }
@@ -110,5 +112,14 @@ mod tests {
         first.readable.insert("2101".parse().unwrap());
         second.readable.insert("2101".parse().unwrap());
         assert!(after(&first, &second));
+    }
+
+    #[test]
+    fn a_late_kommun_counts_only_where_its_figure_is_hidden() {
+        let first = line(1, &[("2101", 1), ("2104", 1)]);
+        let mut second = line(2, &[("2101", 1), ("2104", 1), ("2121", 1)]);
+        assert!(!after(&first, &second), "its hidden figure is the difference");
+        second.readable.insert("2121".parse().unwrap());
+        assert!(after(&first, &second) && after(&second, &first), "its figure stands beside the sum");
     }
 }

@@ -8,10 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use suppress::correction::{Joint, own};
 use tables::collection::Collection;
 use tables::count::FineStatus;
 use tables::figures::Witness;
-use tables::system::{Build, System};
+use tables::system::{Build, CellIndex, System};
 use tables::unit::Unit;
 
 use crate::document::{CollectionRef, Declaration, PatternDocument, Stage, Tier};
@@ -100,6 +101,19 @@ pub struct Shown {
     pub certificate: [u8; 32],
     /// Lines that are too thin, computed from the node's own counts.
     pub thin: Vec<Vec<u32>>,
+    /// For a second version: what the node submitted to the first, or `None` if nothing.
+    pub earlier: Option<Box<Submitted>>,
+}
+
+/// What a node submitted to the version that is corrected, from its own store.
+#[derive(Debug, Clone)]
+pub struct Submitted {
+    /// The newest final pattern under which it made a report.
+    pub document: PatternDocument,
+    /// What it declared.
+    pub statuses: Vec<FineStatus>,
+    /// The cells whose figure is another now.
+    pub changed: BTreeSet<CellIndex>,
 }
 
 /// What a node should do next.
@@ -264,6 +278,12 @@ impl Node {
         self.answers.last_key_value().map(|(round, (lines, _))| (*round, lines.as_slice()))
     }
 
+    /// The newest final pattern under which a report was made: what a region may have published of this unit.
+    pub fn submitted(&self) -> Option<&PatternDocument> {
+        let (round, _) = self.reports.last_key_value()?;
+        self.accepted.get(&(*round, true))
+    }
+
     /// The unit.
     pub fn unit(&self) -> &Unit {
         &self.unit
@@ -369,21 +389,71 @@ impl Node {
         if !merkle::holds(&document.witness_root, leaves, place, &shown.witnesses, &shown.proof) {
             return Err(PatternFault::Proof);
         }
+        let statuses = &self.declaration.as_ref().ok_or(PatternFault::Shape)?.0.statuses;
+        if self.collection.corrects.is_some() {
+            self.examine_second(shown, place, statuses)?;
+        } else {
+            self.examine_witnesses(shown, place, statuses)?;
+        }
+        let lines = self.lines(document, None);
+        match lines.iter().all(|(definition, line)| ledger.allows(definition, line)) {
+            true => Ok(()),
+            false => Err(PatternFault::Ledger),
+        }
+    }
+
+    fn examine_witnesses(
+        &self,
+        shown: &Shown,
+        place: usize,
+        statuses: &[FineStatus],
+    ) -> Result<(), PatternFault> {
+        let document = &shown.document;
         let witnesses: Vec<Witness> =
             postcard::from_bytes(&shown.witnesses).map_err(|_| PatternFault::Proof)?;
         // A step moves one record; the least integer has no absolute value to compare with.
         if witnesses.iter().flat_map(|witness| &witness.steps).any(|step| !matches!(step.2, -1 | 1)) {
             return Err(PatternFault::Witness);
         }
-        let statuses = &self.declaration.as_ref().ok_or(PatternFault::Shape)?.0.statuses;
         let pattern = document.pattern(witnesses.clone());
         suppress::check::check_own(&self.system, &document.units(), &pattern, place, statuses, &witnesses)
-            .map_err(fault_of)?;
-        let lines = self.lines(document, None);
-        match lines.iter().all(|(definition, line)| ledger.allows(definition, line)) {
-            true => Ok(()),
-            false => Err(PatternFault::Ledger),
-        }
+            .map_err(fault_of)
+    }
+
+    /// A second version: judged together with what this node submitted to the first (SAFE-1, SAFE-3).
+    fn examine_second(
+        &self,
+        shown: &Shown,
+        place: usize,
+        statuses: &[FineStatus],
+    ) -> Result<(), PatternFault> {
+        let document = &shown.document;
+        let joints: Vec<Joint> = postcard::from_bytes(&shown.witnesses).map_err(|_| PatternFault::Proof)?;
+        let earlier = shown
+            .earlier
+            .as_deref()
+            .map(|submitted| (submitted, submitted.document.units(), submitted.document.pattern(Vec::new())));
+        let earlier = match &earlier {
+            None => None,
+            Some((submitted, units, pattern)) => {
+                // That it is the version this collection corrects, whoever handed it in.
+                if Some(submitted.document.collection.hash) != self.collection.corrects {
+                    return Err(PatternFault::Shape);
+                }
+                let place = submitted.document.place(&self.unit).ok_or(PatternFault::Shape)?;
+                Some(own::Earlier { units, pattern, place, statuses: &submitted.statuses })
+            }
+        };
+        let (none, units) = (BTreeSet::new(), document.units());
+        let asked = own::Asked {
+            units: &units,
+            pattern: &document.pattern(Vec::new()),
+            place,
+            statuses,
+            changed: shown.earlier.as_ref().map_or(&none, |submitted| &submitted.changed),
+            joints: &joints,
+        };
+        own::check_own(&self.system, earlier, asked).map_err(fault_of)
     }
 
     fn examine_roster(&self, document: &PatternDocument, own: &[u8; 32]) -> Result<usize, PatternFault> {
@@ -456,6 +526,7 @@ fn fault_of(refusal: suppress::check::Refusal) -> PatternFault {
         Refusal::SmallShown(_) => PatternFault::SmallShown,
         Refusal::ZeroWithheld(_) => PatternFault::ZeroWithheld,
         Refusal::FewHidden(_) => PatternFault::Opens,
+        Refusal::Reopened(_) => PatternFault::Ledger,
         Refusal::NotProtected(_) | Refusal::BadWitness(_) | Refusal::ChangesShown(_) => PatternFault::Witness,
     }
 }

@@ -19,12 +19,15 @@ use tables::unit::{KommunKod, Unit};
 use crate::document::{CollectionRef, Declaration, PatternDocument, RosterEntry, Stage, Tier, witness_root};
 use crate::refusal::Refusal;
 
+mod correction;
 mod current;
 mod quiet;
 mod words;
 
+use correction::Frame;
 use current::{Round, Stored};
 
+pub use correction::Published;
 pub use words::{Duty, Event, Fact, Failure, Phase};
 
 /// Most lines one unit may ask for: one for each of its printed cells is the most that can be meant.
@@ -54,6 +57,8 @@ pub struct Region {
     collection: Arc<Collection>,
     system: Arc<System>,
     key: PatternKey,
+    earlier: Option<Arc<Published>>,
+    changes: BTreeMap<Unit, BTreeSet<CellIndex>>,
     announced: Option<i64>,
     declared: BTreeMap<Unit, Declared>,
     round: Option<Round>,
@@ -70,6 +75,8 @@ impl Region {
             collection,
             system,
             key,
+            earlier: None,
+            changes: BTreeMap::new(),
             announced: None,
             declared: BTreeMap::new(),
             round: None,
@@ -88,11 +95,12 @@ impl Region {
                 self.declared.insert(unit, Declared { certificate, der, statuses });
             }
             Fact::Chosen { document, pattern, verify_key } => {
-                let (answers, reports) = (BTreeMap::new(), BTreeMap::new());
-                let (document, pattern) = (*document, *pattern);
-                self.round =
-                    Some(Round { document, pattern, verify_key, answers, helper_holds: false, reports });
+                self.round = Some(Round::new(*document, *pattern, None, verify_key));
             }
+            Fact::ChosenAgain { document, pattern, joints, verify_key } => {
+                self.round = Some(Round::new(*document, *pattern, Some(joints), verify_key));
+            }
+            Fact::Changed { unit, changed } => _ = self.changes.insert(unit, changed),
             Fact::Opened { at, sums, readable, .. } => self.known = Some(Known { at, sums, readable }),
             Fact::Agreed { pattern, third } => self.agreed = Some((pattern, third)),
             Fact::Published { manifest } => self.published = Some(manifest),
@@ -128,6 +136,7 @@ impl Region {
             Event::Declare { unit, certificate, der, declaration } => {
                 self.declare(unit, certificate, der, declaration, now)
             }
+            Event::Change { unit, changed } => self.change(unit, changed, now),
             Event::Choose { verify_key, helper_key_id } => self.choose(verify_key, helper_key_id, now),
             Event::Answer { unit, pattern, lines } => self.answer(unit, &pattern, lines),
             Event::Finalise => self.finalise(now),
@@ -181,6 +190,10 @@ impl Region {
         }
     }
 
+    fn takes_declarations(&self, now: i64) -> bool {
+        self.phase() == Phase::Declare && self.declare_until().is_some_and(|until| now < until)
+    }
+
     fn declaring_is_over(&self, now: i64) -> bool {
         let everyone = self.declared.len() == self.collection.units.len();
         everyone || self.declare_until().is_some_and(|until| now >= until)
@@ -219,6 +232,11 @@ impl Region {
     /// The pattern with all witnesses: for proofs to nodes and for the audit.
     pub fn pattern(&self) -> Option<&Pattern> {
         self.round.as_ref().map(|round| &round.pattern)
+    }
+
+    /// What each unit of the current roster is shown as evidence: the leaves of the pattern's tree.
+    pub fn leaves(&self) -> Vec<Vec<u8>> {
+        self.round.as_ref().map(Round::leaves).unwrap_or_default()
     }
 
     /// The current round's verify key.
@@ -293,8 +311,7 @@ impl Region {
             let same = known.statuses == declaration.statuses && known.certificate == certificate;
             return if same { Ok(Vec::new()) } else { Err(Refusal::Second) };
         }
-        let open = self.phase() == Phase::Declare && self.declare_until().is_some_and(|until| now < until);
-        if !open {
+        if !self.takes_declarations(now) {
             return Err(Refusal::Phase("not taking declarations"));
         }
         Ok(vec![Fact::Declared { unit, certificate, der, statuses: declaration.statuses }])
@@ -322,6 +339,10 @@ impl Region {
         helper_key_id: [u8; 32],
         now: i64,
     ) -> Fact {
+        if let Some(earlier) = self.earlier.clone() {
+            let frame = Frame { round, stage, verify_key, helper_key_id, now };
+            return self.chosen_again(&earlier, roster, requests, frame);
+        }
         let kommuner = roster.iter().map(Unit::kommun).collect::<BTreeSet<KommunKod>>().len();
         let least = self.collection.minimum_roster();
         if kommuner < least {

@@ -59,6 +59,9 @@ pub enum Refusal {
     /// An opened total of kommun scope in which fewer than three kommuner hide.
     #[error("the pattern opens a total in which fewer than three kommuner hide (cell {0})")]
     FewHidden(CellIndex),
+    /// A second version that shows an own figure otherwise than the first, or opens a sum whose difference tells of one.
+    #[error("the second version tells more of an own figure together with the first (cell {0})")]
+    Reopened(CellIndex),
 }
 
 /// Fewest kommuner in an all-small line that is opened.
@@ -172,7 +175,7 @@ fn is_in_range(system: &System, units: &[Unit], witness: &Witness) -> bool {
 }
 
 /// Calls `wrong(cell, is_zero)` for every own mark that breaks a rule.
-fn marks(
+pub(crate) fn marks(
     system: &System,
     own: &[FineStatus],
     withheld: &BTreeSet<CellIndex>,
@@ -228,7 +231,11 @@ fn has_plain_corners(units: &[Unit], statuses: &[Vec<FineStatus>], witness: &Wit
 }
 
 /// Shown cells of units and unclosed totals that a witness changes.
-fn changes(system: &System, pattern: &Pattern, witness: &Witness) -> (Vec<CellIndex>, Vec<CellIndex>) {
+pub(crate) fn changes(
+    system: &System,
+    pattern: &Pattern,
+    witness: &Witness,
+) -> (Vec<CellIndex>, Vec<CellIndex>) {
     let mut per_unit = BTreeMap::<u32, BTreeMap<u32, i32>>::new();
     let mut roster = BTreeMap::<u32, i32>::new();
     for (unit, atom, change) in &witness.steps {

@@ -10,6 +10,7 @@
 
 pub mod blind;
 pub mod check;
+pub mod correction;
 pub mod counties;
 pub mod key;
 pub mod known;

@@ -148,7 +148,7 @@ fn open_total_scope(system: &System, totals: &mut Totals) {
 }
 
 /// Sums with a closed part are closed.
-fn close_sums(system: &System, totals: &mut Totals) {
+pub(crate) fn close_sums(system: &System, totals: &mut Totals) {
     for (at, cell) in system.cells.iter().enumerate() {
         if matches!(&cell.build, Build::Sum(parts) if parts.iter().any(|part| totals.closed.contains(part))) {
             totals.closed.insert(at);

@@ -6,6 +6,7 @@
 //!
 //! Does not check signatures (`sharing`), nor whether an operator approved it (`round`).
 
+mod corrects;
 mod document;
 mod several;
 
@@ -232,6 +233,8 @@ pub struct Collection {
     pub codebook: String,
     /// The national round the county takes part in, if any.
     pub national: Option<National>,
+    /// SHA-256 of the document that this one is the second version of, if it is one.
+    pub corrects: Option<[u8; 32]>,
     /// The tables.
     pub tables: Vec<Table>,
     /// SHA-256 of the document's bytes.

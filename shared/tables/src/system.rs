@@ -167,6 +167,49 @@ impl System {
         Builder::new(collection, codebook)?.finish(collection)
     }
 
+    /// Names the cells, their places, and the tables they stand in: SHA-256. Equal in two versions of a collection.
+    pub fn fingerprint(&self) -> [u8; 32] {
+        let mut hash = Sha256::new().chain_update(b"samman/v1 cells\0");
+        let mut number = |value: usize| hash.update((value as u64).to_be_bytes());
+        let list = |number: &mut dyn FnMut(usize), list: &[u32]| {
+            number(list.len());
+            list.iter().for_each(|value| number(*value as usize));
+        };
+        [self.atoms, self.unit_atoms, self.cells.len(), self.tables.len()].into_iter().for_each(&mut number);
+        for at in &self.unit_atom_of {
+            number(at.map_or(0, |at| at as usize + 1));
+        }
+        for cell in &self.cells {
+            cell.definition.chunks(8).for_each(|bytes| {
+                number(bytes.iter().fold(0, |value, byte| value << 8 | usize::from(*byte)));
+            });
+            list(&mut number, &cell.atoms);
+            list(&mut number, cell.unit_atoms.as_deref().unwrap_or_default());
+            number(usize::from(cell.per_unit) + 2 * usize::from(cell.unit_atoms.is_some()));
+            match &cell.build {
+                Build::UnitAtoms(atoms) => list(&mut number, atoms),
+                Build::Entry { block, index } => {
+                    [1, *block, *index as usize].into_iter().for_each(&mut number)
+                }
+                Build::Sum(parts) => [2, parts.len()].iter().chain(parts).for_each(|value| number(*value)),
+            }
+        }
+        for table in &self.tables {
+            number(table.rows.len());
+            for row in &table.rows {
+                row.codes.iter().for_each(|code| number(code.map_or(0, |code| code + 1)));
+                [row.period, row.cell].into_iter().for_each(&mut number);
+            }
+            table.bortfall.iter().for_each(|cell| number(*cell));
+        }
+        hash.finalize().into()
+    }
+
+    /// The cells of which a unit's figures are not the same in two counts.
+    pub fn differing(&self, one: &Counts, two: &Counts) -> BTreeSet<CellIndex> {
+        (0..self.cells.len()).filter(|cell| self.value(one, *cell) != self.value(two, *cell)).collect()
+    }
+
     /// The indices of cells printed for every unit, ascending.
     pub fn per_unit(&self) -> impl Iterator<Item = CellIndex> + '_ {
         (0..self.cells.len()).filter(|cell| self.cells[*cell].per_unit)

@@ -3,6 +3,8 @@
 //! Every `TryFrom` here is a decoder of something a peer sent; each checks lengths and codes and answers with an
 //! [`Unreadable`] that names the field, never its content. No sockets.
 
+use std::collections::BTreeSet;
+
 use proto::v1;
 use round::chain::Signed;
 use round::document::CollectionRef;
@@ -118,6 +120,26 @@ pub fn statuses(bytes: &[u8]) -> Result<Vec<FineStatus>, Unreadable> {
         _ => Err(unreadable("statuses", "not 0, 1 or 2")),
     };
     bytes.iter().map(status).collect()
+}
+
+/// The cells of a message of changes.
+///
+/// # Errors
+/// [`Unreadable`] when there are too many, or they are not ascending.
+pub fn changes(message: v1::Changes) -> Result<BTreeSet<usize>, Unreadable> {
+    if message.cells.len() > MAX_STATUSES {
+        return Err(unreadable("changes", "too many"));
+    }
+    if message.cells.windows(2).any(|pair| pair[0] >= pair[1]) {
+        return Err(unreadable("changes", "not ascending"));
+    }
+    Ok(message.cells.into_iter().map(|cell| cell as usize).collect())
+}
+
+/// The message of changes.
+pub fn changes_message(changed: &BTreeSet<usize>) -> v1::Changes {
+    // a collection has far fewer cells than u32::MAX (`tables::system::MAX_CELLS`)
+    v1::Changes { cells: changed.iter().map(|cell| u32::try_from(*cell).unwrap_or(u32::MAX)).collect() }
 }
 
 /// The bytes of statuses.

@@ -151,6 +151,11 @@ impl Federation {
         &self.collection
     }
 
+    /// Its document.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Where asynchronous calls of a test run.
     pub fn runtime(&self) -> &Runtime {
         &self.runtime

@@ -282,6 +282,7 @@ fn a_declaration_counts_for_the_unit_of_the_certificate_and_for_no_other() -> an
         let message = v1::DeclareRequest {
             collection: Some(wire::collection_message(&reference)),
             statuses: vec![0; system.unit_atoms],
+            changes: None,
         };
         let channel = caller(&federation, &papers)?.channel(&federation.region.address, REGION_21)?;
         let done = federation.runtime().block_on(async { RegionClient::new(channel).declare(message).await });

@@ -4,6 +4,7 @@
 //! `suppress` → `round::shares` → `audit` → `publish`), without network, certificates and secret shares: sums are opened
 //! by adding. Does not judge what comes out; the tests do.
 
+pub mod corrected;
 pub mod made;
 pub mod published;
 pub mod random;

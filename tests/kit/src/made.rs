@@ -21,6 +21,7 @@ pub(crate) const COLLECTION: &str =
     include_str!("../../../shared/tables/collections/aktualiseringar-vuxna-2024.toml");
 
 /// The county's true counts over the collection's cells.
+#[derive(Clone)]
 pub struct Made {
     /// What codes mean.
     pub codebook: Codebook,

@@ -52,7 +52,7 @@ pub fn released(made: &Made, key: &PatternKey) -> anyhow::Result<Released> {
         (0..made.counts.len()).map(|at| readable_of(made, &document, at)).collect::<Result<_, _>>()?;
     let opened = document.open.iter().map(|cell| (*cell, made.total(*cell))).collect();
     let totals = shares::totals(&made.system, &document, &opened, &readable);
-    let material = Material { units: made.units(), pattern, statuses, readable, totals };
+    let material = Material { units: made.units(), pattern, statuses, readable, totals, first: None };
     let release = certify(&made.system, made.collection.min_count, &material, &BTreeSet::new())?;
     let Material { pattern, totals: known_totals, .. } = material;
     let plain = |cell: &CellIndex| {
@@ -86,7 +86,7 @@ fn pattern_of(made: &Made, statuses: &[Vec<FineStatus>], key: &PatternKey) -> an
     Ok(choose(&made.system, &units, statuses, key, &requests)?)
 }
 
-fn document_of(made: &Made, pattern: &Pattern) -> PatternDocument {
+pub(crate) fn document_of(made: &Made, pattern: &Pattern) -> PatternDocument {
     let roster = made.units().into_iter().map(|unit| RosterEntry { unit, certificate: [0; 32] });
     PatternDocument {
         collection: CollectionRef::of(&made.collection),
@@ -104,7 +104,7 @@ fn document_of(made: &Made, pattern: &Pattern) -> PatternDocument {
 }
 
 /// A unit's readable cells as the region gets them: through their encoding.
-fn readable_of(
+pub(crate) fn readable_of(
     made: &Made,
     document: &PatternDocument,
     place: usize,

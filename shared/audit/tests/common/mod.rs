@@ -168,6 +168,7 @@ impl Case {
             pattern: &pattern,
             known_totals: &self.opened(),
             earlier: &self.earlier,
+            first: None,
             budget,
             abort: &|| false,
         })

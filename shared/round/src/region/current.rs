@@ -2,17 +2,20 @@
 
 use std::collections::BTreeMap;
 
+use suppress::correction::Joint;
 use tables::figures::Pattern;
 use tables::unit::Unit;
 
 use super::Duty;
-use crate::document::{PatternDocument, RosterEntry};
+use crate::document::{PatternDocument, RosterEntry, joint_leaves, witness_leaves};
 
 /// What a region knows of the round it is in.
 #[derive(Debug, Clone)]
 pub(super) struct Round {
     pub(super) document: PatternDocument,
     pub(super) pattern: Pattern,
+    /// Of a second version.
+    pub(super) joints: Option<Vec<Vec<Joint>>>,
     pub(super) verify_key: [u8; 32],
     pub(super) answers: BTreeMap<Unit, Vec<Vec<u32>>>,
     pub(super) helper_holds: bool,
@@ -27,6 +30,24 @@ pub(super) struct Stored {
 }
 
 impl Round {
+    pub(super) fn new(
+        document: PatternDocument,
+        pattern: Pattern,
+        joints: Option<Vec<Vec<Joint>>>,
+        verify_key: [u8; 32],
+    ) -> Self {
+        let (answers, reports) = (BTreeMap::new(), BTreeMap::new());
+        Self { document, pattern, joints, verify_key, answers, helper_holds: false, reports }
+    }
+
+    /// Per unit of the roster what it is shown as evidence.
+    pub(super) fn leaves(&self) -> Vec<Vec<u8>> {
+        match &self.joints {
+            Some(joints) => joint_leaves(joints),
+            None => witness_leaves(&self.pattern, self.document.roster.len()),
+        }
+    }
+
     pub(super) fn judge(&mut self, unit: &Unit, accepted: bool) {
         if let Some(stored) = self.reports.get_mut(unit) {
             stored.verdict = Some(accepted);

@@ -12,7 +12,8 @@ impl fmt::Debug for Fact {
         match self {
             Self::Announced { at } => write!(f, "Announced(at {at})"),
             Self::Declared { unit, .. } => write!(f, "Declared({unit})"),
-            Self::Chosen { document, .. } => {
+            Self::Changed { unit, .. } => write!(f, "Changed({unit})"),
+            Self::Chosen { document, .. } | Self::ChosenAgain { document, .. } => {
                 write!(f, "Chosen(round {}, {:?})", document.round, document.stage)
             }
             Self::Answered { round, unit, lines } => {
@@ -35,6 +36,7 @@ impl fmt::Debug for Event {
         match self {
             Self::Announce => f.write_str("Announce"),
             Self::Declare { unit, .. } => write!(f, "Declare({unit})"),
+            Self::Change { unit, .. } => write!(f, "Change({unit})"),
             Self::Choose { .. } => f.write_str("Choose"),
             Self::Answer { unit, lines, .. } => write!(f, "Answer({unit}, {})", lines.len()),
             Self::Finalise => f.write_str("Finalise"),

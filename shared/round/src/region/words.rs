@@ -2,9 +2,10 @@
 //!
 //! No rule stands here. Facts hold statuses, opened sums and published cells, never a withheld value of a kommun.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+use suppress::correction::Joint;
 use tables::count::FineStatus;
 use tables::figures::Pattern;
 use tables::system::CellIndex;
@@ -102,6 +103,24 @@ pub enum Fact {
         /// The third coordinator's public key.
         third: [u8; 32],
     },
+    /// Before a unit declares for a second version: its cells whose figure is another than in the first.
+    Changed {
+        /// The unit.
+        unit: Unit,
+        /// The cells.
+        changed: BTreeSet<CellIndex>,
+    },
+    /// [`Fact::Chosen`] of a second version.
+    ChosenAgain {
+        /// The document.
+        document: Box<PatternDocument>,
+        /// The pattern with what of its evidence speaks of this version alone.
+        pattern: Box<Pattern>,
+        /// Evidence over both versions, per unit of the roster.
+        joints: Vec<Vec<Joint>>,
+        /// The round's verify key.
+        verify_key: [u8; 32],
+    },
 }
 
 /// Why a round ended without a publication.
@@ -144,6 +163,13 @@ pub enum Event {
         der: Vec<u8>,
         /// The message.
         declaration: Declaration,
+    },
+    /// A node that submitted to the version that is corrected says which cells' figures are others now.
+    Change {
+        /// From the certificate.
+        unit: Unit,
+        /// The cells.
+        changed: BTreeSet<CellIndex>,
     },
     /// It is time to choose the pattern: a fresh verify key and the helper's key id.
     Choose {

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{
     Change, Collection, CollectionError, GroupCode, LEAST_COUNTIES, LEAST_ROSTER, MAX_DIMENSIONS, MAX_TABLES,
-    MAX_UNITS, Measure, National, Percent, Scope, Table, rule, several,
+    MAX_UNITS, Measure, National, Percent, Scope, Table, corrects, rule, several,
 };
 use crate::codebook::{CodeIndex, Codebook, Resolved, VariableIndex};
 use crate::count::MinCount;
@@ -38,6 +38,7 @@ pub(super) struct RawCollection {
     #[serde(default)]
     fotnoter: Vec<String>,
     nationell: Option<RawNational>,
+    rattar: Option<String>,
     tabell: Vec<RawTable>,
 }
 
@@ -122,6 +123,7 @@ impl RawCollection {
         check_units(&units, self.lan)?;
         check_groups(&self.grupper, &units)?;
         let national = self.nationell.map(|raw| raw.check(self.lan)).transpose()?;
+        let corrects = corrects::hash(self.rattar.as_deref(), self.version, national.is_some())?;
         let mut ids = BTreeSet::new();
         let mut tables = Vec::with_capacity(self.tabell.len());
         for raw in self.tabell {
@@ -153,6 +155,7 @@ impl RawCollection {
             footnotes: self.fotnoter,
             codebook: codebook.name(),
             national,
+            corrects,
             tables,
             hash,
         })

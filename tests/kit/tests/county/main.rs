@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, missing_docs)] // a test crate: a panic is a failure
 
 mod common;
+mod corrections;
 mod determinism;
 mod enumerate;
 mod fourteen;

@@ -268,7 +268,7 @@ impl RegionParty {
     }
 
     fn certify(&mut self, desk: &Desk, now: i64) -> Result<(), Trouble> {
-        let event = match release::certified(desk, &BTreeSet::new()) {
+        let event = match release::certified(desk, None, &BTreeSet::new()) {
             Ok(certified) => {
                 self.figures = Some(certified.release.figures().clone());
                 Event::Published([1; 32])

@@ -1,0 +1,66 @@
+//! What a node knows of the first version when it is asked for a second: from its own store, not from the region.
+//!
+//! Judges nothing (`suppress::correction::own` does). A node that does not have its counts of the first version any more
+//! takes no part: it could not say what changed.
+
+use std::sync::Arc;
+
+use anyhow::{Context, ensure};
+use daemon::facts::FactLog;
+use daemon::store::Store;
+use round::document::PatternDocument;
+use round::node::{Fact, Node, Submitted};
+use tables::collection::Collection;
+use tables::count::FineStatus;
+use tables::system::{Counts, System};
+use tables::unit::Unit;
+
+use super::case::{CELLS, COUNTS, case_prefix};
+
+/// A first version that this node made a report for.
+pub(super) struct First {
+    document: PatternDocument,
+    statuses: Vec<FineStatus>,
+    counts: Counts,
+}
+
+impl First {
+    /// The version that a collection corrects; `None` when it corrects none, or this node made no report for it.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or has the report and not the counts.
+    pub(super) fn of(
+        store: &Arc<dyn Store>,
+        collection: &Arc<Collection>,
+        system: &Arc<System>,
+        unit: &Unit,
+    ) -> anyhow::Result<Option<Self>> {
+        let Some(hash) = collection.corrects else { return Ok(None) };
+        let (log, facts) = FactLog::<Fact>::open(store.clone(), case_prefix(&hash))?;
+        let node = Node::restore(collection.clone(), system.clone(), unit.clone(), facts);
+        let (Some(document), Some(declaration)) = (node.submitted(), node.declaration()) else {
+            return Ok(None);
+        };
+        // The region says that the cells are the same; this node looks.
+        let cells =
+            log.read(CELLS).context("what the cells of the first version were is not in the store")?;
+        ensure!(
+            cells == system.fingerprint(),
+            "the second version has other tables than the first; this node takes no part in it"
+        );
+        let stored = log.read(COUNTS).context("the counts of the first version are not in the store")?;
+        let stored = postcard::from_bytes(&stored).context("stored counts of the first version")?;
+        let counts = Counts::from_stored(system, stored);
+        let counts = counts.context("the stored counts are of another collection")?;
+        Ok(Some(Self { document: document.clone(), statuses: declaration.statuses.clone(), counts }))
+    }
+
+    /// What was submitted, and what is another now.
+    pub(super) fn beside(&self, system: &System, counts: &Counts) -> Submitted {
+        Submitted {
+            document: self.document.clone(),
+            statuses: self.statuses.clone(),
+            changed: system.differing(&self.counts, counts),
+        }
+    }
+}

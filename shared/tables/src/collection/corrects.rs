@@ -1,0 +1,136 @@
+//! Second versions: `rattar = "<hash>"` names the document that was published, and everything that cells depend on is the same.
+//!
+//! A published collection is corrected once: what a third version may show beside two others is not worked out.
+//! Does not know what was published, nor what may be shown beside it (`suppress::correction`).
+
+use super::{Collection, CollectionError, rule};
+use crate::system::System;
+
+/// Reads the key `rattar`.
+pub(super) fn hash(
+    text: Option<&str>,
+    version: u32,
+    national: bool,
+) -> Result<Option<[u8; 32]>, CollectionError> {
+    let Some(text) = text else { return Ok(None) };
+    let mut hash = [0; 32];
+    if hex::decode_to_slice(text, &mut hash).is_err() {
+        let what =
+            "expected 64 hexadecimal digits: `collection_sha256` in the manifest of the version it corrects";
+        return rule("rattar", what);
+    }
+    if version < 2 {
+        return rule(
+            "version",
+            "expected 2 or more beside rattar: the version that is corrected has a lower one",
+        );
+    }
+    if national {
+        return rule("rattar", "a national collection is not corrected yet; leave [nationell] out or rattar");
+    }
+    Ok(Some(hash))
+}
+
+impl Collection {
+    /// Whether this is a second version of `earlier`: named by its hash, and the same in everything that cells depend on.
+    /// Kommuner may be invited besides.
+    ///
+    /// # Errors
+    /// [`CollectionError`] names the key that is another.
+    pub fn continues(
+        &self,
+        system: &System,
+        earlier: &Self,
+        earlier_system: &System,
+    ) -> Result<(), CollectionError> {
+        if self.corrects != Some(earlier.hash) || self.id != earlier.id {
+            return rule("rattar", "expected the hash and the id of the version it corrects");
+        }
+        if earlier.corrects.is_some() || earlier.national.is_some() {
+            let what = "expected a version that corrects none itself and has no [nationell]: a collection is corrected once";
+            return rule("rattar", what);
+        }
+        if self.version <= earlier.version {
+            return rule(
+                "version",
+                format!("expected more than {}, the version it corrects", earlier.version),
+            );
+        }
+        let (county, threshold) = (self.county == earlier.county, self.min_count == earlier.min_count);
+        if !(county && threshold && self.codebook == earlier.codebook) {
+            return rule("lan, min_count, kodbok", "expected as in the version it corrects");
+        }
+        if let Some(unit) = earlier.units.iter().find(|unit| self.units.binary_search(unit).is_err()) {
+            return rule("deltagare", format!("expected {unit} too, as in the version it corrects"));
+        }
+        if system.fingerprint() != earlier_system.fingerprint() {
+            return rule("tabell, perioder", "expected the tables and periods of the version it corrects");
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codebook::Codebook;
+
+    const TABLE: &str = "[[tabell]]\nid = \"T1\"\ntitel = \"x\"\nmatt = \"aktualiseringar\"\nomfattning = \"kommun\"\n\
+        dimensioner = [\"kon\"]\n";
+
+    fn text(head: &str, units: &str, table: &str) -> String {
+        format!(
+            "id = \"prov\"\n{head}\ntitel = \"Prov\"\nlan = \"21\"\nkodbok = \"vuxna/1\"\nperioder = [\"2024\"]\n\
+             deltagare = [{units}]\ndeklarera_inom_timmar = 1\nlamna_inom_timmar = 1\nkontakt = \"x\"\nkalla = \"x\"\n{table}"
+        )
+    }
+
+    fn read(text: &str) -> Result<(Collection, System), String> {
+        let book = Codebook::vuxna().unwrap();
+        let collection = Collection::from_toml(text, &book).map_err(|error| error.to_string())?;
+        let system = System::new(&collection, &book).map_err(|error| error.to_string())?;
+        Ok((collection, system))
+    }
+
+    fn after(head: &str, units: &str, table: &str) -> Result<(), String> {
+        let (first, cells) = read(&text("version = 1", "\"2101\", \"2104\"", TABLE)).unwrap();
+        let head = head.replace("HASH", &hex::encode(first.hash));
+        let (second, own) = read(&text(&head, units, table))?;
+        second.continues(&own, &first, &cells).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_second_version_has_the_same_tables_and_may_invite_more() {
+        let head = "version = 2\nrattar = \"HASH\"";
+        assert_eq!(after(head, "\"2101\", \"2104\"", TABLE), Ok(()));
+        assert_eq!(after(head, "\"2101\", \"2104\", \"2121\"", TABLE), Ok(()));
+    }
+
+    #[test]
+    fn each_error_names_the_key_and_what_was_expected() {
+        let both = "\"2101\", \"2104\"";
+        let right = "version = 2\nrattar = \"HASH\"";
+        let other = TABLE.replace("kon", "aktualiseringstyp");
+        for (head, units, table, wanted) in [
+            ("version = 1\nrattar = \"HASH\"", both, TABLE, "version"),
+            ("version = 2\nrattar = \"HAS\"", both, TABLE, "rattar"),
+            ("version = 2", both, TABLE, "rattar"),
+            ("version = 2\nrattar = \"00HASH\"", both, TABLE, "rattar"),
+            (right, "\"2101\", \"2121\"", TABLE, "deltagare"),
+            (right, both, other.as_str(), "tabell"),
+            ("min_count = 5\nversion = 2\nrattar = \"HASH\"", both, TABLE, "min_count"),
+        ] {
+            let error = after(head, units, table).unwrap_err();
+            assert!(error.contains(wanted) && error.contains("expected"), "{head}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_correction_of_a_correction_is_refused() {
+        let (mut first, cells) = read(&text("version = 1", "\"2101\"", TABLE)).unwrap();
+        first.corrects = Some([1; 32]);
+        let head = format!("version = 2\nrattar = \"{}\"", hex::encode(first.hash));
+        let (second, own) = read(&text(&head, "\"2101\"", TABLE)).unwrap();
+        assert!(second.continues(&own, &first, &cells).is_err());
+    }
+}
