@@ -23,7 +23,7 @@ use round::document::CollectionRef;
 use round::region::{Event, Phase, Region};
 use sharing::signing::SigningContext;
 use suppress::key::PatternKey;
-use tables::collection::Collection;
+use tables::collection::{Collection, Corrects};
 use tables::system::System;
 use tables::unit::LansKod;
 
@@ -290,8 +290,8 @@ impl Running {
             }
             let lives = announced.desk.phase() != Phase::Failed;
             // Published: what a second version is judged together with.
-            let corrected =
-                collection.corrects == Some(known.hash) && announced.desk.phase() == Phase::Published;
+            let corrected = collection.corrects.is_some_and(|corrects| corrects.collection == known.hash)
+                && announced.desk.phase() == Phase::Published;
             if lives && !corrected && announced.desk.look(|region| region.collection().overlaps(&collection))
             {
                 bail!(
@@ -315,7 +315,8 @@ impl Running {
         let collection = Arc::new(Collection::from_toml(text, &codebook)?);
         let system = Arc::new(System::new(&collection, &codebook)?);
         let parameters = round::shares::parameters(&system)?;
-        let first = collection.corrects.map(|hash| self.first(&collection, &system, hash)).transpose()?;
+        let first =
+            collection.corrects.map(|corrects| self.first(&collection, &system, corrects)).transpose()?;
         Ok(Built { collection, system, parameters, first })
     }
 
@@ -324,15 +325,24 @@ impl Running {
         &self,
         collection: &Collection,
         system: &System,
-        hash: [u8; 32],
+        corrects: Corrects,
     ) -> anyhow::Result<Arc<Announced>> {
         let collections = self.collections.read().unwrap_or_else(PoisonError::into_inner);
-        let found = collections.iter().find(|(known, _)| known.hash == hash).map(|(_, first)| first.clone());
+        let found = collections
+            .iter()
+            .find(|(known, _)| known.hash == corrects.collection)
+            .map(|(_, first)| first.clone());
         drop(collections);
         let first = found.context("rattar: no collection with this hash was announced here")?;
         if first.desk.phase() != Phase::Published {
             bail!("rattar: the version it corrects is not published");
         }
+        if first.desk.look(|region| region.document().map(|document| document.hash()))
+            != Some(corrects.pattern)
+        {
+            bail!("rattar_monster: expected pattern_sha256 of the manifest of the version it corrects");
+        }
+
         first.desk.look(|region| collection.continues(system, region.collection(), region.system()))?;
         Ok(first)
     }

@@ -174,7 +174,7 @@ impl Desk {
     /// [`DeskError`].
     pub fn hold(&self, handed: HandedPattern, county: &str, chain: &dyn Chain) -> Result<(), DeskError> {
         let reference = handed.document.collection.clone();
-        let earlier = self.corrected_by(&reference);
+        let earlier = self.corrected_by(&reference)?;
         self.with(&reference, county, |case| {
             case.helper.follows(&handed.document, earlier.as_ref())?;
             let facts = case.helper.hold(handed, chain)?;
@@ -182,12 +182,21 @@ impl Desk {
         })
     }
 
-    /// The pattern that was opened of the version that a collection corrects.
-    fn corrected_by(&self, reference: &CollectionRef) -> Option<PatternDocument> {
+    /// The pattern that was opened of the version that a collection corrects; the two have the same cells and threshold.
+    fn corrected_by(&self, reference: &CollectionRef) -> Result<Option<PatternDocument>, DeskError> {
         let cases = self.cases.lock().unwrap_or_else(PoisonError::into_inner);
-        let hash = cases.get(reference)?.collection.corrects?;
-        let first = cases.iter().find(|(known, _)| known.hash == hash)?;
-        first.1.helper.closed().cloned()
+        let Some((second, corrects)) =
+            cases.get(reference).and_then(|case| Some((case, case.collection.corrects?)))
+        else {
+            return Ok(None);
+        };
+        let Some((_, first)) = cases.iter().find(|(known, _)| known.hash == corrects.collection) else {
+            return Ok(None);
+        };
+        let same =
+            second.collection.continues(second.helper.system(), &first.collection, first.helper.system());
+        same.map_err(|error| DeskError::Collection(error.to_string()))?;
+        Ok(first.helper.closed().cloned())
     }
 
     /// Verifies a report; the answer, also a rejection, is stored before it is returned.
@@ -334,7 +343,7 @@ fn is_taken(cases: &Cases, reference: &CollectionRef, county: &str) -> bool {
     cases.iter().any(|(other, case)| {
         // A second version is judged with the first: it opens nothing besides, and the ledger sees whose figures differ.
         other != reference
-            && asked.collection.corrects != Some(other.hash)
+            && asked.collection.corrects.map(|corrects| corrects.collection) != Some(other.hash)
             && case.collection.county.to_string() == county
             && case.helper.is_closed()
             && case.collection.overlaps(&asked.collection)

@@ -128,6 +128,9 @@ pub fn release(
         figures: release.figures(),
     };
     let mut publication = Publication::new(source, &names, date).map_err(WriteError::from)?.audited(&release);
+    if let Some(pattern) = desk.look(|region| region.document().map(round::document::PatternDocument::hash)) {
+        publication = publication.under(pattern);
+    }
     if let Some(first) = &first {
         let before = publish::table::Source { figures: &first.figures, ..source };
         publication = publication.correcting(before).map_err(WriteError::from)?;

@@ -96,14 +96,18 @@ impl RegionService {
     }
 
     async fn pattern_for(&self, announced: &Announced, unit: &Unit) -> v1::GetPatternReply {
-        let none = v1::GetPatternReply { pattern: None, witnesses: Vec::new(), proof: Vec::new() };
+        let none = v1::GetPatternReply::default();
         let found = announced.desk.look(|region| own_pattern(region, unit));
         let Some((bytes, witnesses, proof)) = found else {
             return none;
         };
         let pattern = self.signer.sign(sharing::signing::SigningContext::Pattern, bytes);
         let pattern = Some(wire::signed_message(&pattern));
-        v1::GetPatternReply { pattern, witnesses, proof: wire::proof_message(&proof) }
+        let first = announced.first.as_ref().and_then(|first| {
+            first.desk.look(|region| region.document().map(round::document::PatternDocument::encode))
+        });
+        let (first, proof) = (first.unwrap_or_default(), wire::proof_message(&proof));
+        v1::GetPatternReply { pattern, witnesses, proof, first }
     }
 }
 

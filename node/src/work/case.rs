@@ -78,7 +78,8 @@ impl LedgerBook {
             return Ok(());
         }
         // A second version is judged together with the first, and with nothing else.
-        let others = covered.iter().filter(|known| Some(known.case) != collection.corrects);
+        let corrected = collection.corrects.map(|corrects| corrects.collection);
+        let others = covered.iter().filter(|known| Some(known.case) != corrected);
         if others.into_iter().any(|known| known.days.0 <= days.1 && days.0 <= known.days.1) {
             bail!(
                 "{} counts records of days that this node has delivered under another collection; it takes no part",
@@ -91,13 +92,13 @@ impl LedgerBook {
         Ok(())
     }
 
-    /// Stores lines and enters them.
+    /// Stores lines and enters them; `corrects` is the collection they correct.
     ///
     /// # Errors
     /// When they cannot be stored; nothing is entered then.
-    pub fn enter(&self, lines: Vec<([u8; 32], Line)>) -> anyhow::Result<()> {
+    pub fn enter(&self, lines: Vec<([u8; 32], Line)>, corrects: Option<[u8; 32]>) -> anyhow::Result<()> {
         let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
-        if !lines.iter().all(|(definition, line)| ledger.allows(definition, line)) {
+        if !lines.iter().all(|(definition, line)| ledger.allows(definition, line, corrects)) {
             return Err(Refusal::Ledger.into());
         }
         let entry = |(definition, line): &([u8; 32], Line)| LedgerEntry {
@@ -146,8 +147,6 @@ pub struct Case {
     log: FactLog<Fact>,
     node: Mutex<Node>,
     seen: Mutex<Option<[u8; 32]>>,
-    /// What this node submitted to the version that is corrected.
-    first: Option<First>,
 }
 
 /// What came of one step.
@@ -164,7 +163,7 @@ pub enum Step {
 /// Beside a case's facts: the counts.
 pub(super) const COUNTS: &str = "counts";
 
-/// Beside a case's facts: what its cells are ([`System::fingerprint`]), for a second version.
+/// Beside a case's facts: what its cells are ([`Collection::cells`]), for a second version.
 pub(super) const CELLS: &str = "cells";
 
 /// Where the facts of a collection stand in the store.
@@ -199,7 +198,7 @@ impl Case {
         let parameters = shares::parameters(&system)?;
         let (log, facts) = FactLog::open(shared.store.clone(), case_prefix(&collection.hash))?;
         let unit = shared.config.unit.clone();
-        let first = First::of(&shared.store, &collection, &system, &unit)?;
+
         let node = Node::restore(collection.clone(), system.clone(), unit, facts);
         let reference = CollectionRef::of(&collection);
         Ok(Self {
@@ -213,7 +212,6 @@ impl Case {
             log,
             node: Mutex::new(node),
             seen: Mutex::new(None),
-            first,
         })
     }
 
@@ -297,7 +295,7 @@ impl Case {
         let stored = postcard::to_allocvec(counts.to_stored())?;
         self.take(
             Event::Counted(statuses),
-            vec![(COUNTS.into(), stored), (CELLS.into(), self.system.fingerprint().to_vec())],
+            vec![(COUNTS.into(), stored), (CELLS.into(), self.collection.cells(&self.system).to_vec())],
         )?;
         Ok(Step::Done)
     }
@@ -309,15 +307,18 @@ impl Case {
 
     async fn declare(&self) -> anyhow::Result<Step> {
         let declaration = self.look(|node| node.declaration().cloned()).context("no declaration")?;
-        let beside = self.beside(&self.counts()?);
+        let beside = self.beside(&self.counts()?)?;
         let changed = beside.as_ref().map(|submitted| &submitted.changed);
         self.shared.egress.declare(Cleared::declaration(&declaration, changed)).await?;
         self.take(Event::DeclarationTaken, Vec::new())?;
         Ok(Step::Done)
     }
 
-    fn beside(&self, counts: &Counts) -> Option<Submitted> {
-        self.first.as_ref().map(|first| first.beside(&self.system, counts))
+    /// What this node submitted to the version that is corrected.
+    fn beside(&self, counts: &Counts) -> anyhow::Result<Option<Submitted>> {
+        let (shared, unit) = (&self.shared, &self.shared.config.unit);
+        let first = First::of(&shared.store, &self.collection, &self.system, unit)?;
+        Ok(first.map(|first| first.beside(&self.system, counts)))
     }
 
     async fn ask(&self) -> anyhow::Result<Step> {
@@ -333,7 +334,8 @@ impl Case {
             let document = PatternDocument::decode(bytes).context("the pattern cannot be read")?;
             if Some(document.hash()) != known {
                 let (hash, proof) = (document.hash(), wire::proof(reply.proof)?);
-                let step = self.see(document, reply.witnesses, proof)?;
+                let first = PatternDocument::decode(&reply.first);
+                let step = self.see(document, reply.witnesses, proof, first)?;
                 // Only once it is stored: one that met a full disk must be shown again (KEEP-1).
                 *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(hash);
                 return Ok(step);
@@ -352,6 +354,7 @@ impl Case {
         document: PatternDocument,
         witnesses: Vec<u8>,
         proof: round::merkle::Proof,
+        first: Option<PatternDocument>,
     ) -> anyhow::Result<Step> {
         let counts = self.counts()?;
         let own = document.place(&self.shared.config.unit).and_then(|place| document.withheld.get(place));
@@ -360,8 +363,9 @@ impl Case {
             suppress::request::lines(&self.system, self.collection.min_count, withheld, &values)
         });
         let certificate = self.shared.credentials.about().key_id();
-        let earlier = self.beside(&counts).map(Box::new);
-        let shown = Shown { document, witnesses, proof, certificate, thin, earlier };
+        let earlier = self.beside(&counts)?.map(Box::new);
+        let first = first.map(Box::new);
+        let shown = Shown { document, witnesses, proof, certificate, thin, earlier, first };
         match self.take(Event::Pattern(Box::new(shown)), Vec::new()) {
             Ok(()) => Ok(Step::Done),
             Err(error) if matches!(error.downcast_ref(), Some(Refusal::Pattern(_))) => Ok(Step::Wait),
@@ -403,7 +407,7 @@ impl Case {
         let made = making.make(self.shared.credentials.key())?;
         let lines = self.look(|node| node.lines(&document, Some(&made.tags)));
         // The ledger first: a line without a report is harmless, a report without its line is not.
-        self.shared.ledger.enter(lines)?;
+        self.shared.ledger.enter(lines, self.collection.corrects.map(|corrects| corrects.collection))?;
         let round = document.round;
         let beside = vec![(report_key(round), made.bytes), (signature_key(round), made.signature)];
         self.take(Event::Reported { round, content: made.content }, beside)?;

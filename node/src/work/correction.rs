@@ -25,7 +25,8 @@ pub(super) struct First {
 }
 
 impl First {
-    /// The version that a collection corrects; `None` when it corrects none, or this node made no report for it.
+    /// What this node submitted under the pattern that a collection corrects; `None` when it corrects none, or this node made no
+    /// report under it. Read anew each time: the first version may have ended since.
     ///
     /// # Errors
     /// When the store cannot be read, or has the report and not the counts.
@@ -35,32 +36,30 @@ impl First {
         system: &Arc<System>,
         unit: &Unit,
     ) -> anyhow::Result<Option<Self>> {
-        let Some(hash) = collection.corrects else { return Ok(None) };
-        let (log, facts) = FactLog::<Fact>::open(store.clone(), case_prefix(&hash))?;
+        let Some(corrects) = collection.corrects else { return Ok(None) };
+        let (log, facts) = FactLog::<Fact>::open(store.clone(), case_prefix(&corrects.collection))?;
         let node = Node::restore(collection.clone(), system.clone(), unit.clone(), facts);
-        let (Some(document), Some(declaration)) = (node.submitted(), node.declaration()) else {
+        let (Some(document), Some(declaration)) = (node.submitted(&corrects.pattern), node.declaration())
+        else {
             return Ok(None);
         };
-        // The region says that the cells are the same; this node looks.
+        // The region says that the cells and the threshold are the same; this node looks.
         let cells =
             log.read(CELLS).context("what the cells of the first version were is not in the store")?;
         ensure!(
-            cells == system.fingerprint(),
-            "the second version has other tables than the first; this node takes no part in it"
+            cells == collection.cells(system),
+            "the second version has other tables or another threshold than the first; this node takes no part in it"
         );
         let stored = log.read(COUNTS).context("the counts of the first version are not in the store")?;
         let stored = postcard::from_bytes(&stored).context("stored counts of the first version")?;
-        let counts = Counts::from_stored(system, stored);
-        let counts = counts.context("the stored counts are of another collection")?;
+        let counts =
+            Counts::from_stored(system, stored).context("the stored counts are of another collection")?;
         Ok(Some(Self { document: document.clone(), statuses: declaration.statuses.clone(), counts }))
     }
 
     /// What was submitted, and what is another now.
-    pub(super) fn beside(&self, system: &System, counts: &Counts) -> Submitted {
-        Submitted {
-            document: self.document.clone(),
-            statuses: self.statuses.clone(),
-            changed: system.differing(&self.counts, counts),
-        }
+    pub(super) fn beside(self, system: &System, counts: &Counts) -> Submitted {
+        let changed = system.differing(&self.counts, counts);
+        Submitted { document: self.document, statuses: self.statuses, changed }
     }
 }

@@ -182,8 +182,12 @@ impl<'a> Audit<'a> {
             self.input.system,
             self.input.figures,
             self.input.known_totals,
-            self.input.statuses,
-            self.input.min_count,
+            &self
+                .input
+                .first
+                .map(|first| first.least(self.input.system, self.input.figures))
+                .unwrap_or_default(),
+            (self.input.statuses, self.input.min_count),
         );
         self.report.cells_sensitive = units.len() + totals.len();
         let mut checked = Checked::new();

@@ -118,16 +118,19 @@ impl Bits {
 }
 
 /// All sensitive totals: printed ones and unprinted differences. `known` holds opened totals; shown ones are read
-/// from the figures.
+/// from the figures, `least` are bounds that follow from elsewhere ([`crate::versions::FirstVersion::least`]).
 pub fn of_totals(
     system: &System,
     figures: &Figures,
     known: &BTreeMap<CellIndex, u64>,
-    statuses: &[Vec<FineStatus>],
-    min_count: MinCount,
+    least: &BTreeMap<CellIndex, u64>,
+    (statuses, min_count): (&[Vec<FineStatus>], MinCount),
 ) -> Vec<Sensitive> {
     let threshold = u64::from(min_count.get());
-    let totals = printed_totals(system, figures, known, statuses, min_count);
+    let mut totals = printed_totals(system, figures, known, statuses, min_count);
+    for (total, cell) in totals.iter_mut().zip(counted(system)).filter(|(total, _)| total.value.is_none()) {
+        total.least = total.least.max(least.get(&cell).copied().unwrap_or(0));
+    }
     // Bortfall is published and no small cell (ADR 5): what it holds, a set around it holds for all to see.
     let shown_bortfall = |cell: CellIndex| {
         let value = figures.totals.get(&cell)?.shown()?;

@@ -7,7 +7,7 @@
 //! Sums finer than unit atoms are left out: version 2 shows none that version 1 does not show with the same value
 //! ([`FirstVersion::shows_no_finer_sum_anew`] says so of the figures). Shares nothing with `suppress`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tables::count::{FineStatus, MinCount};
 use tables::figures::{Figures, Mark};
@@ -52,6 +52,23 @@ pub(crate) struct SecondVersion<'a> {
 }
 
 impl FirstVersion<'_> {
+    /// What sums of the second version are at least, by what the first shows: its sum, less what each kommun that changed the cell
+    /// or left had of the smallest shown figure around it. Sums of which nothing follows are not named.
+    pub fn least(&self, system: &System, second: &Figures) -> BTreeMap<CellIndex, u64> {
+        let places = second.units.iter().zip(self.changed);
+        let kept: BTreeMap<_, _> = places.collect();
+        let bound = |cell: CellIndex| {
+            let mut least = self.figures.totals.get(&cell)?.shown()?;
+            for (unit, shown) in self.figures.units.iter().zip(&self.figures.per_unit) {
+                if kept.get(unit).is_none_or(|changed| changed.contains(&cell)) {
+                    least = least.saturating_sub(around(system, shown, cell)?);
+                }
+            }
+            (least > 0).then_some((cell, least))
+        };
+        (0..system.cells.len()).filter_map(bound).collect()
+    }
+
     /// Whether the second version shows no sum below unit atoms that the first does not show alike.
     pub(crate) fn shows_no_finer_sum_anew(&self, second: SecondVersion<'_>) -> bool {
         second.figures.totals.iter().all(|(cell, mark)| {
@@ -105,6 +122,15 @@ pub(crate) fn told(first: FirstVersion<'_>, second: SecondVersion<'_>) -> Option
         }
     }
     Some(told)
+}
+
+/// The least figure that a unit shows of a set around a cell.
+fn around(system: &System, shown: &BTreeMap<CellIndex, Mark>, cell: CellIndex) -> Option<u64> {
+    let atoms = &system.cells[cell].atoms;
+    let holds =
+        |other: &CellIndex| atoms.iter().all(|atom| system.cells[*other].atoms.binary_search(atom).is_ok());
+    let figures = shown.iter().filter_map(|(other, mark)| Some((other, mark.shown()?)));
+    figures.filter(|(other, _)| holds(other)).map(|(_, figure)| figure).min()
 }
 
 fn knowledge(first: FirstVersion<'_>, second: SecondVersion<'_>) -> (View, Rows) {

@@ -50,6 +50,8 @@ struct Manifest<'a> {
     collection: &'a str,
     version: u32,
     collection_sha256: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pattern_sha256: Option<String>,
     date: String,
     files: Vec<Entry<'a>>,
 }
@@ -139,6 +141,7 @@ fn manifest(publication: &Publication, files: &[(String, Vec<u8>)]) -> Result<Ve
         collection: &publication.collection.id,
         version: publication.collection.version,
         collection_sha256: hex::encode(publication.collection.hash),
+        pattern_sha256: publication.pattern.map(hex::encode),
         date: publication.date.to_string(),
         files: files.iter().map(|(name, bytes)| file_entry(name, bytes)).collect(),
     })?;

@@ -98,6 +98,8 @@ pub struct Publication<'a> {
     pub(crate) realm: Option<Realm>,
     /// What a county's tables were made from.
     pub(crate) figures: Option<&'a Figures>,
+    /// Hash of the pattern it was published under: what a second version names.
+    pub(crate) pattern: Option<[u8; 32]>,
     /// What a second version changes.
     pub(crate) revisions: Option<Revisions>,
     /// What the audit says of the coordinator, for the report.
@@ -129,6 +131,7 @@ impl<'a> Publication<'a> {
             realm: None,
             figures: Some(source.figures),
             revisions: None,
+            pattern: None,
             coordinator: None,
         })
     }
@@ -163,6 +166,7 @@ impl<'a> Publication<'a> {
             realm: Some(realm),
             figures,
             revisions: None,
+            pattern: None,
             coordinator,
         })
     }
@@ -171,6 +175,13 @@ impl<'a> Publication<'a> {
     #[must_use]
     pub fn audited(mut self, release: &audit::Release) -> Self {
         self.coordinator = Some(report::Coordinator::of(release.report()));
+        self
+    }
+
+    /// The same, published under the pattern of this hash.
+    #[must_use]
+    pub fn under(mut self, pattern: [u8; 32]) -> Self {
+        self.pattern = Some(pattern);
         self
     }
 

@@ -243,7 +243,9 @@ impl Helper {
     ) -> Result<(), Refusal> {
         match (self.collection.corrects, earlier) {
             (None, _) => Ok(()),
-            (Some(hash), Some(earlier)) if earlier.collection.hash == hash => {
+            (Some(corrects), Some(earlier))
+                if (earlier.hash(), earlier.collection.hash) == (corrects.pattern, corrects.collection) =>
+            {
                 let repeats = document.open.is_subset(&earlier.open);
                 if repeats { Ok(()) } else { Err(Refusal::Pattern(PatternFault::Opens)) }
             }
@@ -417,7 +419,8 @@ impl Helper {
             return Err(Refusal::Phase("not complete: reports are missing"));
         }
         let lines = self.lines(held);
-        if !lines.iter().all(|(definition, line)| ledger.allows(definition, line)) {
+        let corrects = self.collection.corrects.map(|corrects| corrects.collection);
+        if !lines.iter().all(|(definition, line)| ledger.allows(definition, line, corrects)) {
             return Err(Refusal::Ledger);
         }
         Ok(Closing { facts: vec![Fact::Closed { round }], lines })

@@ -30,15 +30,16 @@ pub struct Line {
 pub struct Ledger(BTreeMap<[u8; 32], Vec<Line>>);
 
 impl Ledger {
-    /// Whether the cell may be opened so, given everything opened before.
-    pub fn allows(&self, definition: &[u8; 32], next: &Line) -> bool {
+    /// Whether the cell may be opened so, given everything opened before. Beside the case that `next` corrects nothing may differ: the
+    /// readers of both versions have the rosters too, and who left is asked by nobody (ADR 22).
+    pub fn allows(&self, definition: &[u8; 32], next: &Line, corrects: Option<[u8; 32]>) -> bool {
         let Some(lines) = self.0.get(definition) else {
             return true;
         };
         lines.iter().all(|line| {
             line.case == next.case || {
                 let differing = differing(line, next);
-                differing.is_empty() || differing.len() >= LEAST_HIDDEN
+                differing.is_empty() || differing.len() >= LEAST_HIDDEN && corrects != Some(line.case)
             }
         })
     }
@@ -78,7 +79,7 @@ mod tests {
     fn after(first: &Line, second: &Line) -> bool {
         let mut ledger = Ledger::default();
         ledger.enter([7; 32], first.clone());
-        ledger.allows(&[7; 32], second)
+        ledger.allows(&[7; 32], second, None)
     }
 
     #[test]
@@ -94,6 +95,18 @@ mod tests {
         assert!(!after(&before, &line(2, &[("2101", 2), ("2104", 2), ("2121", 1), ("2132", 1)])));
         assert!(after(&before, &line(2, &[("2101", 2), ("2104", 2), ("2121", 2), ("2132", 1)])));
         assert!(after(&before, &line(2, &[("2101", 1), ("2104", 1), ("2121", 1), ("2132", 1)])));
+    }
+
+    #[test]
+    fn safe_3_three_who_leave_a_second_version_are_not_its_difference() {
+        let all = line(1, &[("2101", 1), ("2104", 1), ("2121", 1), ("2132", 1)]);
+        let left = line(2, &[("2132", 1)]);
+        let mut ledger = Ledger::default();
+        ledger.enter([7; 32], all);
+        assert!(ledger.allows(&[7; 32], &left, None), "two collections may differ in three");
+        assert!(!ledger.allows(&[7; 32], &left, Some([1; 32])), "their hidden figures may be one each");
+        let again = line(2, &[("2101", 1), ("2104", 1), ("2121", 1), ("2132", 1)]);
+        assert!(ledger.allows(&[7; 32], &again, Some([1; 32])));
     }
 
     #[test]

@@ -101,14 +101,16 @@ pub struct Shown {
     pub certificate: [u8; 32],
     /// Lines that are too thin, computed from the node's own counts.
     pub thin: Vec<Vec<u32>>,
-    /// For a second version: what the node submitted to the first, or `None` if nothing.
+    /// For a second version: the pattern that the first was published under, as the region shows it.
+    pub first: Option<Box<PatternDocument>>,
+    /// For a second version: what the node submitted under that pattern, or `None` if nothing.
     pub earlier: Option<Box<Submitted>>,
 }
 
 /// What a node submitted to the version that is corrected, from its own store.
 #[derive(Debug, Clone)]
 pub struct Submitted {
-    /// The newest final pattern under which it made a report.
+    /// The final pattern under which it made its report.
     pub document: PatternDocument,
     /// What it declared.
     pub statuses: Vec<FineStatus>,
@@ -278,10 +280,10 @@ impl Node {
         self.answers.last_key_value().map(|(round, (lines, _))| (*round, lines.as_slice()))
     }
 
-    /// The newest final pattern under which a report was made: what a region may have published of this unit.
-    pub fn submitted(&self) -> Option<&PatternDocument> {
-        let (round, _) = self.reports.last_key_value()?;
-        self.accepted.get(&(*round, true))
+    /// The final pattern of this hash, if a report was made under it.
+    pub fn submitted(&self, pattern: &[u8; 32]) -> Option<&PatternDocument> {
+        let under = |round: &u32| self.accepted.get(&(*round, true));
+        self.reports.keys().filter_map(under).find(|document| document.hash() == *pattern)
     }
 
     /// The unit.
@@ -396,7 +398,8 @@ impl Node {
             self.examine_witnesses(shown, place, statuses)?;
         }
         let lines = self.lines(document, None);
-        match lines.iter().all(|(definition, line)| ledger.allows(definition, line)) {
+        let corrects = self.collection.corrects.map(|corrects| corrects.collection);
+        match lines.iter().all(|(definition, line)| ledger.allows(definition, line, corrects)) {
             true => Ok(()),
             false => Err(PatternFault::Ledger),
         }
@@ -429,17 +432,23 @@ impl Node {
     ) -> Result<(), PatternFault> {
         let document = &shown.document;
         let joints: Vec<Joint> = postcard::from_bytes(&shown.witnesses).map_err(|_| PatternFault::Proof)?;
-        let earlier = shown
-            .earlier
-            .as_deref()
+        // What was published is named in what this kommun approved; nobody else's word is taken for it, nor this node's memory
+        // for having been there.
+        let (first, corrects) = (shown.first.as_deref(), self.collection.corrects);
+        let named = first.zip(corrects).filter(|(first, corrects)| {
+            (first.hash(), first.collection.hash) == (corrects.pattern, corrects.collection)
+        });
+        let (first, _) = named.ok_or(PatternFault::Shape)?;
+        let submitted = match (first.place(&self.unit), shown.earlier.as_deref()) {
+            (None, _) => None,
+            (Some(_), Some(submitted)) if submitted.document == *first => Some(submitted),
+            (Some(_), _) => return Err(PatternFault::Ledger),
+        };
+        let earlier = submitted
             .map(|submitted| (submitted, submitted.document.units(), submitted.document.pattern(Vec::new())));
         let earlier = match &earlier {
             None => None,
             Some((submitted, units, pattern)) => {
-                // That it is the version this collection corrects, whoever handed it in.
-                if Some(submitted.document.collection.hash) != self.collection.corrects {
-                    return Err(PatternFault::Shape);
-                }
                 let place = submitted.document.place(&self.unit).ok_or(PatternFault::Shape)?;
                 Some(own::Earlier { units, pattern, place, statuses: &submitted.statuses })
             }
@@ -450,7 +459,7 @@ impl Node {
             pattern: &document.pattern(Vec::new()),
             place,
             statuses,
-            changed: shown.earlier.as_ref().map_or(&none, |submitted| &submitted.changed),
+            changed: submitted.map_or(&none, |submitted| &submitted.changed),
             joints: &joints,
         };
         own::check_own(&self.system, earlier, asked).map_err(fault_of)

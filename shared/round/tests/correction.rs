@@ -177,12 +177,16 @@ fn safe_3_a_helper_holds_no_second_pattern_that_opens_more_than_the_first() {
 fn safe_1_a_node_judges_by_its_own_store_what_it_submitted_before() {
     let mut second = Federation::second(published(), &[PLAIN_CHANGE]).until_chosen();
     let small = unit(SMALL);
-    for wrong in 0..3 {
+    for wrong in 0..6 {
         let mut shown = second.shown(&small);
         let earlier = shown.earlier.as_mut().unwrap();
         match wrong {
             0 => shown.earlier = None,
-            1 => earlier.document.collection.hash = [1; 32],
+            1 => earlier.document.withheld[0].clear(),
+            // a first version that was never opened, none, and one that leaves this kommun out
+            2 => shown.first.as_mut().unwrap().submit_until += 1,
+            3 => shown.first = None,
+            4 => _ = shown.first.as_mut().unwrap().roster.remove(0),
             _ => shown.witnesses = second.region.leaves()[3].clone(),
         }
         let member = second.members.get_mut(&small).unwrap();

@@ -23,7 +23,9 @@ use tables::unit::Unit;
 use crate::grid::Grid;
 use crate::key::PatternKey;
 use crate::moves::{Move, moves_of};
-use crate::totals::{Totals, close_sums, close_thin_combinations, hidden_kommuner, readable_sum};
+use crate::totals::{
+    Totals, close_sums, close_thin_combinations, close_what_gives_back, hidden_kommuner, readable_sum,
+};
 
 pub mod own;
 mod walk;
@@ -384,9 +386,17 @@ impl<'a> Chooser<'a> {
             }
             let enough = about.unit_atoms.is_none()
                 || hidden_kommuner(system, units, withheld, cell).len() >= crate::totals::LEAST_HIDDEN;
-            let side = if self.may_open(cell) && enough { &mut totals.open } else { &mut totals.closed };
-            side.insert(cell);
+            if self.may_open(cell) && enough {
+                totals.open.insert(cell);
+                continue;
+            }
+            totals.closed.insert(cell);
+            // A sum that version 1 has and this one must not: nor may the others give it back.
+            if self.before.pattern.open.contains(&cell) {
+                totals.thin.push((cell, BTreeSet::new()));
+            }
         }
+        close_what_gives_back(system, &mut totals);
         close_thin_combinations(self.grid, &self.pattern.withheld, &mut totals);
         close_sums(system, &mut totals);
         (self.pattern.open, self.pattern.closed) = (totals.open, totals.closed);

@@ -20,6 +20,7 @@ use crate::codebook::{CodeIndex, Codebook, Resolved, TOT, VariableIndex};
 use crate::count::MinCount;
 use crate::period::Period;
 use crate::unit::{GroupCode, KommunKod, LansKod, Unit};
+pub use corrects::Corrects;
 use document::RawCollection;
 
 /// Most tables of one collection.
@@ -233,8 +234,8 @@ pub struct Collection {
     pub codebook: String,
     /// The national round the county takes part in, if any.
     pub national: Option<National>,
-    /// SHA-256 of the document that this one is the second version of, if it is one.
-    pub corrects: Option<[u8; 32]>,
+    /// What this one is the second version of, if it is one.
+    pub corrects: Option<Corrects>,
     /// The tables.
     pub tables: Vec<Table>,
     /// SHA-256 of the document's bytes.

@@ -46,11 +46,14 @@ fn correct(federation: &Federation) -> anyhow::Result<()> {
     Ok(std::fs::write(&file, kept)?)
 }
 
-fn second_version(federation: &Federation) -> anyhow::Result<String> {
+fn second_version(federation: &Federation, manifest: &[u8]) -> anyhow::Result<String> {
+    let manifest: serde_json::Value = serde_json::from_slice(manifest)?;
     let mut document: toml::Table = federation.text().parse()?;
     document.insert("version".into(), toml::Value::Integer(2));
-    let first = hex::encode(federation.collection().hash);
-    document.insert("rattar".into(), toml::Value::String(first));
+    for (key, from) in [("rattar", "collection_sha256"), ("rattar_monster", "pattern_sha256")] {
+        let hash = manifest[from].as_str().context("a hash in the manifest")?;
+        document.insert(key.into(), toml::Value::String(hash.into()));
+    }
     Ok(toml::to_string(&document)?)
 }
 
@@ -74,7 +77,7 @@ fn a_corrected_extract_gives_a_second_version_and_the_first_stays_as_it_was() ->
     let manifest = std::fs::read(folder.join("manifest.json"))?;
 
     correct(&federation)?;
-    let text = second_version(&federation)?;
+    let text = second_version(&federation, &manifest)?;
     let refused = announce(&federation, &text.replace("version = 2", "version = 1"));
     ensure!(refused.is_err_and(|why| why.to_string().contains("version")), "version 1 corrects nothing");
     let other = text.replace(&hex::encode(federation.collection().hash), &"00".repeat(32));

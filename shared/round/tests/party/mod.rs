@@ -101,8 +101,11 @@ fn rng(seed: u64) -> ChaCha20Rng {
     ChaCha20Rng::seed_from_u64(seed)
 }
 
-fn collection_text(version: u32, corrects: Option<[u8; 32]>) -> String {
-    let corrects = corrects.map(|hash| format!("rattar = \"{}\"\n", hex::encode(hash))).unwrap_or_default();
+fn collection_text(version: u32, corrects: Option<[[u8; 32]; 2]>) -> String {
+    let corrects = corrects.map(|[collection, pattern]| {
+        format!("rattar = \"{}\"\nrattar_monster = \"{}\"\n", hex::encode(collection), hex::encode(pattern))
+    });
+    let corrects = corrects.unwrap_or_default();
     format!(
         "id = \"prov\"\nversion = {version}\n{corrects}titel = \"Prov\"\nlan = \"21\"\nmin_count = 4\nkodbok = \"vuxna/1\"\n\
          perioder = [\"2023\", \"2024\"]\ndeltagare = {UNITS:?}\nminst_kommuner = 5\nminst_procent = 60\n\
@@ -154,11 +157,11 @@ impl World {
     }
 
     /// The second version, in which these counts are others.
-    pub fn correcting(first: &Self, changes: &[Change]) -> Self {
-        Self::with(2, Some(first.collection.hash), changes)
+    pub fn correcting(first: &PatternDocument, changes: &[Change]) -> Self {
+        Self::with(2, Some([first.collection.hash, first.hash()]), changes)
     }
 
-    fn with(version: u32, corrects: Option<[u8; 32]>, changes: &[Change]) -> Self {
+    fn with(version: u32, corrects: Option<[[u8; 32]; 2]>, changes: &[Change]) -> Self {
         let codebook = Codebook::vuxna().unwrap();
         let collection = Collection::from_toml(&collection_text(version, corrects), &codebook).unwrap();
         let system = System::new(&collection, &codebook).unwrap();
@@ -411,6 +414,7 @@ pub fn shown(document: &PatternDocument, pattern: &Pattern, unit: &Unit) -> Show
         certificate: fingerprint(&der(unit)),
         thin: Vec::new(),
         earlier: None,
+        first: None,
     }
 }
 
@@ -506,7 +510,7 @@ impl Federation {
 
     /// The second version of a round that was published: the same parties, with their ledgers.
     pub fn second(first: Self, changes: &[Change]) -> Self {
-        let mut this = Self::new(World::correcting(&first.world, changes));
+        let mut this = Self::new(World::correcting(&first.document(), changes));
         let (one, two) = (&first.world, &this.world);
         two.collection.continues(&two.system, &one.collection, &one.system).unwrap();
         this.region = this.world.region().correcting(first.region.published().unwrap());
@@ -523,7 +527,8 @@ impl Federation {
         let first = self.first.as_ref()?;
         let node = &first.members[unit].node;
         let changed = self.world.system.differing(&first.world.counts[unit], &self.world.counts[unit]);
-        let (document, statuses) = (node.submitted()?.clone(), node.declaration()?.statuses.clone());
+        let (document, statuses) =
+            (node.submitted(&first.document().hash())?.clone(), node.declaration()?.statuses.clone());
         Some(Box::new(Submitted { document, statuses, changed }))
     }
 
@@ -605,6 +610,8 @@ impl Federation {
             certificate: fingerprint(&der(unit)),
             thin,
             earlier: self.earlier(unit),
+            first: self.first.as_ref().map(|first| Box::new(first.document())),
+
             document,
         }
     }

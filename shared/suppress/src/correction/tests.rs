@@ -308,6 +308,43 @@ fn a_kommun_that_is_missing_from_the_second_version_is_not_given_by_the_differen
     assert_eq!(world.attack(&published), Some(Vec::new()));
 }
 
+/// A table of scope total: its sums are the only figures there are, and one kommun's change is in one of them.
+#[test]
+fn safe_3_no_shown_sums_give_back_one_that_holds_a_change() {
+    let more = "[[tabell]]\nid = \"T2\"\ntitel = \"x\"\nmatt = \"aktualiseringar\"\nomfattning = \"total\"\n\
+        dimensioner = [\"aktualiseringstyp\", \"kon\"]\nfilter = { aktualiseringstyp = [\"ansokan\", \"anmalan\", \"yttrande\"] }\n";
+    let fixture = Fixture::new(&SIX, "\"2024\"", &(one_way(&THREE) + more));
+    let system = &fixture.system;
+    let mut values = vec![vec![0; system.unit_atoms]; 6];
+    for (own, row) in values.iter_mut().zip(USUAL) {
+        for (code, value) in THREE.iter().zip(row) {
+            own[fixture.atom("T1", &[code], "2024") as usize] = value;
+        }
+    }
+    let statuses = statuses(&values);
+    let units = &fixture.collection.units;
+    let pattern = blind::choose(system, units, &statuses, &key(), &[]).unwrap();
+    let entry = fixture.cell("T2", &["ansokan", "1"], "2024");
+    assert!(pattern.open.contains(&entry), "else there is nothing to give back");
+    // One record got another sex: no unit cell changed, two entries did.
+    let other = fixture.cell("T2", &["ansokan", "2"], "2024");
+    let mut changed = vec![BTreeSet::new(); 6];
+    changed[5].extend([entry, other]);
+    let keep = vec![BTreeSet::new(); 6];
+    let before = Before { units, statuses: &statuses, pattern: &pattern };
+    let after = After { units, statuses: &statuses, changed: &changed, keep: &keep };
+    let second = choose(system, before, after, &key()).unwrap().pattern;
+    for changed in [entry, other] {
+        assert!(second.closed.contains(&changed));
+        let mut span = crate::span::Span::default();
+        for (at, cell) in system.cells.iter().enumerate().filter(|(at, _)| !second.closed.contains(at)) {
+            span.insert(at as u32, cell.atoms.iter().copied());
+        }
+        assert!(span.express(system.cells[changed].atoms.iter().copied()).is_none(), "given back");
+    }
+    assert!(!second.open.is_empty() || second.closed.len() < system.cells.len());
+}
+
 #[test]
 fn what_a_kommun_asks_to_keep_is_not_shown_again() {
     let fixture = three();

@@ -1,24 +1,47 @@
-//! Second versions: `rattar = "<hash>"` names the document that was published, and everything that cells depend on is the same.
+//! Second versions: `rattar` and `rattar_monster` name the document and the pattern that were published, and everything that cells depend on is the same.
 //!
 //! A published collection is corrected once: what a third version may show beside two others is not worked out.
 //! Does not know what was published, nor what may be shown beside it (`suppress::correction`).
 
+use sha2::{Digest, Sha256};
+
 use super::{Collection, CollectionError, rule};
 use crate::system::System;
 
-/// Reads the key `rattar`.
-pub(super) fn hash(
-    text: Option<&str>,
+/// What a second version corrects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Corrects {
+    /// SHA-256 of the collection document.
+    pub collection: [u8; 32],
+    /// SHA-256 of the pattern it was published under. It stands in what every kommun approves: a region cannot show a node
+    /// another first version than the one that was opened.
+    pub pattern: [u8; 32],
+}
+
+fn digits(key: &str, text: &str, whence: &str) -> Result<[u8; 32], CollectionError> {
+    let mut hash = [0; 32];
+    match hex::decode_to_slice(text, &mut hash) {
+        Ok(()) => Ok(hash),
+        Err(_) => rule(
+            key,
+            format!("expected 64 hexadecimal digits: `{whence}` in the manifest of the version it corrects"),
+        ),
+    }
+}
+
+/// Reads the keys `rattar` and `rattar_monster`.
+pub(super) fn read(
+    (collection, pattern): (Option<&str>, Option<&str>),
     version: u32,
     national: bool,
-) -> Result<Option<[u8; 32]>, CollectionError> {
-    let Some(text) = text else { return Ok(None) };
-    let mut hash = [0; 32];
-    if hex::decode_to_slice(text, &mut hash).is_err() {
-        let what =
-            "expected 64 hexadecimal digits: `collection_sha256` in the manifest of the version it corrects";
-        return rule("rattar", what);
-    }
+) -> Result<Option<Corrects>, CollectionError> {
+    let (collection, pattern) = match (collection, pattern) {
+        (None, None) => return Ok(None),
+        (Some(collection), Some(pattern)) => (collection, pattern),
+        _ => return rule("rattar, rattar_monster", "expected both or neither"),
+    };
+    let collection = digits("rattar", collection, "collection_sha256")?;
+    let pattern = digits("rattar_monster", pattern, "pattern_sha256")?;
     if version < 2 {
         return rule(
             "version",
@@ -28,10 +51,17 @@ pub(super) fn hash(
     if national {
         return rule("rattar", "a national collection is not corrected yet; leave [nationell] out or rattar");
     }
-    Ok(Some(hash))
+    Ok(Some(Corrects { collection, pattern }))
 }
 
 impl Collection {
+    /// Names what figures depend on: cells, codebook, threshold. SHA-256; equal in two versions.
+    pub fn cells(&self, system: &System) -> [u8; 32] {
+        let hash = Sha256::new().chain_update(b"samman/v1 figures\0").chain_update(system.fingerprint());
+        let hash = hash.chain_update(self.min_count.get().to_be_bytes());
+        hash.chain_update(self.codebook.as_bytes()).finalize().into()
+    }
+
     /// Whether this is a second version of `earlier`: named by its hash, and the same in everything that cells depend on.
     /// Kommuner may be invited besides.
     ///
@@ -43,7 +73,7 @@ impl Collection {
         earlier: &Self,
         earlier_system: &System,
     ) -> Result<(), CollectionError> {
-        if self.corrects != Some(earlier.hash) || self.id != earlier.id {
+        if self.corrects.map(|corrects| corrects.collection) != Some(earlier.hash) || self.id != earlier.id {
             return rule("rattar", "expected the hash and the id of the version it corrects");
         }
         if earlier.corrects.is_some() || earlier.national.is_some() {
@@ -94,14 +124,14 @@ mod tests {
 
     fn after(head: &str, units: &str, table: &str) -> Result<(), String> {
         let (first, cells) = read(&text("version = 1", "\"2101\", \"2104\"", TABLE)).unwrap();
-        let head = head.replace("HASH", &hex::encode(first.hash));
+        let head = head.replace("HASH", &hex::encode(first.hash)).replace("PATTERN", &"ab".repeat(32));
         let (second, own) = read(&text(&head, units, table))?;
         second.continues(&own, &first, &cells).map_err(|error| error.to_string())
     }
 
     #[test]
     fn a_second_version_has_the_same_tables_and_may_invite_more() {
-        let head = "version = 2\nrattar = \"HASH\"";
+        let head = "version = 2\nrattar = \"HASH\"\nrattar_monster = \"PATTERN\"";
         assert_eq!(after(head, "\"2101\", \"2104\"", TABLE), Ok(()));
         assert_eq!(after(head, "\"2101\", \"2104\", \"2121\"", TABLE), Ok(()));
     }
@@ -109,16 +139,22 @@ mod tests {
     #[test]
     fn each_error_names_the_key_and_what_was_expected() {
         let both = "\"2101\", \"2104\"";
-        let right = "version = 2\nrattar = \"HASH\"";
+        let right = "version = 2\nrattar = \"HASH\"\nrattar_monster = \"PATTERN\"";
         let other = TABLE.replace("kon", "aktualiseringstyp");
         for (head, units, table, wanted) in [
-            ("version = 1\nrattar = \"HASH\"", both, TABLE, "version"),
-            ("version = 2\nrattar = \"HAS\"", both, TABLE, "rattar"),
+            ("version = 1\nrattar = \"HASH\"\nrattar_monster = \"PATTERN\"", both, TABLE, "version"),
+            ("version = 2\nrattar = \"HAS\"\nrattar_monster = \"PATTERN\"", both, TABLE, "rattar"),
             ("version = 2", both, TABLE, "rattar"),
-            ("version = 2\nrattar = \"00HASH\"", both, TABLE, "rattar"),
+            ("version = 2\nrattar = \"00HASH\"\nrattar_monster = \"PATTERN\"", both, TABLE, "rattar"),
+            ("version = 2\nrattar = \"HASH\"", both, TABLE, "rattar_monster"),
             (right, "\"2101\", \"2121\"", TABLE, "deltagare"),
             (right, both, other.as_str(), "tabell"),
-            ("min_count = 5\nversion = 2\nrattar = \"HASH\"", both, TABLE, "min_count"),
+            (
+                "min_count = 5\nversion = 2\nrattar = \"HASH\"\nrattar_monster = \"PATTERN\"",
+                both,
+                TABLE,
+                "min_count",
+            ),
         ] {
             let error = after(head, units, table).unwrap_err();
             assert!(error.contains(wanted) && error.contains("expected"), "{head}: {error}");
@@ -128,8 +164,10 @@ mod tests {
     #[test]
     fn a_correction_of_a_correction_is_refused() {
         let (mut first, cells) = read(&text("version = 1", "\"2101\"", TABLE)).unwrap();
-        first.corrects = Some([1; 32]);
-        let head = format!("version = 2\nrattar = \"{}\"", hex::encode(first.hash));
+        first.corrects = Some(Corrects { collection: [1; 32], pattern: [1; 32] });
+        let pattern = "ab".repeat(32);
+        let head =
+            format!("version = 2\nrattar = \"{}\"\nrattar_monster = \"{pattern}\"", hex::encode(first.hash));
         let (second, own) = read(&text(&head, "\"2101\"", TABLE)).unwrap();
         assert!(second.continues(&own, &first, &cells).is_err());
     }

@@ -39,6 +39,7 @@ pub(super) struct RawCollection {
     fotnoter: Vec<String>,
     nationell: Option<RawNational>,
     rattar: Option<String>,
+    rattar_monster: Option<String>,
     tabell: Vec<RawTable>,
 }
 
@@ -123,7 +124,11 @@ impl RawCollection {
         check_units(&units, self.lan)?;
         check_groups(&self.grupper, &units)?;
         let national = self.nationell.map(|raw| raw.check(self.lan)).transpose()?;
-        let corrects = corrects::hash(self.rattar.as_deref(), self.version, national.is_some())?;
+        let corrects = corrects::read(
+            (self.rattar.as_deref(), self.rattar_monster.as_deref()),
+            self.version,
+            national.is_some(),
+        )?;
         let mut ids = BTreeSet::new();
         let mut tables = Vec::with_capacity(self.tabell.len());
         for raw in self.tabell {
