@@ -56,6 +56,7 @@ pub struct Desk {
 }
 
 /// What is asked to be opened.
+#[derive(Clone)]
 pub struct OpenAsked {
     /// A county's collection: the shape of the tables.
     pub text: String,

@@ -17,9 +17,8 @@ use tables::system::CellIndex;
 
 use crate::rounds::desk::Desk;
 
-pub mod stage;
-
-use stage::{First, Material};
+pub use county_stage as stage;
+use stage::{First, Material, StageError};
 
 /// Why nothing was written.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +49,15 @@ pub enum ReleaseError {
     /// A folder that this program did not write stands where the publication belongs.
     #[error("{0} exists and is not this publication; move it away")]
     Foreign(PathBuf),
+}
+
+impl From<StageError> for ReleaseError {
+    fn from(error: StageError) -> Self {
+        match error {
+            StageError::Findings(found) => Self::Findings(found),
+            StageError::Known(error) => Self::Known(error),
+        }
+    }
 }
 
 /// Where and as what a region publishes.
@@ -159,8 +167,10 @@ fn material(region: &Region) -> Result<(Material, i64), ReleaseError> {
     let document = region.document().ok_or(ReleaseError::State("a pattern"))?;
     let known = region.known().ok_or(ReleaseError::State("opened sums"))?;
     let by_unit = region.statuses();
+    // A kommun that stands alone declared of cells, not of unit atoms: of those it has none.
+    let own = |statuses: &Vec<_>| if region.system().alone { Vec::new() } else { statuses.clone() };
     let statuses =
-        document.roster.iter().map(|entry| by_unit.get(&entry.unit).cloned()).collect::<Option<_>>();
+        document.roster.iter().map(|entry| by_unit.get(&entry.unit).map(own)).collect::<Option<_>>();
     let material = Material {
         units: document.units(),
         pattern: region.pattern().ok_or(ReleaseError::State("witnesses"))?.clone(),

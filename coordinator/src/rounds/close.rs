@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use round::alone;
 use round::document::PatternDocument;
 use round::helper::opening_digest;
 use round::region::{Event, Failure};
@@ -177,7 +178,11 @@ fn unseal(desk: &Desk, document: &PatternDocument, closed: &Opening<'_>) -> Resu
             .ok()
             .and_then(|bytes| Readable::decode(&bytes, &system, document, place));
         let declared = statuses.get(&entry.unit).map(Vec::as_slice).unwrap_or_default();
-        match cells.filter(|cells| agrees(&system, cells, declared, threshold)) {
+        let agree = |cells: &BTreeMap<CellIndex, u64>| match system.alone {
+            true => alone::agrees(cells, declared, threshold),
+            false => agrees(&system, cells, declared, threshold),
+        };
+        match cells.filter(agree) {
             Some(cells) => all.push(cells),
             None => return Ok(Err(entry.unit.clone())),
         }

@@ -53,10 +53,12 @@ pub fn plan(file: Option<&Path>, units: &BTreeSet<Unit>, own_data: bool) -> anyh
         return Ok(Plan { texts: [(*county, text)].into(), national: false, left_out: BTreeMap::new() });
     }
     let kommuner = |units: &[Unit]| units.iter().map(Unit::kommun).collect::<BTreeSet<_>>().len();
+    let large = |units: &[Unit]| kommuner(units) >= LEAST_KOMMUNER;
+    let national = counties.values().filter(|units| large(units)).count() >= LEAST_COUNTIES;
+    let alone = |units: &[Unit]| matches!(units, [unit] if *unit == Unit::whole(unit.kommun()));
     let (large, small): (BTreeMap<_, _>, BTreeMap<_, _>) =
-        counties.into_iter().partition(|(_, units)| kommuner(units) >= LEAST_KOMMUNER);
+        counties.into_iter().partition(|(_, units)| large(units) || national && alone(units));
     let template = given.as_deref().unwrap_or(NATIONAL);
-    let national = large.len() >= LEAST_COUNTIES;
     let all: Vec<LansKod> = if national { large.keys().copied().collect() } else { Vec::new() };
     let text =
         |(county, units): (&LansKod, &Vec<Unit>)| Ok((*county, fitted(template, *county, units, &all)?));
@@ -79,6 +81,9 @@ fn fitted(template: &str, county: LansKod, units: &[Unit], counties: &[LansKod])
             _ => toml::toml! { inom_timmar = 336 },
         };
         terms.insert("tredje_nyckel".into(), toml::Value::String(NO_KEY.into()));
+        if units.len() == 1 {
+            terms.insert("ensam_kommun".into(), toml::Value::Boolean(true));
+        }
         terms.insert("lan".into(), list(counties.iter().map(ToString::to_string).collect()));
         document.insert("nationell".into(), toml::Value::Table(terms));
     }

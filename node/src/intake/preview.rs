@@ -137,7 +137,11 @@ impl Read {
 
     fn view(&self) -> View<'_> {
         let Self { collection, book, system, counts, unit, min_count } = self;
-        View { collection, book, system, counts, unit, min_count: *min_count }
+        let chosen = match system.alone {
+            true => county_stage::alone::choice(system, counts, *min_count),
+            false => Vec::new(),
+        };
+        View { collection, book, system, counts, unit, min_count: *min_count, chosen }
     }
 }
 
@@ -186,7 +190,7 @@ pub(crate) struct ShownRow {
 fn write(out: &Path, view: &View<'_>) -> anyhow::Result<()> {
     let mut files = Vec::new();
     for (at, table) in view.collection.tables.iter().enumerate() {
-        if table.scope == Scope::Kommun {
+        if !view.is_only_shared(table) {
             let name = format!("{}.csv", table.id);
             files.push((name.clone(), view.strict(at).to_csv(&name).map_err(PreviewError::Strict)?));
         }
@@ -218,13 +222,24 @@ struct View<'a> {
     counts: &'a Counts,
     unit: &'a Unit,
     min_count: MinCount,
+    /// What a kommun that stands alone declares of each cell; else nothing.
+    chosen: Vec<FineStatus>,
 }
 
 impl View<'_> {
-    /// A count as it would leave: nothing for a small one.
+    /// Whether a table leaves as secret shares alone.
+    fn is_only_shared(&self, table: &Table) -> bool {
+        table.scope == Scope::Total && !self.system.alone
+    }
+
+    /// A count as it would leave: nothing for a small one, nor for what a kommun that stands alone withholds for its sake.
     fn shown_value(&self, cell: usize) -> Option<u64> {
         let count = self.system.value(self.counts, cell);
-        (self.min_count.status(count) != FineStatus::Small).then_some(count)
+        let status = match self.chosen.get(cell) {
+            Some(chosen) => *chosen,
+            None => self.min_count.status(count),
+        };
+        (status != FineStatus::Small).then_some(count)
     }
 
     /// The kommun's rows of a table in the strict form.
@@ -261,7 +276,7 @@ impl View<'_> {
             rows: values().flatten().count(),
             withheld: values().filter(Option::is_none).count(),
             min_count: self.min_count.get(),
-            statuses: self.system.unit_atoms,
+            statuses: self.system.declared(),
             entries: self.system.blocks.iter().map(|block| block.length).sum(),
             tables,
         }
@@ -269,7 +284,7 @@ impl View<'_> {
 
     fn table(&self, at: usize) -> ShownTable {
         let table = &self.collection.tables[at];
-        let only_shares = table.scope == Scope::Total;
+        let only_shares = self.is_only_shared(table);
         let name = |(dimension, category): (usize, &Option<usize>)| match category {
             Some(category) => table.dimensions[dimension].categories[*category].text.clone(),
             None => "Totalt".to_owned(),
@@ -279,7 +294,20 @@ impl View<'_> {
             names.push(table.periods[row.period].to_string());
             ShownRow { names, value: self.shown_value(row.cell) }
         };
-        let rows = self.system.tables[at].rows.iter().filter(|_| !only_shares).map(row).collect();
+        let rows = self.system.tables[at].rows.iter().filter(|_| !only_shares).map(row);
+        // Of others bortfall leaves as shares alone.
+        let bortfall = self.system.tables[at]
+            .bortfall
+            .iter()
+            .enumerate()
+            .filter(|_| self.system.alone && !table.dimensions.is_empty());
+        let bortfall = bortfall.map(|(period, cell)| {
+            let mut names = vec![String::new(); table.dimensions.len()];
+            names[0] = "Bortfall".into();
+            names.push(table.periods[period].to_string());
+            ShownRow { names, value: self.shown_value(*cell) }
+        });
+        let rows = rows.chain(bortfall).collect();
         let heads = table.dimensions.iter().map(|dimension| dimension.text.clone());
         let heads = heads.chain(["Period".to_owned()]).collect();
         ShownTable { id: table.id.clone(), title: table.title.clone(), only_shares, heads, rows }

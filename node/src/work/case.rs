@@ -291,7 +291,11 @@ impl Case {
         intake::write_review(&place("granska.toml"), &labels).context("granska.toml")?;
         tracing::info!("the extract was read; lasning.txt and granska.toml in the data directory say how");
         let own = self.shared.config.min_count.max(self.collection.min_count);
-        let statuses = shares::statuses(&self.system, &counts, own);
+        let choose = || county_stage::alone::choice(&self.system, &counts, own);
+        let statuses = match self.system.alone {
+            true => tokio::task::block_in_place(choose),
+            false => shares::statuses(&self.system, &counts, own),
+        };
         let stored = postcard::to_allocvec(counts.to_stored())?;
         self.take(
             Event::Counted(statuses),

@@ -98,6 +98,10 @@ pub fn certify(asked: &Asked<'_>) -> Result<CountyRelease, Refused> {
     let mut exposed = Vec::new();
     for finding in &found.findings {
         let cell = &publication.cells[finding.cell];
+        // Bortfall is no small cell (ADR 5).
+        if strict::is_missing(&cell.column) {
+            continue;
+        }
         let key = (cell.table.clone(), cell.column.clone(), cell.row.clone());
         let after = Possible::of(&finding.outcome, asked.min_count);
         let Some(column) = columns.get(&(cell.table.clone(), cell.column.clone())) else { continue };

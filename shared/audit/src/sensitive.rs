@@ -3,7 +3,8 @@
 //! Per unit: small unit atoms, printed cells and unprinted differences that may be small. The truth of unit cells is
 //! not known here, only statuses: a set with no plain atom and at least one small one may be small. Totals are known
 //! when they were opened or are shown; a total that is not known counts as small unless its nonzero parts alone
-//! reach the threshold.
+//! reach the threshold. Of a kommun that stands alone nobody but itself knows what is withheld: it has had its true figures
+//! audited before it sent any (ADR 21), and what is not known is not judged again.
 //!
 //! The *floor* of a place is the number of nonzero parts it is known to have, and the published bortfall in it: values
 //! below it nobody can protect (SAFE-1). Does not say whether a place is safe.
@@ -141,7 +142,7 @@ pub fn of_totals(
     let pieces: Vec<Total> = totals.iter().cloned().chain(bortfall.filter_map(shown_bortfall)).collect();
     let mut found = Vec::new();
     let mut consider = |atoms: &[u32], set: &Bits, value: Option<u64>| {
-        if value.is_some_and(|value| value == 0 || value >= threshold) {
+        if value.is_some_and(|value| value == 0 || value >= threshold) || (system.alone && value.is_none()) {
             return;
         }
         let surely_plain = value.is_none() && packed(set, &pieces, |total| total.least) >= threshold;

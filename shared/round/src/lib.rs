@@ -12,6 +12,7 @@
 //! **Architecture invariant**: no message of this crate holds a count of a kommun but [`readable`](shares::Readable),
 //! which is sealed until the roster is final (STAY-2, SAFE-3).
 
+pub mod alone;
 pub mod chain;
 pub mod document;
 pub mod helper;

@@ -274,8 +274,11 @@ impl National {
         if offer.marks.len() != self.system.cells.len() {
             return Err(Refusal::Malformed("number of marks"));
         }
-        let is_count =
-            |(cell, mark): (usize, &CountyMark)| self.system.cells[cell].is_count || !mark.is_withheld();
+        // Only a kommun that is the whole county may keep its bortfall (ADR 21): then the realm's stays closed.
+        let is_alone = kommuner.1 == 1;
+        let is_count = |(cell, mark): (usize, &CountyMark)| {
+            is_alone || self.system.cells[cell].is_count || !mark.is_withheld()
+        };
         if !offer.marks.iter().enumerate().all(is_count) {
             return Err(Refusal::Malformed("bortfall withheld"));
         }
@@ -509,13 +512,20 @@ pub fn check_close(
     let ascending = close.roster.windows(2).all(|pair| pair[0] < pair[1]);
     let places: Option<BTreeSet<usize>> = close.roster.iter().map(|county| pattern.place(*county)).collect();
     let places = places.filter(|_| ascending).ok_or(Refusal::NotInRoster)?;
-    if places.len() < terms.least_counties || pattern.withheld.len() != pattern.counties.len() {
+    if places.len() < terms.least_counties || !is_of_invited(terms, pattern) {
         return Err(Refusal::OtherBinding("roster"));
     }
     if !close.open.is_subset(&pattern.open) {
         return Err(Refusal::Pattern(PatternFault::Opens));
     }
     check_open(system, pattern, &places, &close.open)
+}
+
+/// Whether a pattern's counties are invited ones, each once, each with what it withholds: counties that nobody approved hide nobody.
+fn is_of_invited(terms: &Terms, pattern: &NationalPattern) -> bool {
+    let ascending = pattern.counties.windows(2).all(|pair| pair[0].0 < pair[1].0);
+    let invited = pattern.counties.iter().all(|(county, _)| terms.counties.contains(county));
+    ascending && invited && pattern.withheld.len() == pattern.counties.len()
 }
 
 /// That every sum of `open` is shared, and that each, and each combination of them, hides at least [`counties::LEAST_HIDDEN`] counties of the
@@ -526,9 +536,9 @@ fn check_open(
     places: &BTreeSet<usize>,
     open: &BTreeSet<CellIndex>,
 ) -> Result<(), Refusal> {
-    let is_count = |cell: &CellIndex| system.cells.get(*cell).is_some_and(|cell| cell.is_count);
+    let is_cell = |cell: &CellIndex| *cell < system.cells.len();
     let withheld = pattern.withheld.iter().flatten();
-    if pattern.opens_what_is_not_shared(system) || !withheld.into_iter().all(is_count) {
+    if pattern.opens_what_is_not_shared(system) || !withheld.into_iter().all(is_cell) {
         return Err(Refusal::Pattern(PatternFault::Shape));
     }
     let mut left = open.clone();
@@ -558,13 +568,19 @@ pub fn check_pattern(
         return Err(Refusal::OtherBinding("national round"));
     }
     let place = pattern.place(offer.county).ok_or(Refusal::NotInRoster)?;
-    if pattern.counties[place].1 != offer.hash() || pattern.withheld.len() != pattern.counties.len() {
+    if pattern.counties[place].1 != offer.hash() {
         return Err(Refusal::OtherBinding("offer"));
+    }
+    if !is_of_invited(terms, pattern) {
+        return Err(Refusal::OtherBinding("roster"));
     }
     let fits = |(cell, mark): (usize, &CountyMark)| match mark {
         CountyMark::Zero => !pattern.withheld[place].contains(&cell),
         CountyMark::Withheld | CountyMark::Small => pattern.withheld[place].contains(&cell),
-        CountyMark::Shown | CountyMark::Ample => true,
+        // Bortfall is withheld by nobody but a kommun that stands alone, and so never for another county's sake.
+        CountyMark::Shown | CountyMark::Ample => {
+            system.cells[cell].is_count || !pattern.withheld[place].contains(&cell)
+        }
     };
     if !offer.marks.iter().enumerate().all(fits) {
         return Err(Refusal::Pattern(PatternFault::Shape));

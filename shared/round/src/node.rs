@@ -15,6 +15,7 @@ use tables::figures::Witness;
 use tables::system::{Build, CellIndex, System};
 use tables::unit::Unit;
 
+use crate::alone;
 use crate::document::{CollectionRef, Declaration, PatternDocument, Stage, Tier};
 use crate::ledger::{LEAST_HIDDEN, Ledger, Line};
 use crate::merkle::{self, Proof};
@@ -386,6 +387,10 @@ impl Node {
     fn examine(&self, shown: &Shown, ledger: &Ledger) -> Result<(), PatternFault> {
         let document = &shown.document;
         let place = self.examine_roster(document, &shown.certificate)?;
+        if self.system.alone {
+            let statuses = &self.declaration.as_ref().ok_or(PatternFault::Shape)?.0.statuses;
+            return alone::check(&self.system, document, statuses);
+        }
         self.examine_sums(document)?;
         let leaves = document.roster.len();
         if !merkle::holds(&document.witness_root, leaves, place, &shown.witnesses, &shown.proof) {

@@ -16,6 +16,7 @@ use tables::figures::Pattern;
 use tables::system::{CellIndex, System};
 use tables::unit::{KommunKod, Unit};
 
+use crate::alone;
 use crate::document::{CollectionRef, Declaration, PatternDocument, RosterEntry, Stage, Tier, witness_root};
 use crate::refusal::Refusal;
 
@@ -304,7 +305,7 @@ impl Region {
         if self.collection.units.binary_search(&unit).is_err() {
             return Err(Refusal::NotInRoster);
         }
-        if declaration.statuses.len() != self.system.unit_atoms {
+        if declaration.statuses.len() != self.system.declared() {
             return Err(Refusal::Malformed("number of statuses"));
         }
         if let Some(known) = self.declared.get(&unit) {
@@ -350,9 +351,9 @@ impl Region {
         }
         let statuses: Vec<Vec<FineStatus>> =
             roster.iter().filter_map(|unit| self.declared.get(unit)).map(|d| d.statuses.clone()).collect();
-        let pattern = match blind::choose(&self.system, roster, &statuses, &self.key, requests) {
+        let pattern = match self.pattern_over(roster, &statuses, requests) {
             Ok(pattern) => pattern,
-            Err(error) => return Fact::Failed(Failure::Pattern(error.to_string())),
+            Err(failure) => return Fact::Failed(failure),
         };
         let entry = |unit: &Unit| {
             self.declared.get(unit).map(|d| RosterEntry { unit: unit.clone(), certificate: d.certificate })
@@ -371,6 +372,19 @@ impl Region {
             submit_until: now + i64::from(self.collection.submit_hours) * 3600,
         };
         Fact::Chosen { document: Box::new(document), pattern: Box::new(pattern), verify_key }
+    }
+
+    fn pattern_over(
+        &self,
+        roster: &[Unit],
+        statuses: &[Vec<FineStatus>],
+        requests: &[Request],
+    ) -> Result<Pattern, Failure> {
+        match statuses {
+            [own] if self.system.alone => Ok(alone::pattern(&self.system, own)),
+            _ => blind::choose(&self.system, roster, statuses, &self.key, requests)
+                .map_err(|error| Failure::Pattern(error.to_string())),
+        }
     }
 
     fn answer(&self, unit: Unit, pattern: &[u8; 32], lines: Vec<Vec<u32>>) -> Result<Vec<Fact>, Refusal> {

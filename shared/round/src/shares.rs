@@ -46,7 +46,8 @@ pub fn parameters(system: &System) -> Result<VectorParameters, ParameterError> {
     VectorParameters::from_lengths(&lengths)
 }
 
-/// A unit's statuses under its own threshold, which is the collection's or higher.
+/// A unit's statuses under its own threshold, which is the collection's or higher. Not those of a kommun that stands alone,
+/// which chooses them (`county_stage::alone`).
 pub fn statuses(system: &System, counts: &Counts, own: MinCount) -> Vec<FineStatus> {
     system.unit_values(counts).into_iter().map(|value| own.status(value)).collect()
 }
@@ -86,7 +87,7 @@ fn shown<'a>(
     place: usize,
 ) -> impl Iterator<Item = CellIndex> + 'a {
     let withheld = document.withheld.get(place);
-    system.per_unit().filter(move |cell| withheld.is_some_and(|withheld| !withheld.contains(cell)))
+    system.readable().filter(move |cell| withheld.is_some_and(|withheld| !withheld.contains(cell)))
 }
 
 impl Readable {
@@ -167,6 +168,9 @@ pub fn totals(
     opened: &BTreeMap<CellIndex, u64>,
     readable: &[BTreeMap<CellIndex, u64>],
 ) -> BTreeMap<CellIndex, u64> {
+    if system.alone {
+        return readable.first().cloned().unwrap_or_default();
+    }
     let added_up = |cell: CellIndex| -> Option<u64> {
         let parts = suppress::totals::readable_sum(system, &document.withheld, cell)?;
         let of_unit =

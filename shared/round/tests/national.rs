@@ -159,6 +159,62 @@ fn a_county_offers_once_and_only_where_it_is_invited() {
     assert_eq!(machine.offer(short, (5, 5), 1).unwrap_err(), Refusal::Malformed("number of marks"));
 }
 
+/// SAFE-3: counties that no kommun approved, or one county twice, would hide nobody.
+#[test]
+fn a_pattern_over_counties_that_are_not_invited_or_stand_twice_is_refused_by_region_and_third() {
+    let (machine, pattern) = patterned(&["03"]);
+    let terms = machine.collection.national.as_ref().unwrap();
+    let own = offer("03", &["03"]);
+    check_pattern(&machine.system, terms, &own, &pattern).unwrap();
+    let everything: BTreeSet<CellIndex> = square(&machine.system).into_iter().collect();
+    for code in ["14", "21"] {
+        let mut stuffed = pattern.clone();
+        stuffed.counties.push((code.parse().unwrap(), [5; 32]));
+        stuffed.withheld.push(everything.clone());
+        let refused = check_pattern(&machine.system, terms, &own, &stuffed);
+        assert_eq!(refused, Err(Refusal::OtherBinding("roster")), "{code}");
+        let close =
+            NationalClose { pattern: stuffed.hash(), roster: pattern.roster(), open: BTreeSet::new() };
+        let refused = check_close(&machine.system, terms, &stuffed, &close);
+        assert_eq!(refused, Err(Refusal::OtherBinding("roster")), "{code}");
+    }
+}
+
+/// A county with one kommun keeps a small bortfall (ADR 21); the realm's must not give it back.
+#[test]
+fn the_bortfall_that_a_kommun_which_is_its_county_keeps_is_not_told_by_the_realms() {
+    let mut machine = offered(&["03", "07", "08", "10"], &[]);
+    let mut alone = offer("21", &[]);
+    let cell = machine.system.cells.iter().position(|cell| !cell.is_count).unwrap();
+    alone.marks[cell] = CountyMark::Small;
+    let facts = machine.offer(alone.clone(), (1, 1), 0).unwrap();
+    take(&mut machine, facts);
+    let facts = machine.choose(0).unwrap();
+    take(&mut machine, facts);
+    let pattern = machine.pattern().unwrap().clone();
+    assert!(!pattern.open.contains(&cell), "it hides one county");
+    let others = |county: &str| pattern.place(county.parse().unwrap()).unwrap();
+    assert!(
+        ["03", "07", "08", "10"].iter().all(|county| !pattern.withheld[others(county)].contains(&cell)),
+        "nobody withholds bortfall for another's sake"
+    );
+    let terms = machine.collection.national.as_ref().unwrap();
+    check_pattern(&machine.system, terms, &alone, &pattern).unwrap();
+    let mut asks = pattern.clone();
+    asks.withheld[others("03")].insert(cell);
+    assert!(check_pattern(&machine.system, terms, &offer("03", &[]), &asks).is_err());
+    for county in COUNTIES {
+        let facts = machine.deliver(rows(&machine, machine.pattern().unwrap(), county), share()).unwrap();
+        take(&mut machine, facts);
+    }
+    let facts = machine.close(0).unwrap();
+    take(&mut machine, facts);
+    assert!(!machine.closed().unwrap().open.contains(&cell));
+    let facts = machine.opened(Default::default(), 0).unwrap();
+    take(&mut machine, facts);
+    assert!(!machine.totals().contains_key(&cell));
+}
+
 #[test]
 fn nobody_waits_for_a_county_that_does_not_offer_and_too_few_end_the_round() {
     let mut machine = offered(&["03", "07", "08", "10"], &[]);

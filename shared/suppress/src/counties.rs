@@ -9,7 +9,8 @@
 //! withhold the whole part too, the opposite movement there keeps every national sum as it was: the national tables
 //! then say nothing new. So every part is given two such counters, one of which is left when the other is the
 //! adversary (SAFE-2 of counties). None of it is small or zero there, so that it can move; of such counties first those where all
-//! of it is ample, so that every small value stays possible, then those that need the fewest further totals withheld. The sums of a part without two stay closed. Parts made so need no counters of their
+//! of it is ample, so that every small value stays possible, then those that need the fewest further totals withheld. The sums of a part without two stay closed, and so do those of a part that holds
+//! bortfall: only a kommun that is its whole county withholds that (ADR 21), and nobody does so for its sake. Parts made so need no counters of their
 //! own: nothing small is hidden by them.
 //!
 //! What this does not do: it knows that a counter's totals are at least the threshold, not how a part's movement is made. The
@@ -56,7 +57,9 @@ pub fn choose(
     }
     parts.sort_by(|one, other| (other.1.len(), &one.1, one.0).cmp(&(one.1.len(), &other.1, other.0)));
     for (county, part) in &parts {
-        counter(marks, names, key, *county, part, &mut chosen);
+        if part.iter().all(|cell| system.cells[*cell].is_count) {
+            counter(marks, names, key, *county, part, &mut chosen);
+        }
     }
     let (open, closed) = opened(system, &chosen, marks, &(0..chosen.len()).collect());
     CountyPattern { withheld: chosen, open, closed }

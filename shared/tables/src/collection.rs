@@ -197,6 +197,8 @@ pub struct National {
     /// Id of the third coordinator's HPKE key, to which counties seal their sums. It stands in what every kommun approves, so
     /// that the national body, which certifies everybody, cannot name itself.
     pub third_key: [u8; 32],
+    /// The county has one kommun, which chooses itself what is shown of its figures (ADR 21). Differs between counties.
+    pub alone: bool,
 }
 
 /// A checked collection.
@@ -296,6 +298,12 @@ impl Collection {
     /// The group of a kommun, if the collection has groups.
     pub fn group_of(&self, kommun: KommunKod) -> Option<&GroupCode> {
         self.groups.iter().find_map(|(code, kommuner)| kommuner.contains(&kommun).then_some(code))
+    }
+
+    /// Whether the county has one kommun, and so takes part in the national round only (ADR 21): no sum of its own is ever
+    /// opened, and its county rows are what the kommun itself chose to show.
+    pub fn is_alone(&self) -> bool {
+        self.national.as_ref().is_some_and(|national| national.alone)
     }
 
     /// The fewest kommuner a roster may have: the number, or the share of those invited, whichever is more.

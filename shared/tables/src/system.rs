@@ -145,6 +145,8 @@ pub struct System {
     pub implied_unit: Vec<Vec<u32>>,
     /// The same of full atoms for totals, sets of incomplete registrations left out.
     pub implied_total: Vec<Vec<u32>>,
+    /// The collection's county has one kommun ([`Collection::is_alone`]).
+    pub alone: bool,
 }
 
 /// What one unit counts: records per full atom.
@@ -213,6 +215,17 @@ impl System {
     /// The indices of cells printed for every unit, ascending.
     pub fn per_unit(&self) -> impl Iterator<Item = CellIndex> + '_ {
         (0..self.cells.len()).filter(|cell| self.cells[*cell].per_unit)
+    }
+
+    /// The cells that a unit may send readable where its pattern does not withhold them: those printed per unit, and all of a
+    /// kommun that stands alone.
+    pub fn readable(&self) -> impl Iterator<Item = CellIndex> + '_ {
+        (0..self.cells.len()).filter(|cell| self.alone || self.cells[*cell].per_unit)
+    }
+
+    /// How many statuses a unit declares: one a unit atom, or one a cell of a kommun that stands alone.
+    pub fn declared(&self) -> usize {
+        if self.alone { self.cells.len() } else { self.unit_atoms }
     }
 
     /// An empty count of a unit.
@@ -370,6 +383,7 @@ impl Builder {
             blocks,
             implied_unit,
             implied_total,
+            alone: collection.is_alone(),
         })
     }
 

@@ -60,7 +60,7 @@ fn forbidden_dependencies_stay_out() {
 
 #[test]
 fn core_crates_know_no_network_no_clock_and_no_randomness() {
-    for name in ["tables", "harmonise", "suppress", "audit", "sharing", "round", "publish"] {
+    for name in ["tables", "harmonise", "suppress", "audit", "county_stage", "sharing", "round", "publish"] {
         let has = dependencies(&format!("shared/{name}/Cargo.toml"), "dependencies");
         for foreign in ["tokio", "tonic", "daemon", "proto", "wire", "sled", "getrandom", "rand"] {
             assert!(!has.contains(foreign), "shared/{name} must not depend on {foreign}");

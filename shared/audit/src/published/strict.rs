@@ -194,7 +194,7 @@ fn figure(row: &StrictRow) -> Option<Figure> {
 }
 
 /// Whether a column is of records that a dimension is missing of: no count of persons in a category, so never small.
-pub(super) fn is_missing(column: &str) -> bool {
+pub(crate) fn is_missing(column: &str) -> bool {
     column.ends_with(" bortfall")
 }
 

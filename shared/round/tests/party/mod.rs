@@ -93,6 +93,32 @@ omfattning = "kommun"
 filter = { aktualiseringstyp = ["anmalan"] }
 "#;
 
+const ALONE: &str = r#"
+id = "ensam"
+version = 1
+titel = "Prov"
+lan = "21"
+min_count = 4
+kodbok = "vuxna/1"
+perioder = ["2024"]
+deltagare = ["2101"]
+deklarera_inom_timmar = 336
+lamna_inom_timmar = 168
+kontakt = "Prov"
+kalla = "Prov"
+[nationell]
+lan = ["03", "07", "21"]
+inom_timmar = 2
+ensam_kommun = true
+tredje_nyckel = "0707070707070707070707070707070707070707070707070707070707070707"
+[[tabell]]
+id = "T05"
+titel = "Efter typ och kön"
+matt = "aktualiseringar"
+omfattning = "total"
+dimensioner = ["aktualiseringstyp", "kon"]
+"#;
+
 pub fn unit(code: &str) -> Unit {
     code.parse().unwrap()
 }
@@ -153,17 +179,22 @@ impl World {
 
     /// The same county and counts under another version of the document.
     pub fn version(version: u32) -> Self {
-        Self::with(version, None, &[])
+        Self::of(&collection_text(version, None), &[])
+    }
+
+    /// A county with one kommun.
+    pub fn alone() -> Self {
+        Self::of(ALONE, &[])
     }
 
     /// The second version, in which these counts are others.
     pub fn correcting(first: &PatternDocument, changes: &[Change]) -> Self {
-        Self::with(2, Some([first.collection.hash, first.hash()]), changes)
+        Self::of(&collection_text(2, Some([first.collection.hash, first.hash()])), changes)
     }
 
-    fn with(version: u32, corrects: Option<[[u8; 32]; 2]>, changes: &[Change]) -> Self {
+    fn of(text: &str, changes: &[Change]) -> Self {
         let codebook = Codebook::vuxna().unwrap();
-        let collection = Collection::from_toml(&collection_text(version, corrects), &codebook).unwrap();
+        let collection = Collection::from_toml(text, &codebook).unwrap();
         let system = System::new(&collection, &codebook).unwrap();
         let mut keys = BTreeMap::new();
         let mut roots = Roots::default();
@@ -196,6 +227,10 @@ impl World {
     }
 
     pub fn statuses(&self, unit: &Unit) -> Vec<FineStatus> {
+        if self.system.alone {
+            let (counts, own) = (&self.counts[unit], self.collection.min_count);
+            return county_stage::alone::choice(&self.system, counts, own);
+        }
         shares::statuses(&self.system, &self.counts[unit], self.collection.min_count)
     }
 

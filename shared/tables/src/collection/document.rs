@@ -53,6 +53,8 @@ struct RawNational {
     #[serde(default = "national_contact")]
     kontakt: String,
     tredje_nyckel: String,
+    #[serde(default)]
+    ensam_kommun: bool,
 }
 
 fn national_contact() -> String {
@@ -129,6 +131,8 @@ impl RawCollection {
             self.version,
             national.is_some(),
         )?;
+        let is_alone = national.as_ref().is_some_and(|national| national.alone);
+        check_alone(is_alone, &units)?;
         let mut ids = BTreeSet::new();
         let mut tables = Vec::with_capacity(self.tabell.len());
         for raw in self.tabell {
@@ -151,7 +155,7 @@ impl RawCollection {
             min_count: self.min_count,
             units,
             groups: self.grupper,
-            least_kommuner: self.minst_kommuner,
+            least_kommuner: if is_alone { 1 } else { self.minst_kommuner },
             least_percent: self.minst_procent,
             declare_hours: self.deklarera_inom_timmar,
             submit_hours: self.lamna_inom_timmar,
@@ -218,7 +222,20 @@ impl RawNational {
             return rule("nationell.tredje_nyckel", what);
         }
         let (least_counties, hours) = (self.minst_lan as usize, self.inom_timmar);
-        Ok(National { counties: self.lan, least_counties, hours, contact: self.kontakt, third_key })
+        let (contact, alone) = (self.kontakt, self.ensam_kommun);
+        Ok(National { counties: self.lan, least_counties, hours, contact, third_key, alone })
+    }
+}
+
+/// A kommun that stands alone is one unit: sub-units would be added up, and their sum is the kommun's own figure.
+fn check_alone(is_alone: bool, units: &[Unit]) -> Result<(), CollectionError> {
+    match units {
+        [unit] if is_alone && *unit == Unit::whole(unit.kommun()) => Ok(()),
+        _ if is_alone => rule(
+            "nationell.ensam_kommun",
+            "expected one whole kommun in deltagare: the county's only one, which chooses itself what is shown",
+        ),
+        _ => Ok(()),
     }
 }
 

@@ -189,7 +189,7 @@ impl NodeParty {
         let made = making.make(&kommun.key).map_err(broken)?;
         let process = self.process()?;
         let lines = process.machine.lines(&document, Some(&made.tags));
-        process.ledger.enter(lines)?;
+        process.ledger.enter(lines, None)?;
         let round = document.round;
         let beside = vec![(report_key(round), made.bytes), (signature_key(round), made.signature)];
         self.take(Event::Reported { round, content: made.content }, beside)
@@ -236,7 +236,7 @@ impl NodeParty {
             suppress::request::lines(&federation.system, federation.collection.min_count, withheld, &values)
         });
         let certificate = Federation::fingerprint(&self.kommun().certificate);
-        let shown = Shown { document, witnesses, proof, certificate, thin };
+        let shown = Shown { document, witnesses, proof, certificate, thin, earlier: None, first: None };
         match self.take(Event::Pattern(Box::new(shown)), Vec::new()) {
             // A pattern that was overtaken on its way.
             Err(Trouble::Refused(Refusal::Phase("further on"))) => Ok(()),

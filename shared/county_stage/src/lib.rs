@@ -2,20 +2,34 @@
 //!
 //! Pure: no store, no clock, no file. Findings that name totals lead to withholding more and another audit, at most
 //! `ATTEMPTS` times; then there is no release (`20-disclosure`, Two stages).
+//!
+//! A crate of its own because a kommun that is its whole county does for itself what a region does for others: see [`alone`]. Nobody
+//! else at a node uses it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use audit::sensitive::Place;
 use audit::versions::FirstVersion;
 use audit::{Budget, CertifyInput, Findings, Release};
-use suppress::known::{Weights, protect_totals};
+use suppress::known::{KnownError, Weights, protect_totals};
 use suppress::totals::readable_sum;
 use tables::count::{FineStatus, MinCount};
 use tables::figures::{Figures, Mark, Pattern};
 use tables::system::{CellIndex, System};
 use tables::unit::Unit;
 
-use super::ReleaseError;
+pub mod alone;
+
+/// Why there is no release.
+#[derive(Debug, thiserror::Error)]
+pub enum StageError {
+    /// The audit found something that withholding totals does not mend. Places and equations, no figures.
+    #[error("the audit did not certify: {0}")]
+    Findings(String),
+    /// The figures do not fit.
+    #[error(transparent)]
+    Known(#[from] KnownError),
+}
 
 /// How often totals are withheld after a failed audit before the round fails.
 const ATTEMPTS: usize = 8;
@@ -79,14 +93,14 @@ fn figures(system: &System, material: &Material) -> Figures {
 /// has withheld besides.
 ///
 /// # Errors
-/// [`ReleaseError::Findings`] when the audit still finds something, [`ReleaseError::Known`] when the figures do not
+/// [`StageError::Findings`] when the audit still finds something, [`StageError::Known`] when the figures do not
 /// fit.
 pub fn certify(
     system: &System,
     min_count: MinCount,
     material: &Material,
     extra: &BTreeSet<CellIndex>,
-) -> Result<Release, ReleaseError> {
+) -> Result<Release, StageError> {
     let figures = figures(system, material);
     let (mut low, mut more) = (BTreeSet::new(), extra.clone());
     more.extend(material.first.iter().flat_map(First::withheld));
@@ -127,7 +141,7 @@ pub fn certify(
             break;
         }
     }
-    Err(ReleaseError::Findings(last))
+    Err(StageError::Findings(last))
 }
 
 /// Unit atoms of findings about units: their lines' totals are withheld next.
