@@ -10,11 +10,13 @@ use coordinator::rounds::desk::report_key;
 use daemon::facts::FactLog;
 use daemon::store::{MemoryDisk, Store};
 use round::helper::Fact as HelperFact;
+use round::node::Fact as NodeFact;
 use round::region::{Fact, Failure, Phase};
 use tables::figures::Figures;
 use tables::unit::Unit;
 
 use crate::federation::Federation;
+use crate::liar::Lie;
 use crate::message::PartyId;
 use crate::party::{helper, region};
 use crate::record::Acknowledged;
@@ -57,6 +59,54 @@ struct Books<'a> {
 }
 
 type Failures = Vec<String>;
+
+/// Judges a world in which somebody lied; how often the lie was read. See [`crate::liar`].
+///
+/// # Errors
+/// Every failure, in words.
+pub fn judge_lie(world: &World) -> Result<usize, Failures> {
+    let mut failures = world.record.failures.clone();
+    let mut is_noticed = world.record.noticed;
+    match Books::open(world) {
+        Err(error) => failures.push(format!("broken: a disk cannot be read: {error}")),
+        Ok(books) => {
+            books.acknowledged(&mut failures);
+            books.rosters(&mut failures);
+            books.canaries(&mut failures);
+            books.accepted(&mut failures);
+            // The region's own machine is an honest one: what was sealed for another pattern it rejects before the helper can.
+            let is_shown = |unit: &Unit| world.plan.lie.as_ref().is_some_and(|lie| lie.is_shown_to(unit));
+            let of_shown = |fact: &&Fact| match fact {
+                Fact::Stored { unit, .. } | Fact::Rejected { unit, .. } => is_shown(unit),
+                _ => false,
+            };
+            let mut seen = books.region.iter().filter(of_shown).peekable();
+            // A pattern that only the helper can know to be another is noticed when a report under it comes.
+            is_noticed |= matches!(world.plan.lie, Some(Lie::AnotherPattern(_))) && seen.peek().is_none();
+            is_noticed |= seen.any(|fact| matches!(fact, Fact::Rejected { .. }));
+            let known = world.region.desk().and_then(|desk| {
+                desk.look(|region| Some((region.document().cloned()?, region.known().cloned()?)))
+            });
+            if let Some((document, known)) = known {
+                books.small(&document, &known, &mut failures);
+            }
+        }
+    }
+    let by_name = world.region.desk().and_then(|desk| desk.look(|region| region.failure().cloned()));
+    let lie = world.plan.lie.as_ref();
+    let is_named =
+        matches!(&by_name, Some(Failure::Unit(unit)) if lie.is_some_and(|lie| lie.is_told_by(unit)));
+    let by_node = matches!(lie, Some(Lie::SaysZero(_)));
+    let is_published = world.region.phase() == Phase::Published;
+    if by_node && is_published && !is_named {
+        failures.push("not noticed: a kommun's figure stands where it said zero".into());
+    }
+    if !by_node && world.record.told > 0 && !is_noticed {
+        failures.push(format!("not noticed: {lie:?}"));
+    }
+    let told = if by_node { usize::from(is_named) } else { world.record.told };
+    if failures.is_empty() { Ok(told) } else { Err(failures) }
+}
 
 /// Judges a world whose schedule has been played.
 ///
@@ -150,6 +200,26 @@ impl<'a> Books<'a> {
             ),
             Acknowledged::Opened(round, _) => {
                 helper(&|fact| matches!(fact, HelperFact::Closed { round: r } if r == round))
+            }
+        }
+    }
+
+    /// What the helper opened every kommun of its roster had accepted, to the letter (SAFE-3).
+    fn accepted(&self, failures: &mut Failures) {
+        let closed = self.helper.iter().find_map(|fact| match fact {
+            HelperFact::Closed { round } => Some(*round),
+            _ => None,
+        });
+        let held = self.helper.iter().find_map(|fact| match fact {
+            HelperFact::Holds { document, .. } if Some(document.round) == closed => Some(document),
+            _ => None,
+        });
+        for unit in held.iter().flat_map(|document| document.units()) {
+            let prefix = crate::party::node::prefix(self.federation());
+            let facts = FactLog::<NodeFact>::open(copy(self.world.nodes[&unit].disk()), prefix);
+            let has = |fact: &NodeFact| matches!(fact, NodeFact::Accepted(known) if Some(known) == held);
+            if !facts.is_ok_and(|(_, facts)| facts.iter().any(has)) {
+                failures.push(format!("promise broken: opened under a pattern that {unit} did not accept"));
             }
         }
     }

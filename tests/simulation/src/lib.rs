@@ -31,10 +31,13 @@
 //! It is no failure that a round ends without a publication because too few kommuner were left, because a node that
 //! changed its own report contradicts itself, or because the audit did not certify the figures of this roster: the
 //! round must then say so, and the audit's answer for a roster must be the same in every schedule.
+//!
+//! Parties that lie on purpose, and what nobody can notice: [`liar`], and [`country::liar`] for the upper tier.
 
 pub mod country;
 pub mod federation;
 pub mod judge;
+pub mod liar;
 pub mod message;
 pub mod party;
 pub mod plan;
@@ -44,6 +47,7 @@ pub mod world;
 
 pub use federation::Federation;
 pub use judge::Outcome;
+pub use liar::Lie;
 pub use plan::Plan;
 
 /// Plays one schedule to its end and judges it.

@@ -5,6 +5,7 @@ use rand_core::SeedableRng;
 use tables::unit::Unit;
 
 use crate::federation::{Federation, below};
+use crate::liar::Lie;
 use crate::message::PartyId;
 
 /// Seconds of an hour.
@@ -90,12 +91,14 @@ pub struct Plan {
     pub slow: u64,
     /// What else goes wrong.
     pub faults: Vec<Fault>,
+    /// What one party says that is not so.
+    pub lie: Option<Lie>,
 }
 
 impl Plan {
     /// Nothing goes wrong.
     pub fn quiet(seed: u64) -> Self {
-        Self { seed, lost: 0, doubled: 0, slow: 0, faults: Vec::new() }
+        Self { seed, lost: 0, doubled: 0, slow: 0, faults: Vec::new(), lie: None }
     }
 
     /// Only these go wrong.
@@ -110,7 +113,12 @@ impl Plan {
         let lost = [0, 5, 20][below(rng, 3) as usize];
         let (doubled, slow) = (below(rng, 25), below(rng, 10));
         let faults = (0..below(rng, 7)).map(|_| fault(federation, rng)).collect();
-        Self { seed, lost, doubled, slow, faults }
+        Self { seed, lost, doubled, slow, faults, lie: None }
+    }
+
+    /// The same, and one party lies.
+    pub fn with(self, lie: Lie) -> Self {
+        Self { lie: Some(lie), ..self }
     }
 
     /// Units that the schedule does not keep from delivering: each must be in the final roster.

@@ -28,6 +28,10 @@ pub struct Record {
     pub acknowledged: Vec<Acknowledged>,
     /// Failures in words.
     pub failures: Vec<String>,
+    /// How often a lie was read.
+    pub told: usize,
+    /// Whether somebody noticed.
+    pub noticed: bool,
     /// One line an event, for people; content never.
     pub trace: Vec<String>,
 }

@@ -95,7 +95,9 @@ impl World {
     pub fn new(federation: Arc<Federation>, plan: Plan) -> Self {
         let rng = ChaCha20Rng::seed_from_u64(plan.seed ^ 0x5eed);
         let nodes = federation.collection.units.iter();
-        let nodes = nodes.map(|unit| (unit.clone(), NodeParty::new(federation.clone(), unit.clone())));
+        let lies = |unit: &Unit| plan.lie.as_ref().is_some_and(|lie| lie.is_told_by(unit));
+        let nodes =
+            nodes.map(|unit| (unit.clone(), NodeParty::new(federation.clone(), unit.clone(), lies(unit))));
         let mut world = Self {
             region: RegionParty::new(federation.clone(), rng.clone()),
             helper: HelperParty::new(federation.clone()),
@@ -150,6 +152,10 @@ impl World {
                 self.happen(what);
             }
             if self.is_over() || !self.record.failures.is_empty() {
+                return;
+            }
+            // Whoever lies can always keep a round from ending.
+            if self.now > PATIENCE_OF_JUDGE && self.plan.lie.is_some() {
                 return;
             }
             if self.now > PATIENCE_OF_JUDGE {
@@ -280,8 +286,16 @@ impl World {
         }
     }
 
-    fn serve(&mut self, from: PartyId, to: PartyId, call: u64, request: Request) {
+    fn serve(&mut self, from: PartyId, to: PartyId, call: u64, mut request: Request) {
         let now = self.clock(&to);
+        if let (PartyId::Helper, Some(lie)) = (&to, &self.plan.lie) {
+            self.record.told += usize::from(lie.to_helper(&self.federation.system, &mut request));
+        }
+        if let (PartyId::Region, Some(lie)) = (&to, &self.plan.lie) {
+            let own = self.region.desk();
+            let own = own.and_then(|desk| desk.look(|region| region.document().map(|known| known.hash())));
+            lie.to_region(own, &mut request);
+        }
         let answered = match &to {
             PartyId::Region => self.region.serve(&from, request.clone(), now),
             PartyId::Helper => self.helper.serve(request.clone()),
@@ -292,6 +306,8 @@ impl World {
                 self.record
                     .trace(self.now, format_args!("{from} → {to}: {} → {}", request.name(), reply.name()));
                 self.record.acknowledge(&from, &request, &reply);
+                let lie = self.plan.lie.as_ref();
+                self.record.noticed |= lie.is_some_and(|lie| lie.is_noticed_in(&to, &request, &reply));
                 if !self.loses_reply(&from, &request) {
                     self.send(to.clone(), from, call, Body::Reply(reply));
                 }
@@ -301,7 +317,7 @@ impl World {
         }
     }
 
-    fn hear(&mut self, party: PartyId, call: u64, reply: Reply) {
+    fn hear(&mut self, party: PartyId, call: u64, mut reply: Reply) {
         let Some(asked) = self.calls.remove(&party) else {
             return;
         };
@@ -310,6 +326,9 @@ impl World {
             return;
         }
         let now = self.clock(&party);
+        if let (PartyId::Node(unit), Some(lie)) = (&party, &self.plan.lie) {
+            self.record.told += usize::from(lie.to_node(&self.federation.system, unit, &mut reply));
+        }
         let taken = match &party {
             PartyId::Operator => {
                 self.announced |= matches!(reply, Reply::Done);

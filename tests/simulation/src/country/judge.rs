@@ -9,6 +9,7 @@ use tables::strict::{Status, StrictTable};
 use tables::system::CellIndex;
 use tables::unit::{LansKod, Omrade};
 
+use super::liar::NationalLie;
 use super::world::World;
 
 /// How a schedule ended.
@@ -42,6 +43,16 @@ pub fn judge(world: &mut World) -> Result<Ending, Vec<String>> {
         failures.push("changed by a restart: the national round is another".into());
     }
     failures.extend(regions(world));
+    // A region that is shown another pattern cannot know: the third coordinator does, if it is ever asked.
+    let was_asked = world.acknowledged.iter().any(|(county, what)| {
+        *what == "delivery"
+            && matches!(world.plan.lie, Some(NationalLie::AnotherPattern(victim)) if victim == *county)
+    });
+    let is_due = !matches!(world.plan.lie, Some(NationalLie::AnotherPattern(_)))
+        || was_asked && world.national.machine().is_some_and(|machine| machine.sums().is_some());
+    if world.lied > 0 && !world.noticed && is_due {
+        failures.push(format!("not noticed: {:?}", world.plan.lie));
+    }
     // A round whose first offer was cut off by a crash, and never made again, is none.
     let machine = world.national.machine().filter(|machine| !machine.offers().is_empty());
     let Some(machine) = machine else {

@@ -16,11 +16,13 @@
 
 pub mod federation;
 pub mod judge;
+pub mod liar;
 pub mod party;
 pub mod world;
 
 pub use federation::Country;
 pub use judge::{Ending, judge};
+pub use liar::NationalLie;
 pub use world::{CountryPlan, World};
 
 /// Plays one schedule to its end and judges it.

@@ -478,7 +478,9 @@ impl RegionParty {
                     // It offered too late, or not at all, and publishes alone.
                     Err(Refusal::NotInRoster) => self.publish()?,
                     Err(refusal) => {
-                        return Err(Trouble::Broken(format!("an honest pattern is refused: {refusal}")));
+                        // Without a pattern it can agree to it publishes alone.
+                        self.publish()?;
+                        return Err(Trouble::Broken(format!("it refuses the national pattern: {refusal}")));
                     }
                 }
             }

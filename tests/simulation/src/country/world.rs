@@ -4,14 +4,17 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::sync::Arc;
 
+use coordinator::counties::third::Answer;
 use daemon::store::{FailPoints, MemoryDisk};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use tables::unit::LansKod;
 
 use super::federation::Country;
+use super::liar::NationalLie;
 use super::party::{Ask, Broken, NationalParty, RegionParty, ThirdParty, Told};
 use crate::federation::below;
+use crate::party::REFUSES;
 use crate::plan::HOUR;
 use crate::trouble::Trouble;
 use crate::world::EPOCH;
@@ -104,12 +107,14 @@ pub struct CountryPlan {
     pub slow: u64,
     /// What else goes wrong.
     pub faults: Vec<CountryFault>,
+    /// What the national body says that is not so.
+    pub lie: Option<NationalLie>,
 }
 
 impl CountryPlan {
     /// Only these go wrong.
     pub fn only(seed: u64, faults: Vec<CountryFault>) -> Self {
-        Self { seed, lost: 0, doubled: 0, slow: 0, faults }
+        Self { seed, lost: 0, doubled: 0, slow: 0, faults, lie: None }
     }
 
     /// Anything may go wrong.
@@ -119,17 +124,23 @@ impl CountryPlan {
         let lost = [0, 5, 20][below(rng, 3) as usize];
         let (doubled, slow) = (below(rng, 25), below(rng, 10));
         let faults = (0..below(rng, 6)).map(|_| fault(country, rng)).collect();
-        Self { seed, lost, doubled, slow, faults }
+        Self { seed, lost, doubled, slow, faults, lie: None }
+    }
+
+    /// The same, and the national body lies.
+    pub fn with(self, lie: NationalLie) -> Self {
+        Self { lie: Some(lie), ..self }
     }
 
     /// Whether anything keeps this county from being counted, or may.
     pub fn touches(&self, county: LansKod) -> bool {
-        self.faults.iter().any(|fault| match fault {
-            CountryFault::Away { who: Who::Region(other), .. } => *other == county,
-            CountryFault::Away { .. } | CountryFault::Jump { .. } => true,
-            CountryFault::Share { county: other, .. } => *other == county,
-            _ => false,
-        })
+        self.lie.is_some_and(|lie| lie.touches(county))
+            || self.faults.iter().any(|fault| match fault {
+                CountryFault::Away { who: Who::Region(other), .. } => *other == county,
+                CountryFault::Away { .. } | CountryFault::Jump { .. } => true,
+                CountryFault::Share { county: other, .. } => *other == county,
+                _ => false,
+            })
     }
 }
 
@@ -181,6 +192,10 @@ pub struct World {
     pub failures: Vec<String>,
     /// One line an event.
     pub trace: Vec<String>,
+    /// How often a lie was read.
+    pub lied: usize,
+    /// Whether somebody noticed.
+    pub noticed: bool,
     now: i64,
     rng: ChaCha20Rng,
     queue: BinaryHeap<Reverse<(i64, u64)>>,
@@ -204,6 +219,8 @@ impl World {
             acknowledged: BTreeSet::new(),
             failures: Vec::new(),
             trace: Vec::new(),
+            lied: 0,
+            noticed: false,
             now: 0,
             rng: ChaCha20Rng::seed_from_u64(plan.seed ^ 0xc0),
             queue: BinaryHeap::new(),
@@ -408,6 +425,11 @@ impl World {
             Trouble::Full => self.note(format_args!("{who:?}: the disk is full")),
             Trouble::Crash => self.end(who, true),
             Trouble::Refused(refusal) => self.note(format_args!("{who:?}: {refusal}")),
+            // Whoever is lied to and says so is not wrong.
+            Trouble::Broken(problem) if self.plan.lie.is_some() && problem.contains(REFUSES) => {
+                self.noticed = true;
+                self.note(format_args!("{who:?}: {problem}"));
+            }
             Trouble::Broken(problem) => self.failures.push(format!("{who:?}: {problem}")),
         }
     }
@@ -446,12 +468,25 @@ impl World {
         }
     }
 
-    fn asked(&mut self, from: Who, call: u64, ask: Ask) {
+    fn asked(&mut self, from: Who, call: u64, mut ask: Ask) {
         let to = if from == Who::National { Who::Third } else { Who::National };
         if self.away.contains(&from) || self.away.contains(&to) || !self.is_up(to) {
             return;
         }
         let now = self.clock(to);
+        match (self.plan.lie, from) {
+            (Some(lie), Who::Region(county)) => {
+                let truth = self.national.machine().and_then(|machine| machine.pattern().cloned());
+                lie.from_region(truth.as_ref(), county, &mut ask);
+            }
+            (Some(lie), _) => {
+                if let Some(other) = lie.to_third(&self.country, &ask) {
+                    self.lied += 1;
+                    ask = other;
+                }
+            }
+            _ => {}
+        }
         let kind = match &ask {
             Ask::Offer(_) => "offer",
             Ask::Pattern => "pattern",
@@ -484,7 +519,7 @@ impl World {
         }
     }
 
-    fn told(&mut self, to: Who, call: u64, told: Told) {
+    fn told(&mut self, to: Who, call: u64, mut told: Told) {
         if self.away.contains(&to) || !self.is_up(to) {
             return;
         }
@@ -494,6 +529,12 @@ impl World {
         }
         self.calls.remove(&to);
         let now = self.clock(to);
+        if let (Some(lie), Who::Region(county)) = (self.plan.lie, to) {
+            self.lied += usize::from(lie.to_region(&self.country, county, &mut told));
+        }
+        if let (Some(NationalLie::AnotherPattern(victim)), Told::Opened(answer)) = (self.plan.lie, &told) {
+            self.noticed |= matches!(&**answer, Answer::Unusable(counties) if counties.contains(&victim));
+        }
         let news = !matches!(told, Told::Unavailable | Told::Pattern(None));
         let taken = match (to, &ask) {
             (Who::National, Ask::Open(asked)) => self.national.hear(asked, &told, now),

@@ -62,6 +62,16 @@ impl Books<'_> {
         }
     }
 
+    /// Nothing readable is small by the kommun's own threshold (STAY-2), whoever lies.
+    pub(super) fn small(&self, document: &PatternDocument, known: &Known, failures: &mut Failures) {
+        for (unit, cells) in document.units().iter().zip(&known.readable) {
+            let own = u64::from(self.federation().kommun(unit).own_min_count.get());
+            if cells.values().any(|value| (1..own).contains(value)) {
+                failures.push(format!("promise broken: a small cell of {unit} is readable"));
+            }
+        }
+    }
+
     /// Every certified figure is true (TRUE-1).
     pub(super) fn figures(&self, figures: &Figures, roster: &[Unit], failures: &mut Failures) {
         let federation = self.federation();

@@ -4,3 +4,6 @@
 pub mod helper;
 pub mod node;
 pub mod region;
+
+/// Stands in the words of a party that refuses what an honest one would not have said.
+pub const REFUSES: &str = "refuses";

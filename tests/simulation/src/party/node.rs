@@ -11,6 +11,7 @@ use node::work::report::Making;
 use round::document::CollectionRef;
 use round::node::{Duty, Event, Fact, Node, Shown};
 use round::refusal::Refusal;
+use tables::count::FineStatus;
 use tables::system::Counts;
 use tables::unit::Unit;
 
@@ -52,14 +53,16 @@ struct Process {
 pub struct NodeParty {
     federation: Arc<Federation>,
     unit: Unit,
+    lies: bool,
     disk: MemoryDisk,
     process: Option<Process>,
 }
 
 impl NodeParty {
     /// A node that is not running.
-    pub fn new(federation: Arc<Federation>, unit: Unit) -> Self {
-        Self { federation, unit, disk: MemoryDisk::new(), process: None }
+    /// `lies`: it declares zero where it counts most.
+    pub fn new(federation: Arc<Federation>, unit: Unit, lies: bool) -> Self {
+        Self { federation, unit, lies, disk: MemoryDisk::new(), process: None }
     }
 
     /// Its disk.
@@ -154,7 +157,13 @@ impl NodeParty {
 
     fn count(&mut self) -> Result<(), Trouble> {
         let kommun = self.kommun();
-        let statuses = round::shares::statuses(&self.federation.system, &kommun.counts, kommun.own_min_count);
+        let system = &self.federation.system;
+        let mut statuses = round::shares::statuses(system, &kommun.counts, kommun.own_min_count);
+        if self.lies {
+            let values = system.unit_values(&kommun.counts);
+            let most = (0..values.len()).max_by_key(|atom| values[*atom]);
+            most.into_iter().for_each(|atom| statuses[atom] = FineStatus::Zero);
+        }
         let stored = postcard::to_allocvec(kommun.counts.to_stored()).map_err(broken)?;
         self.take(Event::Counted(statuses), vec![(COUNTS.into(), stored)])
     }

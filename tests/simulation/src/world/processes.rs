@@ -110,6 +110,11 @@ impl World {
     }
 
     fn fail(&mut self, party: &PartyId, problem: &str) {
+        // Whoever is lied to and says so is not wrong.
+        if self.plan.lie.is_some() && problem.contains(crate::party::REFUSES) {
+            self.record.noticed = true;
+            return self.record.trace(self.now, format_args!("{party}: {problem}"));
+        }
         self.record.trace(self.now, format_args!("{party}: {problem}"));
         self.record.failures.push(format!("{party}: {problem}"));
     }
