@@ -2,7 +2,8 @@
 //!
 //! Unknowns are the unit atoms `x[u,a]` of every unit, their totals `y[a]` over the roster, and the full atoms `z[b]` of
 //! the totals, with `Σ_u x[u,a] = y[a] = Σ_{b in a} z[b]`. Every shown figure is an equation; a withheld count is at
-//! least 1, since zeros are published. Full atoms are only built for the connected parts that a target lies in or
+//! least 1, since zeros are published. Where a table counts each code, records and mentions are tied by equations that hold
+//! exactly what such numbers can be (`tables::system::each`). Full atoms are only built for the connected parts that a target lies in or
 //! that could tell more of an undetermined `y`.
 //!
 //! | adversary | knows besides the publication |
@@ -67,6 +68,8 @@ pub enum Origin {
     Roster,
     /// Finer totals sum to coarser ones.
     Refinement,
+    /// Records and mentions of a table that counts each code.
+    Each,
     /// A kommun's own records.
     Own,
     /// A sum opened to the coordinator and not published.
@@ -353,6 +356,22 @@ impl<'a> Adversary<'a> {
             sight.full.insert(atom as u32, variable);
         }
         self.full_rows(sight, &known, &component, &wanted);
+        self.each_rows(sight);
+    }
+
+    /// What holds between records and mentions where a table counts each code: exact for such a table (ADR 20).
+    fn each_rows(&self, sight: &mut Sight) {
+        for relation in self.system.relations() {
+            let side = |atoms: &[u32], sign: i64| -> Terms {
+                atoms.iter().filter_map(|atom| sight.full.get(atom)).map(|at| (*at, sign)).collect()
+            };
+            let mut terms = side(&relation.left, 1);
+            terms.extend(side(&relation.right, -1));
+            if !terms.is_empty() {
+                let source = sight.source(Origin::Each);
+                sight.view.equation(terms, 0, source);
+            }
+        }
     }
 
     fn full_rows(
@@ -415,6 +434,9 @@ impl<'a> Adversary<'a> {
             }
         }
         members.iter().for_each(|atoms| join(&mut atoms.iter().copied()));
+        for relation in self.system.relations() {
+            join(&mut relation.left.iter().chain(&relation.right).copied());
+        }
         (0..self.system.atoms as u32).map(|atom| top(&mut leader, atom)).collect()
     }
 }

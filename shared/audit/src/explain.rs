@@ -40,8 +40,14 @@ impl Names<'_> {
             }
             Place::Total { atoms } => {
                 let counted = self.system.cells.iter().filter(|cell| cell.is_count);
-                let sets = counted.map(|cell| (cell.atoms.as_slice(), cell.label.as_str()));
-                format!("{} totalt", set_name(atoms, sets))
+                let sets = || counted.clone().map(|cell| (cell.atoms.as_slice(), cell.label.as_str()));
+                let names = |sides: &[Vec<u32>]| {
+                    sides.iter().map(|side| set_name(side, sets())).collect::<Vec<_>>().join(" + ")
+                };
+                match self.system.signed(atoms) {
+                    Some(made) => format!("{} minus {} totalt", names(&made.plus), names(&made.minus)),
+                    None => format!("{} totalt", set_name(atoms, sets())),
+                }
             }
         }
     }
@@ -57,7 +63,7 @@ impl Names<'_> {
                 Some(format!("{} {whom} i {}", label(cell), self.earlier[issue].name))
             }
             Origin::Own => Some("kommunens egna uppgifter".into()),
-            Origin::Roster | Origin::Refinement => None,
+            Origin::Roster | Origin::Refinement | Origin::Each => None,
         }
     }
 

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tables::count::{FineStatus, MinCount};
 use tables::figures::Figures;
-use tables::system::{CellIndex, System};
+use tables::system::{CellIndex, Signed, System};
 
 /// A set of records whose count must not be narrowed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -249,14 +249,28 @@ impl Evaluated {
             .collect();
         loop {
             let mut progress = false;
-            for (_, set, value) in sets.iter_mut().filter(|(_, _, value)| value.is_none()) {
-                *value = self.value(set);
+            for (atoms, set, value) in sets.iter_mut().filter(|(_, _, value)| value.is_none()) {
+                *value = match system.signed(atoms) {
+                    Some(made) => self.signed(system, &made),
+                    None => self.value(set),
+                };
                 progress |= value.is_some();
             }
             if !progress {
                 return sets;
             }
         }
+    }
+
+    /// The value of records without a category, or of further mentions.
+    fn signed(&mut self, system: &System, made: &Signed) -> Option<u64> {
+        let mut one = |side: &Vec<u32>| {
+            let set = Bits::new(system.atoms, side);
+            let known = self.known.iter().find(|(known, _)| *known == set).map(|(_, value)| *value);
+            known.or_else(|| self.value(&set))
+        };
+        let mut sum = |sides: &[Vec<u32>]| sides.iter().map(&mut one).sum::<Option<u64>>();
+        sum(&made.plus)?.checked_sub(sum(&made.minus)?)
     }
 
     /// The value of `set` if it is a known set minus disjoint known cells of one table.

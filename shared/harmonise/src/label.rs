@@ -14,7 +14,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::civil::Date;
-use tables::codebook::{CodeIndex, Variable};
+use tables::codebook::{CodeIndex, Given, Variable};
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
@@ -84,13 +84,8 @@ pub(crate) fn negates(prefix: &str) -> bool {
 pub enum Meaning {
     /// Nothing is written.
     Empty,
-    /// One code. `several`: the field lists further codes, and this is the first.
-    Code {
-        /// Index in the variable.
-        code: CodeIndex,
-        /// Whether other codes follow.
-        several: bool,
-    },
+    /// The code, or the codes that the field lists.
+    Code(Given),
     /// Fits only codes that may not be used on the date.
     OutsideValidity,
     /// Fits nothing, or more than one code.
@@ -210,15 +205,18 @@ impl<'a> Matcher<'a> {
         let Some(Parts { codes: parts, .. }) = parts else {
             return Meaning::Empty;
         };
-        let Some(first) = parts.first() else {
-            return Meaning::Unmapped;
-        };
-        let first = self.pick(first, date);
-        let others = parts.iter().skip(1).any(|part| self.pick(part, date) != first);
-        match first {
-            Meaning::Code { code, .. } => Meaning::Code { code, several: others },
-            other => other,
+        if let [one] = parts.as_slice() {
+            return self.pick(one, date).map_or_else(|meaning| meaning, |code| Meaning::Code(code.into()));
         }
+        let mut picked = Vec::with_capacity(parts.len());
+        for part in parts {
+            match self.pick(part, date) {
+                Ok(code) => picked.push(code),
+                // a list is known when all of it is: a code left out would be a reason dropped silently (TRUE-3)
+                Err(meaning) => return meaning,
+            }
+        }
+        Given::listed(picked).map_or(Meaning::Unmapped, Meaning::Code)
     }
 
     /// Whether the codes of all parts may be used on every date.
@@ -231,15 +229,15 @@ impl<'a> Matcher<'a> {
     }
 
     /// Of codes that share a label, the one that may be used on the date.
-    fn pick(&self, codes: &Codes, date: Date) -> Meaning {
+    fn pick(&self, codes: &Codes, date: Date) -> Result<CodeIndex, Meaning> {
         let valid = |code: &&CodeIndex| {
             self.variable.codes.get(usize::from(**code)).is_some_and(|code| code.valid_on(date))
         };
         let mut valid = codes.iter().filter(valid);
         match (valid.next(), valid.next()) {
-            (Some(&code), None) => Meaning::Code { code, several: false },
-            (None, _) => Meaning::OutsideValidity,
-            _ => Meaning::Unmapped,
+            (Some(&code), None) => Ok(code),
+            (None, _) => Err(Meaning::OutsideValidity),
+            _ => Err(Meaning::Unmapped),
         }
     }
 
@@ -438,7 +436,7 @@ mod tests {
 
     fn meant<'v>(matcher: &Matcher<'v>, label: &str) -> Option<&'v str> {
         match matcher.meaning(label, DAY) {
-            Meaning::Code { code, .. } => Some(matcher.variable().codes[usize::from(code)].code.as_str()),
+            Meaning::Code(given) => Some(matcher.variable().codes[usize::from(given.code)].code.as_str()),
             _ => None,
         }
     }
@@ -532,33 +530,53 @@ mod tests {
         let variable = variable(&(old.clone() + &code("ny", "Vården", "galler_fran='2024-01-01'")));
         let matcher = Matcher::new(&variable, &[]);
         let on = |day| matcher.meaning("vården", day);
-        assert_eq!(on(date(2023, 12, 31)), Meaning::Code { code: 0, several: false });
-        assert_eq!(on(date(2024, 1, 1)), Meaning::Code { code: 1, several: false });
+        assert_eq!(on(date(2023, 12, 31)), Meaning::Code(0.into()));
+        assert_eq!(on(date(2024, 1, 1)), Meaning::Code(1.into()));
         let only_old = self::variable(&old);
         assert_eq!(Matcher::new(&only_old, &[]).meaning("vården", DAY), Meaning::OutsideValidity);
     }
 
     #[test]
-    fn several_reasons_in_one_field_give_the_first_when_all_are_known() {
+    fn several_reasons_in_one_field_give_all_when_all_are_known() {
         let book = Codebook::vuxna().unwrap();
         let reasons = book.variables.iter().find(|variable| variable.id == "orsak_ansokan").unwrap();
         let matcher = Matcher::new(reasons, &[]);
         let first = |label| matcher.meaning(label, DAY);
-        let misuse = |several| Meaning::Code { code: 0, several };
-        for label in [
-            "Missbruk och beroende, Våldsutövare",
-            "missbruk och beroende;våldsutövare",
-            "Missbruk och beroende – Våldsutövare",
-            "Missbruk och beroende; Våldsutövare, Våld i nära relationer",
-            "Missbruk och beroende; Behov av stöd, övriga vuxna",
+        let index = |text: &str| (0..).zip(&reasons.codes).find(|(_, code)| code.text == text).unwrap().0;
+        let with = |texts: &[&str]| {
+            let listed = ["Missbruk och beroende"].iter().chain(texts).map(|text| index(text));
+            Meaning::Code(Given::listed(listed).unwrap())
+        };
+        for (label, others) in [
+            ("Missbruk och beroende, Våldsutövare", vec!["Våldsutövare"]),
+            ("missbruk och beroende;våldsutövare", vec!["Våldsutövare"]),
+            ("Missbruk och beroende – Våldsutövare", vec!["Våldsutövare"]),
+            (
+                "Missbruk och beroende; Våldsutövare, Våld i nära relationer",
+                vec!["Våld i nära relationer", "Våldsutövare"],
+            ),
+            ("Missbruk och beroende; Behov av stöd, övriga vuxna", vec!["Behov av stöd, övriga vuxna"]),
+            ("Missbruk och beroende;", vec![]),
+            ("Missbruk och beroende, missbruk och beroende", vec![]),
         ] {
-            assert_eq!(first(label), misuse(true), "{label}");
+            assert_eq!(first(label), with(&others), "{label}");
         }
-        assert_eq!(first("Missbruk och beroende;"), misuse(false));
-        assert_eq!(first("Missbruk och beroende, missbruk och beroende"), misuse(false));
         assert_eq!(first("Missbruk och beroende, okänt"), Meaning::Unmapped);
         // a comma inside a text of the codebook does not split it
-        assert_eq!(first("Behov av stöd, övriga vuxna"), Meaning::Code { code: 4, several: false });
+        assert_eq!(first("Behov av stöd, övriga vuxna"), Meaning::Code(4.into()));
+    }
+
+    #[test]
+    fn a_list_with_a_code_that_may_not_be_used_on_the_day_is_no_list_without_it() {
+        let variable = variable(&(code("a", "Ett", "") + &code("b", "Två", "galler_till='2023-12-31'")));
+        let matcher = Matcher::new(&variable, &[]);
+        assert_eq!(
+            matcher.meaning("ett; två", date(2023, 12, 31)),
+            Meaning::Code(Given::listed([0, 1]).unwrap())
+        );
+        for label in ["ett; två", "två; ett"] {
+            assert_eq!(matcher.meaning(label, DAY), Meaning::OutsideValidity, "{label}");
+        }
     }
 
     #[test]

@@ -19,7 +19,7 @@ use tables::figures::{Figures, Mark};
 use tables::system::{CellIndex, System};
 
 use crate::reach::Reaches;
-use crate::span::{Span, value_of};
+use crate::span::{P, Span, value_of};
 use crate::totals::readable_sum;
 
 mod board;
@@ -178,8 +178,11 @@ impl Work<'_> {
         let nonzero =
             |cell: CellIndex| self.figures.totals.get(&cell).is_some_and(|mark| *mark != Mark::Shown(0));
         let parts = |rows: &tables::system::TableRows| {
-            let finest = rows.rows.iter().filter(|row| row.codes.iter().all(Option::is_some));
-            let parts: BTreeSet<CellIndex> = finest.map(|row| row.cell).collect();
+            let is_finest = |row: &&tables::system::Row| {
+                let known = |at: usize| row.codes[at].is_some() || rows.each == Some(at);
+                (0..row.codes.len()).all(known)
+            };
+            let parts: BTreeSet<CellIndex> = rows.rows.iter().filter(is_finest).map(|row| row.cell).collect();
             let parts: Vec<CellIndex> =
                 parts.into_iter().filter(|cell| inside(*cell) && nonzero(*cell)).collect();
             // Periods of one table may overlap; then only those of equal size are counted as parts.
@@ -206,27 +209,54 @@ impl Work<'_> {
     /// Small differences whose value follows from the totals that are still shown. `System::implied_total` has left out
     /// incomplete registrations (ADR 5); leaving out more here than the audit does would only make it refuse.
     fn implied_targets(&self) -> Vec<Wanted> {
-        let mut span = Span::default();
-        for cell in self.figures.totals.keys().filter(|cell| self.shown(**cell).is_some()) {
-            span.insert(*cell as u32, self.board.kinds_of(&self.system.cells[*cell].atoms));
-        }
+        let span = self.shown_span();
+        let known = self.span_of(|cell| self.figures.totals[&cell].shown().is_some());
         let small = |atoms: &Vec<u32>| {
-            let sum = span.express(self.board.kinds_of(atoms))?;
-            let value = value_of(&sum, |cell| self.shown(cell as usize).unwrap_or(0));
+            let value = if self.system.signed(atoms).is_some() {
+                // It need not follow to be bounded: the total and its parts tie it from both sides (ADR 20).
+                let sum = known.express(self.board.kinds_of(atoms))?;
+                value_of(&sum, |cell| self.known(cell as usize))
+            } else {
+                self.value(&span.express(self.board.kinds_of(atoms))?)
+            };
             let target = Target { atoms: atoms.clone(), cell: None };
             self.small(value).then(|| (target, self.range(atoms, value)))
         };
         self.system.implied_total.iter().filter_map(small).collect()
     }
 
+    /// What follows from the totals that are still shown, and from what is 0 whatever the counts.
+    fn shown_span(&self) -> Span {
+        self.span_of(|cell| self.shown(cell).is_some())
+    }
+
+    fn span_of(&self, is_known: impl Fn(CellIndex) -> bool) -> Span {
+        let mut span = Span::default();
+        for cell in self.figures.totals.keys().filter(|cell| is_known(**cell)) {
+            span.insert(*cell as u32, self.board.kinds_of(&self.system.cells[*cell].atoms));
+        }
+        for (at, tie) in self.board.ties().iter().enumerate() {
+            let vector = tie.iter().map(|(kind, sign)| (*kind, if *sign > 0 { 1 } else { P - 1 }));
+            span.insert_vector((self.system.cells.len() + at) as u32, vector.collect());
+        }
+        span
+    }
+
+    /// What the coordinator knows of a total; 0 for what is no total.
+    fn known(&self, cell: CellIndex) -> u64 {
+        self.figures.totals.get(&cell).and_then(|mark| mark.shown()).unwrap_or(0)
+    }
+
+    /// The value of a combination of shown totals.
+    fn value(&self, combination: &BTreeMap<u32, u64>) -> u64 {
+        value_of(combination, |cell| self.shown(cell as usize).unwrap_or(0))
+    }
+
     /// Unit atoms whose cells are all small and whose known sum is so low that it bounds them: each must be
     /// thought able to be `t − 1`, and to have two values by a kommun that takes its own, at most `t − 1` a
     /// unit, away. With the units that have them.
     fn low_lines(&self, statuses: &[Vec<FineStatus>], low: &BTreeSet<u32>) -> Vec<(u32, Vec<usize>)> {
-        let mut span = Span::default();
-        for cell in self.figures.totals.keys().filter(|cell| self.shown(**cell).is_some()) {
-            span.insert(*cell as u32, self.board.kinds_of(&self.system.cells[*cell].atoms));
-        }
+        let span = self.shown_span();
         let line = |atom: u32| {
             let status = |unit: &usize| statuses[*unit][atom as usize];
             let units: Vec<usize> =
@@ -238,7 +268,7 @@ impl Work<'_> {
                 return Some((atom, units));
             }
             let sum = span.express(self.board.kinds_of(&self.full_atoms(atom)))?;
-            let sum = value_of(&sum, |cell| self.shown(cell as usize).unwrap_or(0));
+            let sum = self.value(&sum);
             let mut per_kommun = BTreeMap::<_, u64>::new();
             for unit in &units {
                 *per_kommun.entry(self.figures.units[*unit].kommun()).or_default() += 1;

@@ -122,6 +122,11 @@ impl Automaton {
 
     /// The atom of a record: its date and, for each variable of the codebook, its code if known.
     pub fn classify<G: Into<Given> + Copy>(&self, date: Date, codes: &[Option<G>]) -> Option<u32> {
+        self.walk(date, |variable| codes.get(variable).copied().flatten().map(Into::into))
+    }
+
+    /// The atom of a record of which `given` says what it has of each variable.
+    pub(crate) fn walk(&self, date: Date, given: impl Fn(VariableIndex) -> Option<Given>) -> Option<u32> {
         let segment = self.starts.partition_point(|first| *first <= date).checked_sub(1)?;
         let mut state = self.start_state[segment];
         for step in &self.steps {
@@ -129,8 +134,7 @@ impl Automaton {
                 return None;
             }
             let missing = step.class_of.len() - 1;
-            let given = codes.get(step.variable).copied().flatten();
-            let value = given.map_or(missing, |given| value_of(given.into()));
+            let value = given(step.variable).map_or(missing, value_of);
             let class = step.class_of[value.min(missing)] as usize;
             state = step.next[state as usize * step.classes + class];
         }
@@ -140,7 +144,7 @@ impl Automaton {
 
 /// The place of a value in [`Step::class_of`].
 fn value_of(given: Given) -> usize {
-    2 * usize::from(given.code) + usize::from(given.several)
+    2 * usize::from(given.code) + usize::from(given.several())
 }
 
 /// The first days of the elementary spans that all conditions' spans are unions of.
@@ -186,7 +190,7 @@ fn advance(
     from: &Frontier,
 ) -> Result<(Step, Frontier), TooManyAtoms> {
     let codes = (0..).take(codebook.variables[variable].codes.len());
-    let values = codes.flat_map(|code: CodeIndex| [false, true].map(|several| Given { code, several }));
+    let values = codes.flat_map(|code: CodeIndex| [(code, false), (code, true)]);
     let mut classes = Vec::<Bits>::new();
     let mut class_of = Vec::new();
     for value in values.map(Some).chain([None]) {
@@ -207,12 +211,15 @@ fn advance(
     Ok((Step { variable, class_of, classes: classes.len(), next }, to))
 }
 
-fn meeting(variable: VariableIndex, value: Option<Given>, conditions: &[Condition]) -> Bits {
+/// The conditions that a code, alone or as the first of several, or a missing value meets.
+fn meeting(variable: VariableIndex, value: Option<(CodeIndex, bool)>, conditions: &[Condition]) -> Bits {
     let mut meets = Bits::empty(conditions.len());
     for (at, condition) in conditions.iter().enumerate() {
         let holds = match condition.codes.get(&variable) {
             None => true,
-            Some(allowed) => value.is_some_and(|given| allowed.holds(given)),
+            Some(allowed) => value.is_some_and(|(code, several)| {
+                if several { allowed.first.contains(&code) } else { allowed.alone.contains(&code) }
+            }),
         };
         if holds {
             meets.insert(at);
@@ -262,7 +269,8 @@ mod tests {
             let automaton = Automaton::new(&conditions, &book).unwrap();
             let day = date(record.0, 6, 1);
             let codes: Vec<_> = record.1.into_iter()
-                .map(|given| given.map(|(code, several)| Given { code, several })).collect();
+                .map(|given| given.and_then(|(code, several)| Given::listed([code, if several { 9 } else { code }])))
+                .collect();
             let meets: Vec<_> = conditions.iter().enumerate().filter(|(_, condition)| {
                 condition.days.0 <= day && day <= condition.days.1
                     && condition.codes.iter().all(|(v, allowed)| codes[*v].is_some_and(|given| allowed.holds(given)))

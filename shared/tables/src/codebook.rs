@@ -4,7 +4,8 @@
 //! taken to it by the `harmonise` crate. It holds no figures and nothing about a person.
 //!
 //! Invariants of a [`Codebook`] (checked by [`Codebook::from_toml`]): variable ids and the codes of a variable are
-//! unique, ASCII, and never `TOT`; at most [`MAX_CODES`] codes a variable; a level partitions a subset of its
+//! unique, ASCII, and never `TOT`; at most [`MAX_CODES`] codes a variable, and [`MAX_LISTED_CODES`] where a field may list
+//! several; a level partitions a subset of its
 //! variable's codes; age intervals of one variable do not overlap.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +15,8 @@ use serde::Deserialize;
 
 /// Most codes one variable can have.
 pub const MAX_CODES: usize = 1_000;
+/// Most codes of a variable whose fields may list several: what a field lists is kept as a set of bits.
+pub const MAX_LISTED_CODES: usize = u64::BITS as usize;
 /// Most variables of a codebook.
 pub const MAX_VARIABLES: usize = 64;
 /// The code of a margin; no variable may use it.
@@ -42,21 +45,54 @@ pub type VariableIndex = usize;
 /// The index of a code in its variable.
 pub type CodeIndex = u16;
 
-/// What a record says of one variable: its code, or the first of several that its field lists.
+/// What a record says of one variable: its code, or those that its field lists, of which the first is known.
 ///
-/// Further codes are not kept: the rules of counting ([`crate::collection::Several`]) need only that there are some.
+/// Of the further codes only the set is kept, a bit each: no rule of counting ([`crate::collection::Several`]) needs their order,
+/// a field takes the same few bytes whatever it lists, and a code that stands twice is one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Given {
     /// The code, or the first one.
     pub code: CodeIndex,
     /// Whether other codes follow.
-    pub several: bool,
+    several: bool,
+    /// The other codes, a bit each.
+    further: u64,
 }
 
 impl From<CodeIndex> for Given {
     /// One code and no other.
     fn from(code: CodeIndex) -> Self {
-        Self { code, several: false }
+        Self { code, several: false, further: 0 }
+    }
+}
+
+impl Given {
+    /// The codes of a field in their order; `None` when there is none, or one of several is over [`MAX_LISTED_CODES`], which
+    /// no variable has that a codebook lets list codes.
+    pub fn listed(codes: impl IntoIterator<Item = CodeIndex>) -> Option<Self> {
+        let mut codes = codes.into_iter();
+        let mut given = Self::from(codes.next()?);
+        for code in codes.filter(|code| *code != given.code) {
+            given.further |= 1u64.checked_shl(u32::from(code))?;
+        }
+        given.several = given.further != 0;
+        let fits = !given.several || usize::from(given.code) < MAX_LISTED_CODES;
+        fits.then_some(given)
+    }
+
+    /// Whether the field lists other codes than the first.
+    pub fn several(self) -> bool {
+        self.several
+    }
+
+    /// The codes after the first, as a set of bits by their index.
+    pub fn further(self) -> u64 {
+        self.further
+    }
+
+    /// Whether the code is among those listed.
+    pub fn lists(self, code: CodeIndex) -> bool {
+        self.code == code || 1u64.checked_shl(u32::from(code)).is_some_and(|bit| self.further & bit != 0)
     }
 }
 
@@ -77,7 +113,7 @@ impl Allowed {
 
     /// Whether a record is let through.
     pub fn holds(&self, given: Given) -> bool {
-        if given.several { self.first.contains(&given.code) } else { self.alone.contains(&given.code) }
+        if given.several() { self.first.contains(&given.code) } else { self.alone.contains(&given.code) }
     }
 
     /// Whether everything this lets through is let through by the other.
@@ -401,6 +437,13 @@ fn check_variable(variable: &Variable) -> Result<(), (String, String)> {
     if variable.codes.is_empty() || variable.codes.len() > MAX_CODES {
         return Err((String::new(), format!("a variable has 1 to {MAX_CODES} codes")));
     }
+    if variable.several && variable.codes.len() > MAX_LISTED_CODES {
+        let problem = format!(
+            "{} codes; a variable whose fields may list several has at most {MAX_LISTED_CODES}: set flera = false, or join codes",
+            variable.codes.len()
+        );
+        return Err((String::new(), problem));
+    }
     let mut seen = BTreeSet::new();
     for code in &variable.codes {
         if !is_identifier(&code.code) {
@@ -488,6 +531,24 @@ mod tests {
         assert!(book.variables.iter().all(marked), "where each variable comes from is said");
         assert_eq!(Codebook::built_in("barn/1").unwrap().unwrap().id, "barn");
         assert!(Codebook::built_in("barn/9").unwrap().is_none());
+    }
+
+    #[test]
+    fn a_field_that_lists_codes_keeps_the_first_and_the_set_of_the_others() {
+        let given = Given::listed([3, 1, 3, 0, 1]).unwrap();
+        assert_eq!((given.code, given.several(), given.further()), (3, true, 0b11));
+        assert!(given.lists(3) && given.lists(0) && !given.lists(2) && !given.lists(999));
+        assert_eq!(Given::listed([999, 999]), Some(999.into()));
+        assert_eq!((Given::listed([]), Given::listed([0, 64]), Given::listed([64, 0])), (None, None, None));
+    }
+
+    #[test]
+    fn more_codes_than_a_field_can_list_are_refused_by_number() {
+        let codes: String = (0..65).map(|at| format!("[[variabel.kod]]\nkod='k{at}'\ntext='t'\n")).collect();
+        let book = |more: &str| format!("id='x'\nversion=1\n[[variabel]]\nid='a'\ntext='A'\n{more}\n{codes}");
+        let error = Codebook::from_toml(&book("")).unwrap_err().to_string();
+        assert!(error.contains("65 codes") && error.contains("at most 64"), "{error}");
+        assert!(Codebook::from_toml(&book("flera = false")).is_ok());
     }
 
     #[test]

@@ -79,13 +79,15 @@ pub enum Measure {
 
 /// How a table counts a record whose field lists several codes of a variable (several reasons of one event).
 ///
-/// Each record is counted once, so that a table adds up to its events. Counting every reason is not here (ADR 18).
+/// By the first two each record is counted once, so that a table adds up to its events (ADR 18); by the third it does not (ADR 20).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Several {
     /// Under the first code of the field.
     First,
     /// Under a category of its own, [`crate::codebook::SEVERAL`]; the others hold records with one code.
     Combination,
+    /// Under each of its codes, once under each category: the total is the number of records and less than the sum.
+    Each,
 }
 
 /// Percentages of a table.
@@ -167,6 +169,12 @@ pub struct Table {
 }
 
 impl Table {
+    /// The place among the dimensions of the variable whose every code is counted, if there is one. There is at most one.
+    pub fn each(&self) -> Option<usize> {
+        let is_each = |dimension: &Resolved| self.several.get(&dimension.variable) == Some(&Several::Each);
+        self.dimensions.iter().position(is_each)
+    }
+
     /// The constant columns of the strict form: filter variables that are no dimension, with their code or `TOT`.
     pub fn constant_columns(&self, codebook: &Codebook) -> Vec<(String, String)> {
         let is_dimension = |variable| self.dimensions.iter().any(|dimension| dimension.variable == variable);

@@ -54,6 +54,27 @@ pub fn of_totals(
     closure(&tables_shown, &more, exempt)
 }
 
+/// Sets that printed cells give by other ways than taking parts away (records without a category of a table that counts each
+/// code, and further mentions), with what subtracting them from one another gives. A list holds sets of one kind. `found` says
+/// how many differences there are already.
+///
+/// # Errors
+/// [`SystemError::TooManyDifferences`].
+pub fn of_unprinted(lists: Vec<Vec<Vec<u32>>>, found: usize) -> Result<Vec<Vec<u32>>, SystemError> {
+    let mut all = Vec::new();
+    for list in lists {
+        let shown: Vec<Shown> = list.iter().map(|set| Shown { set: set.clone(), cell: 0 }).collect();
+        all.extend(closure(&[shown], &[], |_, _| false)?);
+        all.extend(list);
+        if found + all.len() > MAX_DIFFERENCES {
+            return Err(SystemError::TooManyDifferences(MAX_DIFFERENCES));
+        }
+    }
+    all.sort();
+    all.dedup();
+    Ok(all)
+}
+
 fn shown(tables: &[TableRows], set: impl Fn(CellIndex) -> Option<Vec<u32>>) -> Vec<Vec<Shown>> {
     let of_table = |table: &TableRows| {
         let cells: BTreeSet<CellIndex> = table.rows.iter().map(|row| row.cell).collect();

@@ -7,6 +7,8 @@
 //! Two levels: *unit atoms* are cut by the tables of scope `kommun` only, since only those are shown per unit; the
 //! full *atoms* are cut by all tables and refine them. A cell shown per unit is a union of unit atoms.
 //!
+//! A table that counts each code of a field has cells of mentions, with atoms of their own beside those of records ([`each`]).
+//!
 //! Holds no counts. Deterministic: equal collections give equal indices at every party, which is what lets a pattern
 //! name cells by number.
 
@@ -16,13 +18,20 @@ use jiff::civil::Date;
 use sha2::{Digest, Sha256};
 
 use crate::automaton::{Automaton, Bits, Condition, TooManyAtoms};
-use crate::codebook::{Allowed, CodeIndex, Codebook, Given, VariableIndex};
-use crate::collection::{Collection, Scope, Table};
+use crate::codebook::{Codebook, Given};
+use crate::collection::{Collection, Scope};
 use crate::differences;
 
 mod assemble;
+mod conditions;
+pub mod each;
 
 use assemble::Cells;
+use conditions::{
+    ConditionList, bortfall_label, filter_of, known_closures, known_of, label, only_missing, rows_of,
+};
+use each::{Gathered, Mentions};
+pub use each::{Overlap, Relation, Signed};
 
 /// Most rows of one table a period, margins included.
 pub const MAX_ROWS: usize = 20_000;
@@ -112,6 +121,8 @@ pub struct TableRows {
     /// Per period the records of the filter whose dimensions are not all known; `None` when there are none by
     /// construction (a table without dimensions).
     pub bortfall: Vec<CellIndex>,
+    /// The place of the dimension whose categories overlap, if there is one: its total is no sum of them ([`each`]).
+    pub each: Option<usize>,
 }
 
 /// One shared vector: what its entries count.
@@ -129,7 +140,8 @@ pub struct Block {
 #[derive(Debug, Clone)]
 pub struct System {
     automaton: Automaton,
-    /// Number of full atoms.
+    mentions: Vec<Mentions>,
+    /// Number of full atoms, those of mentions and of what no table prints of them included.
     pub atoms: usize,
     /// Number of unit atoms.
     pub unit_atoms: usize,
@@ -238,7 +250,23 @@ impl System {
         if let Some(atom) = self.automaton.classify(date, codes) {
             let entry = &mut counts.0[atom as usize];
             *entry = entry.saturating_add(1);
+            self.mentions.iter().for_each(|mentions| mentions.count(counts, atom, date, codes));
         }
+    }
+
+    /// The finest combinations of tables that count each code, with what holds there between records and mentions.
+    pub fn overlaps(&self) -> impl Iterator<Item = &Overlap> {
+        self.mentions.iter().flat_map(|mentions| &mentions.overlaps)
+    }
+
+    /// What holds between atoms besides that each holds 0 records or more.
+    pub fn relations(&self) -> impl Iterator<Item = Relation> + '_ {
+        self.overlaps().flat_map(Overlap::relations)
+    }
+
+    /// What a set of records without a category, or of further mentions, is made of; `None` for any other set.
+    pub fn signed(&self, set: &[u32]) -> Option<Signed> {
+        self.mentions.iter().find_map(|mentions| mentions.signed(set))
     }
 
     /// A unit's value of a cell.
@@ -285,14 +313,27 @@ impl Counts {
     }
 }
 
+/// What a printed cell holds.
+#[derive(Clone, Copy)]
+enum Held {
+    /// Records that meet a condition.
+    Records(usize),
+    /// Mentions that meet a condition of their table: which of the tables that count each code, and which of its conditions.
+    Mentions(usize, usize),
+}
+
+/// Stands in the definition of a cell of mentions, so that it is never taken for one of records.
+const MENTIONS: &str = "\0each";
+
 struct Printed {
     table: usize,
     row: Row,
-    condition: usize,
+    held: Held,
 }
 
 struct Builder {
     automaton: Automaton,
+    mentions: Vec<Mentions>,
     conditions: Vec<Condition>,
     conditions_per_unit: BTreeSet<usize>,
     printed: Vec<Printed>,
@@ -307,22 +348,27 @@ impl Builder {
         let mut list = ConditionList::default();
         let mut printed = Vec::new();
         let mut filters = Vec::new();
-        let mut per_unit = BTreeSet::new();
+        let mut gathered = Vec::<Gathered>::new();
         for (table, spec) in collection.tables.iter().enumerate() {
             let per_period = rows_of(spec)?;
             let mut bases = Vec::new();
+            if spec.each().is_some() {
+                gathered.push(Gathered::new(table));
+            }
             for period in 0..spec.periods.len() {
                 for codes in &per_period {
-                    let condition = condition_of(spec, codebook, codes, period);
-                    let condition = list.add(condition, || label(spec, codes, period));
-                    if spec.scope == Scope::Kommun && per_unit.insert(condition) {
-                        // A person looks for a kommun's cell in a table that shows kommuner.
-                        list.labels[condition] = label(spec, codes, period);
-                    }
                     let row = Row { codes: codes.clone(), period, cell: 0 };
-                    printed.push(Printed { table, row, condition });
+                    let held = match (gathered.len().checked_sub(1), spec.each()) {
+                        (Some(last), Some(at)) if codes[at].is_some() => {
+                            let condition = gathered[last].add(&mut list, spec, codebook, &row);
+                            Held::Mentions(last, condition)
+                        }
+                        _ => Held::Records(list.add_row(spec, codebook, &row)),
+                    };
+                    printed.push(Printed { table, row, held });
                 }
-                if list.conditions.len() > MAX_CELLS {
+                let mentioned: usize = gathered.iter().map(Gathered::len).sum();
+                if list.conditions.len() + mentioned > MAX_CELLS {
                     return Err(SystemError::TooManyCells);
                 }
                 let filter = list.add(filter_of(spec, period), || format!("{} filter", spec.id));
@@ -333,15 +379,26 @@ impl Builder {
         }
         let known = known_closures(&mut list, &printed, codebook);
         let automaton = Automaton::new(&list.conditions, codebook)?;
+        let mut end = automaton.signatures().len() as u32;
+        let mut mentions = Vec::new();
+        for gathered in gathered {
+            let spec = &collection.tables[gathered.table()];
+            let built = gathered.build(spec, codebook, automaton.signatures(), end)?;
+            end = built.end();
+            mentions.push(built);
+        }
+        let (conditions, conditions_per_unit, labels) = (list.conditions, list.per_unit, list.labels);
+        let codebook_name = codebook.name();
         Ok(Self {
             automaton,
-            conditions: list.conditions,
-            conditions_per_unit: per_unit,
+            mentions,
+            conditions,
+            conditions_per_unit,
             printed,
             filters,
             known,
-            codebook_name: codebook.name(),
-            labels: list.labels,
+            codebook_name,
+            labels,
         })
     }
 
@@ -351,16 +408,30 @@ impl Builder {
         let mut cells = Cells::new(&unit_atom_of, unit_atoms);
         let mut tables = vec![TableRows::default(); collection.tables.len()];
         let mut cell_of_condition = HashMap::new();
+        let mentioned: Vec<Vec<Vec<u32>>> = self.mentions.iter().map(Mentions::atoms_of_conditions).collect();
         for printed in &self.printed {
-            let per_unit = collection.tables[printed.table].scope == Scope::Kommun;
-            let cell = cells.add(&atoms_of[printed.condition], self.name(printed.condition), per_unit, true);
-            cell_of_condition.insert(printed.condition, cell);
+            let spec = &collection.tables[printed.table];
+            let per_unit = spec.scope == Scope::Kommun;
+            let cell = match printed.held {
+                Held::Records(condition) => {
+                    let cell = cells.add(&atoms_of[condition], self.name(condition), per_unit, true);
+                    cell_of_condition.insert(condition, cell);
+                    cell
+                }
+                Held::Mentions(at, condition) => {
+                    let held = &self.mentions[at].conditions()[condition];
+                    let name = (self.definition([held], MENTIONS), label(spec, &printed.row));
+                    cells.add(&mentioned[at][condition], name, false, true)
+                }
+            };
             tables[printed.table].rows.push(Row { cell, ..printed.row.clone() });
+            tables[printed.table].each = spec.each();
         }
         for (table, bases) in self.filters.iter().enumerate() {
             for (period, (filter, known)) in bases.iter().enumerate() {
                 let rest = minus(&atoms_of[*filter], &atoms_of[*known]);
-                let name = (self.definition(&[*filter, *known]), bortfall_label(collection, table, period));
+                let both = [*filter, *known].map(|condition| &self.conditions[condition]);
+                let name = (self.definition(both, ""), bortfall_label(collection, table, period));
                 tables[table].bortfall.push(cells.add(&rest, name, false, false));
             }
         }
@@ -369,12 +440,15 @@ impl Builder {
         let closures = self.closures(&cell_of_condition, &atoms_of);
         let list = &cells.list;
         let exempt = |large: CellIndex, parts: &[CellIndex]| only_missing(list, &closures, large, parts);
-        let implied_total = differences::of_totals(list, &tables, exempt)?;
-        let atoms = self.automaton.signatures().len();
+        let mut implied_total = differences::of_totals(list, &tables, exempt)?;
+        let unprinted = self.mentions.iter().flat_map(Mentions::unprinted).collect();
+        implied_total.extend(differences::of_unprinted(unprinted, implied_total.len())?);
+        let atoms = unit_atom_of.len();
         let cells = cells.list;
         let automaton = self.automaton;
         Ok(System {
             automaton,
+            mentions: self.mentions,
             atoms,
             unit_atoms,
             unit_atom_of,
@@ -388,7 +462,7 @@ impl Builder {
     }
 
     fn name(&self, condition: usize) -> ([u8; 32], String) {
-        (self.definition(&[condition]), self.labels[condition].clone())
+        (self.definition([&self.conditions[condition]], ""), self.labels[condition].clone())
     }
 
     fn atoms_of_conditions(&self) -> Vec<Vec<u32>> {
@@ -409,9 +483,10 @@ impl Builder {
             let fresh = index.len() as u32;
             Some(*index.entry(kept).or_insert(fresh))
         };
-        let of = self.automaton.signatures().iter().map(&mut restrict).collect();
-        let count = index.len();
-        (of, count)
+        let mut of: Vec<Option<u32>> = self.automaton.signatures().iter().map(&mut restrict).collect();
+        // Mentions are of no table of units.
+        of.resize(self.mentions.last().map_or(of.len(), |last| last.end() as usize), None);
+        (of, index.len())
     }
 
     /// Per pair of printed cells: the larger one's records on which every variable of the smaller is known.
@@ -426,13 +501,14 @@ impl Builder {
         self.known.iter().filter_map(pair).collect()
     }
 
-    /// SHA-256 over codebook, days, variables and codes; of a difference over both conditions.
-    fn definition(&self, conditions: &[usize]) -> [u8; 32] {
+    /// SHA-256 over codebook, days, variables and codes, and what is counted if not records; of a difference over both
+    /// conditions.
+    fn definition<'c>(&self, conditions: impl IntoIterator<Item = &'c Condition>, counted: &str) -> [u8; 32] {
         let mut hash = Sha256::new();
         hash.update(b"samman/v1 cell\0");
         hash.update(self.codebook_name.as_bytes());
+        hash.update(counted);
         for condition in conditions {
-            let condition = &self.conditions[*condition];
             hash.update(format!("\0{}..{}", condition.days.0, condition.days.1));
             for (variable, allowed) in &condition.codes {
                 hash.update(format!(";{variable}={:?}", allowed.alone));
@@ -443,160 +519,6 @@ impl Builder {
         }
         hash.finalize().into()
     }
-}
-
-/// Whether what `large` holds beyond `parts` is only records on which a variable that the parts need is missing:
-/// bortfall, which is published and is no small cell (ADR 5).
-fn only_missing(
-    cells: &[Cell],
-    closures: &HashMap<(CellIndex, CellIndex), Vec<u32>>,
-    large: CellIndex,
-    parts: &[CellIndex],
-) -> bool {
-    let covered: BTreeSet<u32> = parts.iter().flat_map(|part| cells[*part].atoms.iter().copied()).collect();
-    parts
-        .iter()
-        .filter_map(|part| closures.get(&(large, *part)))
-        .any(|known| known.len() == covered.len() && known.iter().all(|atom| covered.contains(atom)))
-}
-
-/// For printed cells over the same days where one has variables the other lacks: the larger one restricted to
-/// records on which those variables are known. Lets bortfall be told from matters ([`Builder::only_missing`]).
-fn known_closures(
-    list: &mut ConditionList,
-    printed: &[Printed],
-    codebook: &Codebook,
-) -> BTreeMap<(usize, usize), usize> {
-    let shown: BTreeSet<usize> = printed.iter().map(|printed| printed.condition).collect();
-    let mut found = BTreeMap::new();
-    for outer in &shown {
-        for inner in &shown {
-            let (large, small) = (&list.conditions[*outer], &list.conditions[*inner]);
-            if outer == inner || !holds(large, small) {
-                continue;
-            }
-            let mut closure = large.clone();
-            let fresh: Vec<VariableIndex> =
-                small.codes.keys().filter(|variable| !large.codes.contains_key(variable)).copied().collect();
-            if fresh.is_empty() {
-                continue;
-            }
-            for variable in fresh {
-                closure.codes.insert(variable, every_code(codebook, variable));
-            }
-            let known = list.add(closure, String::new);
-            found.insert((*outer, *inner), known);
-        }
-    }
-    found
-}
-
-fn holds(large: &Condition, small: &Condition) -> bool {
-    large.days.0 <= small.days.0
-        && small.days.1 <= large.days.1
-        && large.codes.iter().all(|(variable, allowed)| {
-            small.codes.get(variable).is_some_and(|inner| inner.is_subset(allowed))
-        })
-}
-
-#[derive(Default)]
-struct ConditionList {
-    conditions: Vec<Condition>,
-    labels: Vec<String>,
-    index: BTreeMap<Condition, usize>,
-}
-
-impl ConditionList {
-    fn add(&mut self, condition: Condition, label: impl FnOnce() -> String) -> usize {
-        if let Some(known) = self.index.get(&condition) {
-            return *known;
-        }
-        self.index.insert(condition.clone(), self.conditions.len());
-        self.conditions.push(condition);
-        self.labels.push(label());
-        self.conditions.len() - 1
-    }
-}
-
-fn rows_of(table: &Table) -> Result<Vec<Vec<Option<usize>>>, SystemError> {
-    let sizes: Vec<usize> = table.dimensions.iter().map(|dimension| dimension.categories.len() + 1).collect();
-    let rows =
-        sizes.iter().try_fold(1usize, |product, size| product.checked_mul(*size)).unwrap_or(usize::MAX);
-    if rows > MAX_ROWS {
-        return Err(SystemError::TooManyRows { table: table.id.clone(), rows });
-    }
-    let mut all = vec![Vec::new()];
-    for size in sizes {
-        all = all
-            .into_iter()
-            .flat_map(|codes: Vec<Option<usize>>| {
-                (0..size).map(move |at| {
-                    let mut codes = codes.clone();
-                    codes.push((at + 1 < size).then_some(at));
-                    codes
-                })
-            })
-            .collect();
-    }
-    let margin = |codes: &Vec<Option<usize>>| {
-        codes
-            .iter()
-            .enumerate()
-            .fold(0, |mask, (at, code)| if code.is_none() { mask | 1 << at } else { mask })
-    };
-    all.retain(|codes| table.margins.contains(&margin(codes)));
-    Ok(all)
-}
-
-fn days(table: &Table, period: usize) -> (Date, Date) {
-    (table.periods[period].first(), table.periods[period].last())
-}
-
-fn filter_of(table: &Table, period: usize) -> Condition {
-    let one = |(variable, codes): (&VariableIndex, &BTreeSet<CodeIndex>)| {
-        (*variable, Allowed::code_or_first(codes.clone()))
-    };
-    Condition { days: days(table, period), codes: table.filter.iter().map(one).collect() }
-}
-
-fn known_of(table: &Table, codebook: &Codebook, period: usize) -> Condition {
-    condition_of(table, codebook, &vec![None; table.dimensions.len()], period)
-}
-
-fn every_code(codebook: &Codebook, variable: VariableIndex) -> Allowed {
-    let codes = codebook.variables[variable].codes.len() as CodeIndex; // at most MAX_CODES
-    Allowed::code_or_first((0..codes).collect())
-}
-
-fn condition_of(table: &Table, codebook: &Codebook, codes: &[Option<usize>], period: usize) -> Condition {
-    let mut condition = filter_of(table, period);
-    for variable in &table.known {
-        condition.codes.insert(*variable, every_code(codebook, *variable));
-    }
-    for (dimension, code) in table.dimensions.iter().zip(codes) {
-        let mut inside = Allowed::default();
-        let shown = |at: &usize| code.is_none_or(|code| code == *at);
-        for at in (0..dimension.categories.len()).filter(shown) {
-            inside.join(&dimension.categories[at].allowed);
-        }
-        condition.codes.insert(dimension.variable, inside);
-    }
-    condition
-}
-
-fn label(table: &Table, codes: &[Option<usize>], period: usize) -> String {
-    let mut text = table.id.clone();
-    for (dimension, code) in table.dimensions.iter().zip(codes) {
-        let code = code.map_or(crate::codebook::TOT, |at| dimension.categories[at].code.as_str());
-        text.push_str(&format!(" {}={code}", dimension.id));
-    }
-    text.push_str(&format!(" {}", table.periods[period]));
-    text
-}
-
-fn bortfall_label(collection: &Collection, table: usize, period: usize) -> String {
-    let table = &collection.tables[table];
-    format!("{} bortfall {}", table.id, table.periods[period])
 }
 
 fn minus(large: &[u32], small: &[u32]) -> Vec<u32> {

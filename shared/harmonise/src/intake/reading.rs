@@ -104,8 +104,8 @@ impl<'a> Reading<'a> {
         let years = self.years.map_or(Meaning::Empty, |at| self.age(cell_at(cells, at), date));
         match (years, label) {
             (Meaning::Empty, label) => label,
-            (Meaning::Unmapped, label @ Meaning::Code { .. }) => label,
-            (Meaning::Code { code: age, .. }, Meaning::Code { code: group, .. }) if age != group => {
+            (Meaning::Unmapped, label @ Meaning::Code(_)) => label,
+            (Meaning::Code(age), Meaning::Code(group)) if age.code != group.code => {
                 self.report.disagreements += 1;
                 years
             }
@@ -115,7 +115,7 @@ impl<'a> Reading<'a> {
 
     fn age(&mut self, cell: &Cell<'_>, date: Date) -> Meaning {
         match years_of(cell).and_then(|years| self.matcher.variable().code_of_age(years)) {
-            Some(code) => Meaning::Code { code, several: false },
+            Some(code) => Meaning::Code(code.into()),
             None => self.label(cell, date),
         }
     }
@@ -140,7 +140,7 @@ impl<'a> Reading<'a> {
         let label = cell.text().into_owned();
         let parts = self.matcher.read(&label);
         let meaning = self.matcher.decide(&parts, date);
-        let has_code = || matches!(self.matcher.decide(&parts, self.day), Meaning::Code { .. });
+        let has_code = || matches!(self.matcher.decide(&parts, self.day), Meaning::Code(_));
         let is_listed = parts.as_ref().is_some_and(|parts| parts.is_recognised) && has_code();
         let at = self.entries.len();
         if at >= REMEMBERED {
@@ -189,8 +189,8 @@ impl<'a> Reading<'a> {
 
     /// The code of a label on the day of the extract, and whether others follow.
     pub(crate) fn code_of(&self, label: &str) -> Option<(String, bool)> {
-        let Meaning::Code { code, several } = self.matcher.meaning(label, self.day) else { return None };
-        Some((self.matcher.variable().codes.get(usize::from(code))?.code.clone(), several))
+        let Meaning::Code(given) = self.matcher.meaning(label, self.day) else { return None };
+        Some((self.matcher.variable().codes.get(usize::from(given.code))?.code.clone(), given.several()))
     }
 
     /// The cell whose label an operator is asked about.
@@ -206,14 +206,14 @@ impl<'a> Reading<'a> {
             (Some(derived), written) => {
                 report.mapped += 1;
                 report.derived += 1;
-                let differs = matches!(written, Meaning::Code { code, .. } if code != derived);
+                let differs = matches!(written, Meaning::Code(given) if given.code != derived);
                 report.disagreements += u64::from(differs);
                 Some(derived.into())
             }
-            (None, Meaning::Code { code, several }) => {
+            (None, Meaning::Code(given)) => {
                 report.mapped += 1;
-                report.several += u64::from(several);
-                Some(Given { code, several })
+                report.several += u64::from(given.several());
+                Some(given)
             }
             (None, Meaning::Empty) => {
                 report.missing += 1;

@@ -128,7 +128,7 @@ pub struct VariableReport {
     pub mapped: u64,
     /// Of these, rows whose code comes from the personnummer.
     pub derived: u64,
-    /// Of these, rows whose field lists several codes; the first is taken, and that there are more.
+    /// Of these, rows whose field lists several codes.
     pub several: u64,
     /// Of these, rows whose label only its words gave a code: to be looked through.
     pub recognised: u64,

@@ -30,7 +30,7 @@ use crate::personnummer::{Kon, Personnummer, UtanGiltigtNummer};
 pub struct Coded {
     /// Day of the aktualisering.
     pub date: Date,
-    /// Per variable of the codebook its code, or the first of several; nothing if it is missing.
+    /// Per variable of the codebook its code, or those its field lists; nothing if it is missing.
     pub codes: Box<[Option<Given>]>,
 }
 
@@ -49,7 +49,7 @@ pub(crate) struct Manner {
     pub(crate) extracted_on: Date,
 }
 
-/// Takes rows as they are read: the day, and per variable of the codebook its code, or the first of several.
+/// Takes rows as they are read: the day, and per variable of the codebook its code, or those its field lists.
 pub type Sink<'s> = dyn FnMut(Date, &[Option<Given>]) + 's;
 
 /// Reads rows into batches; knows nothing of rows outside its own.
@@ -257,7 +257,7 @@ impl<'a> RowReader<'a> {
             return;
         }
         let column = |index: usize| self.readings[index].column;
-        let known = |meaning: Meaning| matches!(meaning, Meaning::Code { .. } | Meaning::OutsideValidity);
+        let known = |meaning: Meaning| matches!(meaning, Meaning::Code(_) | Meaning::OutsideValidity);
         for index in (0..written.len()).filter(|index| column(*index).is_some()) {
             let mut others = (0..written.len()).filter(|at| *at != index && column(*at) == column(index));
             if written[index] == Meaning::Unmapped && others.any(|other| known(written[other])) {
@@ -363,9 +363,12 @@ fn content_hash(run: &foldhash::quality::RandomState, date: Date, codes: &[Optio
     );
     for four in codes.chunks(4) {
         let place = |given: &Option<Given>| {
-            given.map_or(0, |given| (u64::from(given.code) << 1 | u64::from(given.several)) + 1)
+            given.map_or(0, |given| (u64::from(given.code) << 1 | u64::from(given.several())) + 1)
         };
         hash.write_u64(four.iter().fold(0, |sum, given| sum << 16 | place(given)));
+        for given in four.iter().flatten().filter(|given| given.several()) {
+            hash.write_u64(given.further());
+        }
     }
     hash.finish()
 }

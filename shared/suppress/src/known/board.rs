@@ -1,12 +1,12 @@
 //! The integer model of totals: unknowns, relations, prices.
 //!
-//! Full atoms that lie in the same cells are one *kind*. Only the block of kinds that cells connect with a
+//! Full atoms that lie in the same cells, and on the same sides of relations between records and mentions, are one *kind*. Only the block of kinds that cells connect with a
 //! target is modelled. Knows what a reader knows: shown figures, and that withheld ones are at least 1.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use tables::figures::{Figures, Mark};
-use tables::system::{CellIndex, System};
+use tables::system::{CellIndex, Relation, System};
 
 use super::{Target, Weights, readable_sum, withheld_of};
 use crate::lp::{Answer, Bound, Model};
@@ -25,6 +25,8 @@ pub struct Board<'a> {
     kinds: Vec<Vec<u32>>,
     /// Per cell what giving way costs; `None` where it cannot be withheld.
     prices: Vec<Option<f64>>,
+    /// What else ties kinds: sums with signs that are 0, of tables that count each code.
+    ties: Vec<Vec<(u32, i64)>>,
     /// Connected blocks of kinds.
     block_of: Vec<u32>,
 }
@@ -37,12 +39,14 @@ impl<'a> Board<'a> {
         for (at, cell) in system.cells.iter().enumerate() {
             cell.atoms.iter().for_each(|atom| holding[*atom as usize].push(at));
         }
-        let mut index = HashMap::<&[CellIndex], u32>::new();
+        let tied = Tied::new(system);
+        let mut index = HashMap::<(&[CellIndex], &[u32]), u32>::new();
         let (mut kind_of, mut cells_of, mut unit_atom) = (Vec::new(), Vec::new(), Vec::new());
         for (atom, cells) in holding.iter().enumerate() {
-            let void = cells.is_empty() || cells.iter().any(zero);
+            let sides = tied.sides[atom].as_slice();
+            let void = cells.is_empty() && sides.is_empty() || cells.iter().any(zero);
             kind_of.push((!void).then(|| {
-                *index.entry(cells).or_insert_with(|| {
+                *index.entry((cells, sides)).or_insert_with(|| {
                     cells_of.push(cells.clone());
                     unit_atom.push(system.unit_atom_of[atom]);
                     cells_of.len() as u32 - 1
@@ -54,8 +58,9 @@ impl<'a> Board<'a> {
             cells.iter().for_each(|cell| kinds[*cell].push(kind as u32));
         }
         let prices = prices(system, figures, weights);
-        let block_of = blocks(&cells_of, &kinds);
-        Self { system, figures, kind_of, cells_of, unit_atom, kinds, prices, block_of }
+        let ties = tied.of_kinds(&kind_of);
+        let block_of = blocks(&cells_of, &kinds, &ties);
+        Self { system, figures, kind_of, cells_of, unit_atom, kinds, prices, ties, block_of }
     }
 
     /// What it costs to withhold a total; `None` where that is impossible or pointless.
@@ -95,6 +100,11 @@ impl<'a> Board<'a> {
         Some(changes.collect())
     }
 
+    /// Sums over kinds that are 0 whatever the counts.
+    pub fn ties(&self) -> &[Vec<(u32, i64)>] {
+        &self.ties
+    }
+
     fn cells_in(&self, kinds: &BTreeMap<u32, usize>) -> BTreeSet<CellIndex> {
         kinds.keys().flat_map(|kind| self.cells_of[*kind as usize].iter().copied()).collect()
     }
@@ -118,6 +128,9 @@ impl<'a> Board<'a> {
         for cell in self.cells_in(&kinds) {
             let terms: Vec<(usize, i64)> = self.kinds[cell].iter().map(|kind| (kinds[kind], 1)).collect();
             self.total_row(&mut model, cell, terms, withheld, elastic);
+        }
+        for tie in self.ties.iter().filter(|tie| tie.first().is_some_and(|(kind, _)| inside(kind))) {
+            model.row(tie.iter().map(|(kind, sign)| (kinds[kind], *sign)).collect(), Bound::Exactly(0));
         }
         if let Some(value) = value {
             let terms = wanted.iter().map(|kind| (kinds[kind], 1)).collect();
@@ -177,6 +190,34 @@ impl<'a> Board<'a> {
         for (atom, terms) in link {
             model.row(terms, Bound::Exactly(-fixed.get(&atom).copied().unwrap_or(0)));
         }
+    }
+}
+
+/// The relations between records and mentions of tables that count each code.
+struct Tied {
+    /// Per full atom the sides of relations that it is on: twice the relation, and one more on the right.
+    sides: Vec<Vec<u32>>,
+    relations: Vec<Relation>,
+}
+
+impl Tied {
+    fn new(system: &System) -> Self {
+        let relations: Vec<Relation> = system.relations().collect();
+        let mut sides = vec![Vec::new(); system.atoms];
+        for (at, relation) in relations.iter().enumerate() {
+            relation.left.iter().for_each(|atom| sides[*atom as usize].push(2 * at as u32));
+            relation.right.iter().for_each(|atom| sides[*atom as usize].push(2 * at as u32 + 1));
+        }
+        Self { sides, relations }
+    }
+
+    /// The relations over kinds: atoms of a kind are on the same sides.
+    fn of_kinds(&self, kind_of: &[Option<u32>]) -> Vec<Vec<(u32, i64)>> {
+        let side = |atoms: &[u32], sign: i64| {
+            let kinds: BTreeSet<u32> = atoms.iter().filter_map(|atom| kind_of[*atom as usize]).collect();
+            kinds.into_iter().map(move |kind| (kind, sign)).collect::<Vec<_>>()
+        };
+        self.relations.iter().map(|one| [side(&one.left, 1), side(&one.right, -1)].concat()).collect()
     }
 }
 
@@ -264,8 +305,13 @@ fn prices(system: &System, figures: &Figures, weights: Weights) -> Vec<Option<f6
     rank.into_iter().enumerate().map(price).collect()
 }
 
-/// Connected blocks of kinds under "in a common cell".
-fn blocks(cells_of: &[Vec<CellIndex>], kinds: &[Vec<u32>]) -> Vec<u32> {
+/// Connected blocks of kinds under "in a common cell" and "in a common relation".
+fn blocks(cells_of: &[Vec<CellIndex>], kinds: &[Vec<u32>], ties: &[Vec<(u32, i64)>]) -> Vec<u32> {
+    let mut ties_of = vec![Vec::new(); cells_of.len()];
+    for (at, tie) in ties.iter().enumerate() {
+        tie.iter().for_each(|(kind, _)| ties_of[*kind as usize].push(at));
+    }
+    let mut is_followed = vec![false; ties.len()];
     let mut block = vec![u32::MAX; cells_of.len()];
     let mut seen = vec![false; kinds.len()];
     for start in 0..cells_of.len() {
@@ -275,6 +321,11 @@ fn blocks(cells_of: &[Vec<CellIndex>], kinds: &[Vec<u32>]) -> Vec<u32> {
                 continue;
             }
             block[kind] = start as u32;
+            for tie in &ties_of[kind] {
+                if !std::mem::replace(&mut is_followed[*tie], true) {
+                    stack.extend(ties[*tie].iter().map(|(kind, _)| *kind as usize));
+                }
+            }
             for cell in &cells_of[kind] {
                 if !std::mem::replace(&mut seen[*cell], true) {
                     stack.extend(kinds[*cell].iter().map(|kind| *kind as usize));

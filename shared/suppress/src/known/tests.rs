@@ -297,3 +297,59 @@ proptest! {
         }
     }
 }
+
+/// One way by type, each code counted: events that list ansokan alone, anmalan alone, and both.
+fn each(first: u64, second: u64, both: u64) -> (Fixture, Figures) {
+    let table = "[[tabell]]\nid = \"T1\"\ntitel = \"x\"\nmatt = \"aktualiseringar\"\nomfattning = \"total\"\n\
+        dimensioner = [\"aktualiseringstyp\"]\nflera = { aktualiseringstyp = \"varje\" }\n";
+    let fixture = Fixture::new(&SIX, "\"2024\"", table);
+    let mut totals: BTreeMap<CellIndex, Mark> =
+        (0..fixture.system.cells.len()).map(|cell| (cell, Mark::Shown(0))).collect();
+    for (code, value) in
+        [("ansokan", first + both), ("anmalan", second + both), ("TOT", first + second + both)]
+    {
+        totals.insert(fixture.cell("T1", &[code], "2024"), Mark::Shown(value));
+    }
+    let units = fixture.collection.units.clone();
+    let figures = Figures { per_unit: vec![BTreeMap::new(); units.len()], units, totals };
+    (fixture, figures)
+}
+
+/// The values of the events under each code, of both and in all that some events have, by trying all.
+fn overlapping(fixture: &Fixture, figures: &Figures, cap: u64) -> [BTreeSet<u64>; 4] {
+    let mark = |code: &str| figures.totals[&fixture.cell("T1", &[code], "2024")];
+    let agrees = |mark: Mark, value: u64| mark.shown().map_or(value > 0, |shown| shown == value);
+    let mut found: [BTreeSet<u64>; 4] = Default::default();
+    for one in 0..=cap {
+        for two in 0..=cap {
+            for both in 0..=cap {
+                let values = [one + both, two + both, both, one + two + both];
+                let marks =
+                    [(mark("ansokan"), values[0]), (mark("anmalan"), values[1]), (mark("TOT"), values[3])];
+                if marks.into_iter().all(|(mark, value)| agrees(mark, value)) {
+                    found.iter_mut().zip(values).for_each(|(found, value)| _ = found.insert(value));
+                }
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn safe_1_few_with_both_of_two_codes_are_hidden_and_so_is_a_part_that_the_total_bounds() {
+    for (first, second, both, small) in [(9, 9, 2, 2), (5, 3, 0, 1)] {
+        let (fixture, figures) = each(first, second, both);
+        let protected = protect(&fixture, &figures).unwrap();
+        assert!(protected.unprotected.is_empty());
+        let before = &overlapping(&fixture, &figures, 24)[small];
+        let after = &overlapping(&fixture, &protected.figures, 24)[small];
+        let is_open = |values: &BTreeSet<u64>| (1..4).all(|value| values.contains(&value));
+        assert!(is_open(after) && (small == 1 || !is_open(before)), "{first} {second} {both}: {after:?}");
+    }
+}
+
+#[test]
+fn overlapping_codes_that_are_all_plain_cost_nothing() {
+    let (fixture, figures) = each(9, 9, 6);
+    assert_eq!(protect(&fixture, &figures).unwrap().figures, figures);
+}

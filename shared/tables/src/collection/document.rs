@@ -147,6 +147,7 @@ impl RawCollection {
             }
             tables.push(raw.check(codebook, &self.perioder)?);
         }
+        several::check_each(&tables, codebook, national.is_some())?;
         Ok(Collection {
             id: self.id,
             version: self.version,

@@ -1,7 +1,8 @@
 //! Gathers distinct cells and decides how each total is made from what is shared.
 //!
 //! Finest cells that are unions of unit atoms live in block 0; every other finest cell and bortfall gets one entry in
-//! the block of the first table that has it; margins are sums. No cell has two ways (TRUE-2).
+//! the block of the first table that has it; margins are sums. Of a table that counts each code the records of the finest
+//! combinations of the other dimensions are entries too: they are no sum of its categories. No cell has two ways (TRUE-2).
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -71,8 +72,8 @@ impl<'a> Cells<'a> {
         let mut done = vec![false; self.list.len()];
         for (table, rows) in tables.iter().enumerate() {
             let mut entries = Vec::new();
-            let finest =
-                rows.rows.iter().filter(|row| row.codes.iter().all(Option::is_some)).map(|row| row.cell);
+            let each = collection.tables[table].each();
+            let finest = rows.rows.iter().filter(|row| is_shared(row, each)).map(|row| row.cell);
             for cell in finest.chain(rows.bortfall.iter().copied()) {
                 if !std::mem::replace(&mut done[cell], true) {
                     self.list[cell].build = match &self.list[cell].unit_atoms {
@@ -96,16 +97,17 @@ impl<'a> Cells<'a> {
     /// Margins are sums of unit atoms where they can be, else of the finest cells of their table inside them.
     fn build_margins(&mut self, tables: &[TableRows], collection: &Collection, done: &mut [bool]) {
         for (table, rows) in tables.iter().enumerate() {
-            debug_assert!(table < collection.tables.len());
             for row in rows.rows.iter().filter(|row| row.codes.iter().any(Option::is_none)) {
                 if std::mem::replace(&mut done[row.cell], true) {
                     continue;
                 }
+                let each = collection.tables[table].each();
                 let inside = |part: &&Row| {
-                    part.period == row.period
-                        && part.codes.iter().zip(&row.codes).all(|(part, whole)| {
-                            part.is_some() && whole.is_none_or(|whole| *part == Some(whole))
-                        })
+                    let fits = |at: usize| match (part.codes[at], row.codes[at]) {
+                        (part, whole) if each == Some(at) => part == whole,
+                        (part, whole) => part.is_some() && whole.is_none_or(|whole| part == Some(whole)),
+                    };
+                    part.period == row.period && (0..row.codes.len()).all(fits)
                 };
                 let parts = rows.rows.iter().filter(inside).map(|part| part.cell).collect();
                 self.list[row.cell].build = match &self.list[row.cell].unit_atoms {
@@ -115,4 +117,10 @@ impl<'a> Cells<'a> {
             }
         }
     }
+}
+
+/// Whether a row's cell is shared as an entry of its own: the finest ones, and where each code is counted the records of the
+/// finest combinations of the others.
+fn is_shared(row: &Row, each: Option<usize>) -> bool {
+    row.codes.iter().enumerate().all(|(at, code)| code.is_some() || each == Some(at))
 }
