@@ -85,9 +85,14 @@ pub(super) struct Gathered {
     conditions: Vec<Condition>,
     /// Per condition the number of the finest combination of the other dimensions that it is, if it is one, and its category.
     finest: Vec<Option<(usize, usize)>>,
-    /// Per finest combination, by period and codes, its number and the condition of its records.
-    combinations: BTreeMap<(usize, Vec<Option<usize>>), (usize, usize)>,
+    /// The finest combinations.
+    combinations: BTreeMap<Combination, Numbered>,
 }
+
+/// A finest combination of the other dimensions: the period and the codes, none for the dimension itself.
+type Combination = (usize, Vec<Option<usize>>);
+/// Its number and the condition of its records.
+type Numbered = (usize, usize);
 
 impl Gathered {
     pub(super) fn new(table: usize) -> Self {
@@ -273,8 +278,7 @@ impl Mentions {
             let plus = (0..self.categories.len()).map(of).collect();
             return Some(Signed { plus, minus: vec![records(&further)] });
         }
-        let category =
-            self.overlaps.iter().find_map(|one| one.without.iter().position(|atom| holds(atom)))?;
+        let category = self.overlaps.iter().find_map(|one| one.without.iter().position(&holds))?;
         let of: Vec<&Overlap> = self.overlaps.iter().filter(|one| holds(&one.without[category])).collect();
         (of.len() == set.len()).then(|| Signed {
             plus: vec![records(&of)],
