@@ -99,9 +99,23 @@ fn county(tables: &str, seed: u64, most: u64) -> (Made, Vec<Event>) {
         let mut of_unit = system.empty_counts();
         read.rows.iter().for_each(|row| system.count(&mut of_unit, row.date, &row.codes));
         counts.insert(unit.parse().unwrap(), of_unit);
-        all.extend(own);
+        all.extend(as_read(&codebook, &read.rows, &own));
     }
     (Made { codebook, collection, system, counts }, all)
+}
+
+/// The events as they were read: nearly all as written. The words of a few lists together are certain of one code.
+fn as_read(book: &Codebook, rows: &[harmonise::Coded], written: &[Event]) -> Vec<Event> {
+    let at = |id: &str| book.variable_index(id).unwrap();
+    let event = |row: &harmonise::Coded| {
+        let reasons = row.codes[at("orsak")].map(|given| (0..22).filter(|code| given.lists(*code)).collect());
+        (row.codes[at("kon")].unwrap().code, reasons.unwrap_or_default())
+    };
+    let read: Vec<Event> = rows.iter().map(event).collect();
+    let set = |event: &Event| event.1.iter().copied().collect::<BTreeSet<CodeIndex>>();
+    let same = read.iter().zip(written).filter(|(one, other)| set(one) == set(other)).count();
+    assert!(10 * same >= 9 * written.len(), "{same} of {} fields are read as written", written.len());
+    read
 }
 
 /// Events in a row of the first table, counted without cells.
