@@ -139,6 +139,21 @@ fn preview_shows_what_would_leave_and_no_small_count() {
 }
 
 #[test]
+fn check_says_that_the_codes_file_is_missing_and_goes_on_without_it() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("u.csv"), extract()).unwrap();
+    let config = "enhet = \"2101\"\nkatalog = \"data\"\nregion = \"localhost:1\"\n\
+                  [uttag]\nfiler = [\"u.csv\"]\nkoder = \"2101.codes.toml\"\nkodbok = \"barn\"\n";
+    std::fs::write(folder.path().join("node.toml"), config).unwrap();
+    let output = node(folder.path(), &["--config", "node.toml", "check"], "");
+    let text = said(&output);
+    for expected in ["2101.codes.toml finns inte", "node review", "Lästa rader: 16"] {
+        assert!(text.contains(expected), "{expected}: {text}");
+    }
+    assert!(!folder.path().join("2101.codes.toml").exists(), "check writes no codes file");
+}
+
+#[test]
 fn review_asks_for_each_label_and_keeps_the_answers_with_who_and_when() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("u.csv"), extract()).unwrap();

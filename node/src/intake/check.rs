@@ -59,7 +59,7 @@ pub(crate) fn asked(
     book: &Codebook,
 ) -> anyhow::Result<Asked> {
     let is_named = !files.is_empty() || !sources.is_empty();
-    let mut asked = match config {
+    let asked = match config {
         Some(config) => Asked::configured(config, book)?,
         None if !is_named => return Err(NoFile.into()),
         None => {
@@ -69,10 +69,21 @@ pub(crate) fn asked(
             Asked { files: Vec::new(), sources: Vec::new(), codes, sheets: harmonise::Sheets::default() }
         }
     };
-    if is_named {
+    Ok(of_named(asked, (files, sources)))
+}
+
+/// With the files and sources that the command line names, if it names any.
+fn of_named(mut asked: Asked, (files, sources): (&[PathBuf], &[PathBuf])) -> Asked {
+    if !files.is_empty() || !sources.is_empty() {
         (asked.files, asked.sources) = (files.to_vec(), sources.to_vec());
     }
-    Ok(asked)
+    asked
+}
+
+/// The configured codes file, if it is not there.
+fn missing_codes(config: Option<&Config>) -> Option<PathBuf> {
+    let path = config?.codes.as_ref()?;
+    path.try_exists().is_ok_and(|there| !there).then(|| path.clone())
 }
 
 /// The codebook that is asked for, else the configuration's.
@@ -87,9 +98,21 @@ pub(crate) fn book(config: Option<&Config>, named: Option<&PathBuf>) -> anyhow::
 /// What cannot be read, by file, row and column.
 pub fn run(config: Option<&Config>, arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
     let book = book(config, arguments.codebook.as_ref())?;
-    let asked = asked(config, (&arguments.files, &arguments.sources), &book)?;
+    let missing = missing_codes(config);
+    let named = (&arguments.files[..], &arguments.sources[..]);
+    let asked = match (config, &missing) {
+        (Some(config), Some(_)) => of_named(Asked::without_codes(config, &book), named),
+        _ => asked(config, named, &book)?,
+    };
     let today = Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
     println!("Kodbok: {}", book.name());
+    if let Some(path) = &missing {
+        println!(
+            "! Kodfilen {} finns inte: läser utan kommunens egna rubriker och etiketter. Skapa den med node review, eller ta bort \
+             koder under [uttag]; en omgång räknar inte förrän det är gjort.",
+            path.display()
+        );
+    }
     for path in &asked.sources {
         let lines = source::columns(path, asked.reading(&book, today), arguments.write)?;
         lines.iter().for_each(|line| println!("{line}"));

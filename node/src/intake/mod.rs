@@ -109,6 +109,13 @@ impl Asked {
         Ok(Self { files, sources, codes: codes(config, codebook)?, sheets: config.sheets })
     }
 
+    /// What the configuration says, without the kommun's own names and labels: for who is told that they are missing.
+    pub(crate) fn without_codes(config: &Config, codebook: &Codebook) -> Self {
+        let (files, sources) = (config.extracts.clone(), config.sources.clone());
+        let codes = KommunCodes::none(config.unit.clone(), codebook);
+        Self { files, sources, codes, sheets: config.sheets }
+    }
+
     /// The way everything is read.
     fn reading<'a>(&'a self, codebook: &'a Codebook, today: Date) -> Reading<'a> {
         let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
