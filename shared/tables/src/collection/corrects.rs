@@ -162,6 +162,19 @@ mod tests {
     }
 
     #[test]
+    fn a_second_version_of_overlapping_parts_is_refused() {
+        let table = "[[tabell]]\nid = \"T1\"\ntitel = \"x\"\nmatt = \"aktualiseringar\"\nomfattning = \"total\"\n\
+            dimensioner = [\"orsak\"]\nflera = { orsak = \"varje\" }\n";
+        let book = Codebook::barn().unwrap();
+        let head = |version: &str| text(version, "\"2101\"", table).replace("vuxna/1", "barn/1");
+        let first = Collection::from_toml(&head("version = 1"), &book).unwrap();
+        let hash = hex::encode(first.hash);
+        let second = head(&format!("version = 2\nrattar = \"{hash}\"\nrattar_monster = \"{hash}\""));
+        let error = Collection::from_toml(&second, &book).unwrap_err().to_string();
+        assert!(error.contains("T1") && error.contains("varje"), "{error}");
+    }
+
+    #[test]
     fn a_correction_of_a_correction_is_refused() {
         let (mut first, cells) = read(&text("version = 1", "\"2101\"", TABLE)).unwrap();
         first.corrects = Some(Corrects { collection: [1; 32], pattern: [1; 32] });

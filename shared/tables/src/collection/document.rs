@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{
     Change, Collection, CollectionError, GroupCode, LEAST_COUNTIES, LEAST_ROSTER, MAX_DIMENSIONS, MAX_TABLES,
-    MAX_UNITS, Measure, National, Percent, Scope, Table, corrects, rule, several,
+    MAX_UNITS, Measure, National, Percent, Scope, Several, Table, corrects, rule, several,
 };
 use crate::codebook::{CodeIndex, Codebook, Resolved, VariableIndex};
 use crate::count::MinCount;
@@ -148,6 +148,14 @@ impl RawCollection {
             tables.push(raw.check(codebook, &self.perioder)?);
         }
         several::check_each(&tables, codebook, national.is_some())?;
+        let overlapping = |table: &Table| table.several.values().any(|several| *several == Several::Each);
+        if let Some(table) = tables.iter().find(|table| corrects.is_some() && overlapping(table)) {
+            // What two versions of overlapping parts tell together is not worked out.
+            return rule(
+                table.id.clone(),
+                "flera = \"varje\" is not corrected yet: leave the table out, or rattar",
+            );
+        }
         Ok(Collection {
             id: self.id,
             version: self.version,
