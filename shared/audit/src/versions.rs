@@ -5,7 +5,7 @@
 //! figure that either version shows is an equation, and the difference of two sums follows.
 //!
 //! Sums finer than unit atoms are left out: version 2 shows none that version 1 does not show with the same value
-//! ([`FirstVersion::shows_no_finer_sum_anew`] says so of the figures). Shares nothing with `suppress`.
+//! (looked at before the rest). Shares nothing with `suppress`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
