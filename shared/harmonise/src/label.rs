@@ -27,6 +27,9 @@ pub const COMMON_PREFIXES: [&str; 5] = ["B/U", "B&U", "BoU", "Barn/ungdom", "BoF
 const SEPARATORS: [&str; 15] =
     ["\n", "|", "¦", ";", ",", "–", "—", " - ", "+", "•", "/", " och ", " samt ", " o ", "&"];
 
+/// What does nothing but separate.
+const LISTING: [char; 7] = ['\n', '|', '¦', ';', '+', '•', '–'];
+
 /// Words that turn a label into its opposite; no prefix may hold one.
 const NEGATIONS: [&str; 9] = ["ej", "inte", "icke", "ingen", "inget", "inga", "utan", "avslag", "nej"];
 
@@ -190,6 +193,7 @@ impl<'a> Matcher<'a> {
         let is_recognised = said.is_empty();
         let whole = if is_recognised { self.whole(label) } else { said };
         let codes = match whole.is_empty() {
+            false if is_recognised => self.outweighed(label, &whole).unwrap_or_else(|| vec![whole]),
             false => vec![whole],
             true => {
                 let list = self.list(label, &SEPARATORS).unwrap_or_default();
@@ -248,12 +252,44 @@ impl<'a> Matcher<'a> {
             return said;
         }
         let words = self.words.as_ref().and_then(|words| words.certain(label));
-        words.map(|(codes, _)| codes).filter(|_| !self.contradicts_itself(label)).unwrap_or_default()
+        let holds = |codes: &Codes| !self.contradicts_itself(label) && self.holds_without_unit(label, codes);
+        words.map(|(codes, _)| codes).filter(holds).unwrap_or_default()
+    }
+
+    /// Whether a label that begins with the name of a unit says the same without it: of *Barn/ungdom: missbruk* nobody knows
+    /// whose it is.
+    fn holds_without_unit(&self, label: &str, codes: &Codes) -> bool {
+        let cased = fold_case(label);
+        let units = self.prefixes.iter().filter_map(|prefix| without_unit(&cased, prefix));
+        let mut said = units.map(|rest| match self.in_codebook(rest) {
+            codes if codes.is_empty() => {
+                let words = self.words.as_ref().and_then(|words| words.certain(rest));
+                words.map(|(codes, _)| codes).unwrap_or_default()
+            }
+            codes => codes,
+        });
+        said.all(|rest| rest == *codes)
+    }
+
+    /// The parts of a list whose words taken together would be one code: *kriminalitet + barn som brottsoffer* is two. A list is
+    /// believed if what separates it does nothing else, if each part has several words, or if no part has that code.
+    fn outweighed(&self, label: &str, whole: &Codes) -> Option<Vec<Codes>> {
+        let list = self.list(label, &SEPARATORS).filter(|_| self.variable.several)?;
+        if list.len() < 2 || list.iter().all(|codes| codes == whole) {
+            return None;
+        }
+        let label =
+            [" och ", " samt ", " o "].iter().fold(even(label), |label, word| label.replace(word, ","));
+        let mut parts = label.split([',', '/', '&', '-']);
+        let says_itself = parts.all(|part| part.split_whitespace().nth(1).is_some());
+        let is_list = label.contains(LISTING) || says_itself || !list.contains(whole);
+        is_list.then_some(list)
     }
 
     /// Whether a label is a list that says a thing and its opposite: *utredning inleds / inleds ej*.
     fn contradicts_itself(&self, label: &str) -> bool {
         let Some(words) = self.words.as_ref().filter(|_| !is_free_text(label)) else { return false };
+        let label = &even(label);
         SEPARATORS.iter().chain(&[" eller "]).any(|separator| {
             let parts: Vec<&str> =
                 label.split(separator).filter(|part| !fold_case(part).is_empty()).collect();
@@ -294,7 +330,7 @@ impl<'a> Matcher<'a> {
         let numbered: String;
         let mut label = label;
         if separators.len() == SEPARATORS.len() {
-            numbered = without_numbering(label); // `1) … 2) …`
+            numbered = without_numbering(&even(label)); // `1) … 2) …`
             label = &numbered;
         }
         let (&separator, finer) = separators.split_first()?;
@@ -356,7 +392,9 @@ impl<'a> Matcher<'a> {
             return vec![Suggestion { code, score: 1_000, reason: "samma text".into() }];
         }
         let mut found = self.words.as_ref().map(|words| words.suggest(label)).unwrap_or_default();
-        if self.contradicts_itself(label) {
+        let of_first = |found: &[Suggestion]| found.first().map(|one| Codes::from([one.code]));
+        let holds = of_first(&found).is_none_or(|codes| self.holds_without_unit(label, &codes));
+        if self.contradicts_itself(label) || !holds {
             found.iter_mut().for_each(|one| one.score = one.score.min(AUTO - 1));
         }
         // a text of many letters is spelt like every code a little, and takes long to compare
@@ -379,6 +417,17 @@ impl<'a> Matcher<'a> {
     pub fn variable(&self) -> &'a Variable {
         self.variable
     }
+}
+
+/// Lower case, and spaces that break: what separates is written in these.
+fn even(label: &str) -> String {
+    label.to_lowercase().replace('\u{a0}', " ").replace('\u{ad}', "")
+}
+
+/// What follows a unit's name and a mark after it: *missbruk* of *barn/ungdom: missbruk*.
+fn without_unit<'t>(label: &'t str, unit: &str) -> Option<&'t str> {
+    let rest = label.strip_prefix(unit)?.trim_start().strip_prefix([':', '-', '–'])?;
+    Some(rest.trim_start()).filter(|rest| !rest.is_empty())
 }
 
 /// `1) våld 2) skolk` as `; våld ; skolk`.

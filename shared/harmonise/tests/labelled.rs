@@ -89,6 +89,65 @@ fn labels_that_were_never_looked_at_are_mapped_too() {
     assert!(share >= 930);
 }
 
+/// What a system does to a label: case, accents, numbers, names of units, ages, characters of word processors.
+fn ways(label: &str) -> Vec<String> {
+    let units = ["B/U", "BoU -", "Barn/ungdom:"].map(|unit| format!("{unit} {label}"));
+    let ages = ["0-12 år", "13-17"].map(|age| format!("{label} {age}"));
+    let soft = label.replace(' ', "\u{a0}");
+    let bare = label.to_lowercase().replace(['å', 'ä'], "a").replace('ö', "o");
+    let others = [label.to_uppercase(), format!("07 {label}"), format!("{soft} "), bare];
+    units.into_iter().chain(ages).chain(others).collect()
+}
+
+#[test]
+fn no_way_of_writing_a_label_gives_it_another_code() {
+    let book = Codebook::barn().unwrap();
+    let mut wrong = Vec::new();
+    for part in ["a", "b", "c", "d", "f"] {
+        let path = format!("{}/testdata/etiketter-barn-{part}.csv", env!("CARGO_MANIFEST_DIR"));
+        let mut matchers: HashMap<String, Matcher<'_>> = HashMap::new();
+        for row in csv::ReaderBuilder::new().delimiter(b';').from_path(path).unwrap().records() {
+            let row = row.unwrap();
+            // what is written after an age or a name, or in another case, may be no age any more
+            if !["aktualiseringstyp", "orsak", "atgard"].contains(&&row[0]) || row[2].contains(',') {
+                continue;
+            }
+            let variable = book.variables.iter().find(|variable| variable.id == row[0]).unwrap();
+            let matcher = matchers.entry(row[0].to_owned()).or_insert_with(|| Matcher::new(variable, &[]));
+            for label in ways(&row[1]) {
+                let found = matcher.map(&label);
+                let codes: Vec<&str> =
+                    found.codes.iter().map(|code| variable.codes[usize::from(*code)].code.as_str()).collect();
+                if found.is_certain() && codes.join(",") != row[2] {
+                    wrong.push(format!("{label} | {} | {}", &row[2], codes.join(",")));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn a_list_is_not_one_reason_because_its_words_together_would_be() {
+    let book = Codebook::barn().unwrap();
+    let variable = &book.variables[book.variable_index("orsak").unwrap()];
+    let matcher = Matcher::new(variable, &[]);
+    for (label, expected) in [
+        ("99 annat, Missbruk barnet", "annat,missbruk_barn"),
+        ("ANNAT SKÄL/Ungdomens missbruk", "annat,missbruk_barn"),
+        ("Barn som bevittnar våld mot mamma, Den unges våld mot föräldrar", "bevittnat_vald,vald_av_barn"),
+        ("Kriminalitet + Barn som brottsoffer", "brott_barn,utsatt_for_brott"),
+        ("Förälders sjukdom; förälder psykiskt sjuk", "sjukdom_foralder,psykisk_ohalsa_foralder"),
+        ("Vårdnad, boende och umgänge", "vardnadskonflikt"),
+        ("Konflikt om vårdnad, boende och umgänge", "vardnadskonflikt"),
+    ] {
+        let found = matcher.map(label);
+        let codes: Vec<&str> =
+            found.codes.iter().map(|code| variable.codes[usize::from(*code)].code.as_str()).collect();
+        assert_eq!((codes.join(",").as_str(), found.is_certain()), (expected, true), "{label}");
+    }
+}
+
 /// Labels with which an adversary's reading had fooled an earlier version: none has that code without asking.
 #[test]
 fn labels_that_once_fooled_it_do_not_any_more() {
