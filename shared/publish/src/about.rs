@@ -222,6 +222,9 @@ pub fn notes(publication: &Publication, at: usize) -> Vec<String> {
     let all = [Status::Withheld, Status::NotDelivered, Status::CannotOccur];
     let occurs = |status: &Status| table.rows.iter().any(|row| row.status == *status);
     notes.extend(all.into_iter().filter(occurs).filter_map(meaning).map(|text| format!("{text}.")));
+    if table.rows.iter().any(|row| publication.is_revised(at, row)) {
+        notes.push("r = rättad: uppgiften är en annan än i version 1.".into());
+    }
     notes.extend(spec.footnotes.iter().chain(&publication.collection.footnotes).cloned());
     notes.push(format!("Källa: {}.", publication.collection.source.trim_end_matches('.')));
     notes
