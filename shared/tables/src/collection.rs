@@ -18,6 +18,7 @@ use sha2::{Digest, Sha256};
 
 use crate::codebook::{CodeIndex, Codebook, Resolved, TOT, VariableIndex};
 use crate::count::MinCount;
+use crate::grouping::Grouping;
 use crate::period::Period;
 use crate::unit::{GroupCode, KommunKod, LansKod, Unit};
 pub use corrects::Corrects;
@@ -207,6 +208,17 @@ pub struct National {
     pub third_key: [u8; 32],
     /// The county has one kommun, which chooses itself what is shown of its figures (ADR 21). Differs between counties.
     pub alone: bool,
+    /// Sums over kommungrupper, if there are any (ADR 23).
+    pub groups: Option<NationalGroups>,
+}
+
+/// Sums over kommungrupper in a national round: the country's list, and the table that has rows for them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NationalGroups {
+    /// Which group each kommun of the country lies in.
+    pub grouping: Grouping,
+    /// The place of the one table that has rows of groups: that what they tell of counties can be settled exactly.
+    pub table: usize,
 }
 
 /// A checked collection.
@@ -224,7 +236,8 @@ pub struct Collection {
     pub min_count: MinCount,
     /// Units invited, ascending.
     pub units: Vec<Unit>,
-    /// Groups of kommuner that aggregates are kept for; a kommun lies in at most one.
+    /// Groups of kommuner that aggregates are kept for; a kommun lies in at most one. In a national round with a list of
+    /// kommungrupper those of the list, as far as they are invited.
     pub groups: BTreeMap<GroupCode, BTreeSet<KommunKod>>,
     /// Fewest kommuner of a roster.
     pub least_kommuner: u32,

@@ -9,6 +9,7 @@ pub mod collection;
 pub mod count;
 pub mod differences;
 pub mod figures;
+pub mod grouping;
 pub mod period;
 pub mod strict;
 pub mod system;

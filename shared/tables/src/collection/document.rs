@@ -6,10 +6,11 @@ use serde::Deserialize;
 
 use super::{
     Change, Collection, CollectionError, GroupCode, LEAST_COUNTIES, LEAST_ROSTER, MAX_DIMENSIONS, MAX_TABLES,
-    MAX_UNITS, Measure, National, Percent, Scope, Several, Table, corrects, rule, several,
+    MAX_UNITS, Measure, National, NationalGroups, Percent, Scope, Several, Table, corrects, rule, several,
 };
 use crate::codebook::{CodeIndex, Codebook, Resolved, VariableIndex};
 use crate::count::MinCount;
+use crate::grouping::Grouping;
 use crate::period::Period;
 use crate::unit::{KommunKod, LansKod, Unit};
 
@@ -55,6 +56,9 @@ struct RawNational {
     tredje_nyckel: String,
     #[serde(default)]
     ensam_kommun: bool,
+    grupptabell: Option<String>,
+    #[serde(default)]
+    grupper: BTreeMap<GroupCode, Vec<KommunKod>>,
 }
 
 fn national_contact() -> String {
@@ -124,8 +128,9 @@ impl RawCollection {
         let mut units = self.deltagare;
         units.sort();
         check_units(&units, self.lan)?;
-        check_groups(&self.grupper, &units)?;
-        let national = self.nationell.map(|raw| raw.check(self.lan)).transpose()?;
+        let ids: Vec<&str> = self.tabell.iter().map(|table| table.id.as_str()).collect();
+        let national = self.nationell.map(|raw| raw.check(self.lan, &ids)).transpose()?;
+        let groups = groups_of(self.grupper, national.as_ref(), &units)?;
         let corrects = corrects::read(
             (self.rattar.as_deref(), self.rattar_monster.as_deref()),
             self.version,
@@ -163,7 +168,7 @@ impl RawCollection {
             county: self.lan,
             min_count: self.min_count,
             units,
-            groups: self.grupper,
+            groups,
             least_kommuner: if is_alone { 1 } else { self.minst_kommuner },
             least_percent: self.minst_procent,
             declare_hours: self.deklarera_inom_timmar,
@@ -209,7 +214,7 @@ impl RawCollection {
 }
 
 impl RawNational {
-    fn check(self, own: LansKod) -> Result<National, CollectionError> {
+    fn check(self, own: LansKod, tables: &[&str]) -> Result<National, CollectionError> {
         let counties = self.lan.len();
         if !self.lan.contains(&own) {
             return rule("nationell.lan", format!("expected the own county {own} among them"));
@@ -232,8 +237,60 @@ impl RawNational {
         }
         let (least_counties, hours) = (self.minst_lan as usize, self.inom_timmar);
         let (contact, alone) = (self.kontakt, self.ensam_kommun);
-        Ok(National { counties: self.lan, least_counties, hours, contact, third_key, alone })
+        let groups = national_groups(self.grupptabell.as_deref(), self.grupper, tables)?;
+        Ok(National { counties: self.lan, least_counties, hours, contact, third_key, alone, groups })
     }
+}
+
+/// The list of kommungrupper, with the table that has rows for them: both or neither.
+fn national_groups(
+    table: Option<&str>,
+    groups: BTreeMap<GroupCode, Vec<KommunKod>>,
+    tables: &[&str],
+) -> Result<Option<NationalGroups>, CollectionError> {
+    let place = "nationell.grupptabell";
+    let Some(id) = table else {
+        let what = "expected beside nationell.grupper: the id of the table that has rows of kommungrupper";
+        return if groups.is_empty() { Ok(None) } else { rule(place, what) };
+    };
+    let Some(table) = tables.iter().position(|known| *known == id) else {
+        return rule(place, format!("expected the id of one of the tables; there is no {id}"));
+    };
+    let mut sets = BTreeMap::new();
+    for (group, kommuner) in groups {
+        let set: BTreeSet<KommunKod> = kommuner.iter().copied().collect();
+        if set.len() != kommuner.len() {
+            return rule(format!("nationell.grupper {group}"), "a kommun stands there twice; expected once");
+        }
+        sets.insert(group, set);
+    }
+    match Grouping::new("nationell.grupper", sets) {
+        Ok(grouping) => Ok(Some(NationalGroups { grouping, table })),
+        Err(error) => rule("nationell.grupper", error.to_string()),
+    }
+}
+
+/// The groups that aggregates are kept for: those of the document, or of the national list as far as they are invited.
+fn groups_of(
+    own: BTreeMap<GroupCode, BTreeSet<KommunKod>>,
+    national: Option<&National>,
+    units: &[Unit],
+) -> Result<BTreeMap<GroupCode, BTreeSet<KommunKod>>, CollectionError> {
+    let Some(list) = national.and_then(|national| national.groups.as_ref()) else {
+        check_groups(&own, units)?;
+        return Ok(own);
+    };
+    if !own.is_empty() {
+        return rule("grupper", "expected nothing beside nationell.grupper, which says it");
+    }
+    let mut groups = BTreeMap::<GroupCode, BTreeSet<KommunKod>>::new();
+    for kommun in units.iter().map(Unit::kommun) {
+        match list.grouping.group_of(kommun) {
+            Some(group) => groups.entry(group.clone()).or_default().insert(kommun),
+            None => return rule("nationell.grupper", format!("{kommun} is invited and stands in no group")),
+        };
+    }
+    Ok(groups)
 }
 
 /// A kommun that stands alone is one unit: sub-units would be added up, and their sum is the kommun's own figure.
