@@ -16,6 +16,7 @@
 //! What this does not do: it knows that a counter's totals are at least the threshold, not how a part's movement is made. The
 //! audit of the finished national tables plays the reader, and closes sums where that is not enough.
 
+pub mod groups;
 pub mod hiding;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -143,11 +143,11 @@ pub(crate) fn told_by_few(kommuner: Vec<BTreeSet<Vec<(u32, u64)>>>, width: u32) 
     let some: Vec<usize> = (0..rests.len()).filter(|at| !rests[*at].is_empty()).collect();
     let pairs = some.iter().enumerate().flat_map(|(at, one)| some[at..].iter().map(move |two| (*one, *two)));
     for (one, two) in pairs {
-        let mut others = Span::default();
-        for row in times.iter().filter(|(_, times)| **times >= LEAST_HIDDEN).map(|(row, _)| row) {
-            others.insert_vector(0, row.iter().copied().collect());
-        }
+        let mut others = often.clone();
         for rest in some.iter().filter(|at| **at != one && **at != two).flat_map(|at| &rests[*at]) {
+            if others.rank() == width as usize {
+                break;
+            }
             others.insert_vector(0, rest.clone());
         }
         if others.rank() == width as usize {

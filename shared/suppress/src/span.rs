@@ -39,7 +39,7 @@ fn subtract(from: &mut Sparse, factor: u64, row: &Sparse) {
 }
 
 /// An echelon basis of sets, each with the combination of inserted ones that it is.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Span {
     rows: BTreeMap<u32, (Sparse, Sparse)>,
 }

@@ -11,6 +11,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use tables::figures::CountyMark;
 use tables::system::{CellIndex, System};
 
+mod groups;
+
+pub use groups::Sum;
+
 use super::LEAST_HIDDEN;
 use crate::opened::told_by_few;
 use crate::span::{Span, Sparse};
@@ -18,6 +22,7 @@ use crate::span::{Span, Sparse};
 /// Cells as sets of kinds: full atoms that lie in the same cells are one kind.
 struct Kinds {
     of_cell: Vec<Vec<u32>>,
+    count: u32,
 }
 
 impl Kinds {
@@ -35,7 +40,7 @@ impl Kinds {
                 entry.insert(fresh);
             }
         }
-        Self { of_cell }
+        Self { of_cell, count: kinds.len() as u32 }
     }
 
     /// Cells by size: the small ones first keep an echelon basis sparse.
