@@ -1,4 +1,4 @@
-//! The command `coordinator`: run, enrol, invite, revoke, announce, status, lager.
+//! The command `coordinator`: run, enrol, invite, revoke, announce, status, grupper, lager.
 //!
 //! Exit codes: 0 done, 1 refused, 2 usage, 4 bad input, 5 our fault.
 
@@ -17,6 +17,7 @@ use daemon::wallet::Wallet;
 use jiff::Timestamp;
 use proto::v1;
 use proto::v1::enrolment_client::EnrolmentClient;
+use tables::grouping::Grouping;
 
 use crate::admin::{self, Question, Reply};
 use crate::config::{Config, Tier};
@@ -73,6 +74,11 @@ enum Command {
     Status,
     /// Visa den tredje samordnarens nyckel, som nationella insamlingar bär i `tredje_nyckel` (tredje).
     Key,
+    /// Läs listan över kommungrupper (CSV: kommunkod,kommungrupp) och skriv ut avsnittet för nationella insamlingar.
+    Grupper {
+        /// Listan: varje kommun i landet en gång.
+        file: PathBuf,
+    },
     /// Lagret: säkerhetskopia, flytt till en annan sort, återställning.
     Lager {
         #[command(subcommand)]
@@ -152,6 +158,12 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
             }
             other => refused(other),
         },
+        Command::Grupper { file } => {
+            let bytes = std::fs::read(&file).context(format!("{}", file.display()))?;
+            let kommuner = publish::names::kommuner().into_keys().collect();
+            print!("{}", Grouping::read(&file.display().to_string(), &bytes, &kommuner)?.to_toml());
+            Ok(())
+        }
         Command::Lager { command } => match command {
             StoreCommand::Export { file } => storage::export(&config, &file).await,
             StoreCommand::Import { file } => storage::import(&config, &file),

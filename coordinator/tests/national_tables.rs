@@ -1,14 +1,14 @@
 //! National tables from a closed round: absent counties, hidden totals, and the audit that withholds more.
 #![allow(clippy::unwrap_used)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use coordinator::counties::desk::built;
 use coordinator::counties::release::certified;
 use round::chain::Signed;
 use round::document::CollectionRef;
-use round::national::National;
 use round::national::document::{Document, NationalRef, Offer, Rows};
+use round::national::{National, Sums};
 use suppress::key::PatternKey;
 use tables::figures::CountyMark;
 use tables::strict::{Status, StrictTable};
@@ -82,6 +82,7 @@ fn round(squares: &[Square; 5], absent: bool) -> National {
             round: 1,
             pattern: [0; 32],
             marks: marks(&system, square),
+            groups: BTreeSet::new(),
         };
         machine.offer(offer, (5, 6), 0).unwrap().into_iter().for_each(|fact| machine.apply(fact));
     }
@@ -99,8 +100,12 @@ fn round(squares: &[Square; 5], absent: bool) -> National {
     machine.close(2 * 3600).unwrap().into_iter().for_each(|fact| machine.apply(fact));
     let open = machine.closed().unwrap().open.clone();
     let sum = |cell: CellIndex| squares.iter().take(here).map(|square| values(&system, square)[&cell]).sum();
-    let sums = open.into_iter().map(|cell| (cell, sum(cell))).collect();
-    machine.opened(sums, 0).unwrap().into_iter().for_each(|fact| machine.apply(fact));
+    let realm = open.into_iter().map(|cell| (cell, sum(cell))).collect();
+    machine
+        .opened(Sums { realm, ..Sums::default() }, 0)
+        .unwrap()
+        .into_iter()
+        .for_each(|fact| machine.apply(fact));
     machine
 }
 

@@ -2,7 +2,7 @@
 //! between two questions.
 #![allow(clippy::unwrap_used)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use coordinator::counties::desk::{built, combinations, parameters};
@@ -118,6 +118,7 @@ impl World {
                 round: 1,
                 pattern: [0; 32],
                 marks: Vec::new(),
+                groups: BTreeSet::new(),
             };
             (offer.county, offer.hash())
         };
@@ -126,6 +127,8 @@ impl World {
             counties: COUNTIES.iter().map(offer).collect(),
             withheld: chosen.withheld,
             open: chosen.open,
+            groups: vec![BTreeSet::new(); COUNTIES.len()],
+            open_groups: BTreeSet::new(),
             third_key_id: keys.public().id(),
             deliver_until: 0,
         };
@@ -179,7 +182,7 @@ impl World {
             roster.iter().map(|county| self.pattern.place(county.parse().unwrap()).unwrap()).collect();
         let (open, _) = counties::opened(&self.system, &self.pattern.withheld, &[], &places);
         let roster = roster.iter().map(|county| county.parse().unwrap()).collect();
-        NationalClose { pattern: self.pattern.hash(), roster, open }
+        NationalClose { pattern: self.pattern.hash(), roster, open, open_groups: BTreeSet::new() }
     }
 
     fn asked(&self, close: &NationalClose) -> OpenAsked {

@@ -3,7 +3,7 @@
 //! The county publishes whatever happens: when the national body is away for longer than the collection grants, or the
 //! round cannot be taken part in, it publishes alone and is missing from the national totals (`30-protocol`, Late and absent).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,19 +16,23 @@ use rand_core::SeedableRng;
 use round::document::CollectionRef;
 use round::national::check_pattern;
 use round::national::document::{
-    Document, NationalPattern, NationalRef, Offer, Rows, SealedShare, share_binding,
+    Document, GroupShares, NationalPattern, NationalRef, Offer, Rows, SealedShare, share_binding,
 };
+use round::national::groups::of_roster;
 use round::region::Event;
 use round::shares;
 use sharing::aggregate::AggregateShare;
 use sharing::helper_key::{HelperPublicKey, SealPurpose};
+use sharing::output::Side;
 use sharing::signing::SigningContext;
 use tables::figures::{CountyMark, Mark};
 use tables::system::CellIndex;
+use tables::unit::{GroupCode, Unit};
 use tonic::Code;
 use tonic::transport::Channel;
 
-use super::third::SHARE_AAD;
+use super::sides::Sides;
+use super::third::{GROUP_SHARES_AAD, SHARE_AAD};
 use crate::chain::GateChain;
 use crate::release::{self, Certified, ReleaseError};
 use crate::rounds::desk::{Desk, aggregate_key};
@@ -262,37 +266,44 @@ fn offer(desk: &Desk, national: NationalRef, own: &Certified) -> Result<Offer, P
             round: document.round,
             pattern: document.hash(),
             marks: (0..region.system().cells.len()).map(mark).collect(),
+            groups: of_roster(region.collection(), &document.units()),
         })
     })
 }
 
-/// The county's sum over its roster, with what statuses took off put back, sealed to the third coordinator.
+/// The county's sum over its roster, with what statuses took off put back, sealed to the third coordinator; by group of kommuner
+/// where the collection has a list of them.
 fn seal(
     desk: &Desk,
     pattern: &NationalPattern,
     offer: &Offer,
     third: &HelperPublicKey,
 ) -> Result<SealedShare, PartError> {
-    let bytes = desk.read(&aggregate_key(offer.round, "alla")).map_err(ReleaseError::from)?;
     let shape = desk.parameters();
-    let unreadable = |_| PartError::Release(ReleaseError::State("a readable aggregate share"));
-    let mut share = AggregateShare::decode(shape, &bytes).map_err(unreadable)?;
-    let offsets = desk.look(|region| {
-        let roster = region.document().map(|document| document.units()).unwrap_or_default();
-        let has = region.system().blocks.first().is_some_and(|block| block.table.is_none());
-        let threshold = region.collection().min_count;
-        has.then(|| shares::offsets(region.system(), &region.statuses(), &roster, threshold))
-    });
-    if let Some(offsets) = offsets {
-        let misfit = |_| PartError::Release(ReleaseError::State("a share of its own shape"));
-        share.raise(0, &offsets).map_err(misfit)?;
-    }
+    let whole = stored_share(desk, offer.round, "alla")?;
+    let (plain, purpose) = if offer.groups.is_empty() {
+        (raised(desk, whole, None)?.encode(shape), SHARE_AAD)
+    } else {
+        let mut shares = BTreeMap::new();
+        for group in &offer.groups {
+            shares.insert(group.clone(), stored_share(desk, offer.round, &format!("G:{group}"))?);
+        }
+        let sides = Sides::of_groups(shape, Side::Region, shares);
+        let sides = sides.ok().filter(|sides| sides.whole == whole);
+        let sides = sides.ok_or(ReleaseError::State("sums over groups that make the county's"))?;
+        let encoded = |(group, share): (GroupCode, AggregateShare)| {
+            let raised = raised(desk, share, Some(&group))?;
+            Ok((group, raised.encode(shape)))
+        };
+        let shares = sides.groups.into_iter().map(encoded).collect::<Result<_, PartError>>()?;
+        (GroupShares(shares).bytes(), GROUP_SHARES_AAD)
+    };
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|_| ReleaseError::State("randomness from the operating system"))?;
     let mut rng = ChaCha20Rng::from_seed(seed);
     let hash = pattern.hash();
     let binding = share_binding(&hash, offer.county);
-    let sealed = third.seal(SealPurpose::AggregateShare, binding, SHARE_AAD, &share.encode(shape), &mut rng);
+    let sealed = third.seal(SealPurpose::AggregateShare, binding, purpose, &plain, &mut rng);
     let sealed = sealed.map_err(without)?;
     Ok(SealedShare {
         pattern: hash,
@@ -300,4 +311,31 @@ fn seal(
         encapsulated: sealed.encapsulated,
         ciphertext: sealed.ciphertext,
     })
+}
+
+fn stored_share(desk: &Desk, round: u32, of: &str) -> Result<AggregateShare, PartError> {
+    let bytes = desk.read(&aggregate_key(round, of)).map_err(ReleaseError::from)?;
+    let share = AggregateShare::decode(desk.parameters(), &bytes);
+    share.map_err(|_| PartError::Release(ReleaseError::State("a readable aggregate share")))
+}
+
+/// A share with what the statuses of its kommuner took off put back: of the whole roster, or of those in a group.
+fn raised(
+    desk: &Desk,
+    mut share: AggregateShare,
+    group: Option<&GroupCode>,
+) -> Result<AggregateShare, PartError> {
+    let offsets = desk.look(|region| {
+        let collection = region.collection();
+        let is_in = |unit: &Unit| group.is_none() || collection.group_of(unit.kommun()) == group;
+        let roster = region.document().map(|document| document.units()).unwrap_or_default();
+        let roster: Vec<Unit> = roster.into_iter().filter(is_in).collect();
+        let has = region.system().blocks.first().is_some_and(|block| block.table.is_none());
+        has.then(|| shares::offsets(region.system(), &region.statuses(), &roster, collection.min_count))
+    });
+    if let Some(offsets) = offsets {
+        let misfit = |_| PartError::Release(ReleaseError::State("a share of its own shape"));
+        share.raise(0, &offsets).map_err(misfit)?;
+    }
+    Ok(share)
 }

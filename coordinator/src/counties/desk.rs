@@ -12,15 +12,16 @@ use daemon::facts::{FactError, FactLog};
 use daemon::store::{Batch, Store};
 use round::chain::Signed;
 use round::national::document::{NationalRef, Offer, Rows};
+use round::national::groups::of_roster;
 use round::national::{Duty, Fact, National};
 use round::refusal::Refusal;
-use sharing::aggregate::AggregateShare;
 use sharing::output::Side;
 use suppress::key::PatternKey;
 use tables::collection::Collection;
 use tables::system::{CellIndex, System};
 use tokio::sync::watch;
 
+use super::sides::Sides;
 use crate::helper::desk::{ClosedRounds, DeskError};
 
 /// One round.
@@ -101,6 +102,9 @@ impl Desk {
         if NationalRef::of(&closed.collection, &closed.system).as_ref() != Some(&offer.national) {
             return Err(Refusal::OtherBinding("national round").into());
         }
+        if of_roster(&closed.collection, &closed.document.units()) != offer.groups {
+            return Err(Refusal::OtherBinding("the groups of the county's roster").into());
+        }
         let kommuner = (closed.document.kommuner().len() as u32, closed.collection.kommuner() as u32);
         let mut cases = self.cases();
         if !cases.contains_key(&offer.national) {
@@ -178,21 +182,25 @@ impl Desk {
         self.cases().values().map(|case| case.machine.clone()).collect()
     }
 
-    /// The helper's sum over the counties of a close: the own side of what is opened.
+    /// The helper's sums over the counties of a close: the own side of what is opened.
     ///
     /// # Errors
     /// [`DeskError`].
-    pub fn own_side(&self, machine: &National) -> Result<AggregateShare, DeskError> {
+    pub fn own_side(&self, machine: &National) -> Result<Sides, DeskError> {
         let close = machine.closed().ok_or(Refusal::Phase("not closed"))?;
         let parameters = parameters(&machine.system)?;
-        let mut sum = AggregateShare::new(&parameters, Side::Helper);
+        let mut sum = Sides::new(&parameters, Side::Helper);
         for county in &close.roster {
             let offered = machine.offers().get(county).ok_or(Refusal::NotInRoster)?;
             let closed = self.helper.closed_round(&offered.offer.collection, &county.to_string())?;
             if closed.document.hash() != offered.offer.pattern {
                 return Err(Refusal::OtherBinding("the county's round").into());
             }
-            sum.merge(&closed.aggregate).map_err(|_| DeskError::Share("its shape"))?;
+            let of_groups = Sides::of_groups(&parameters, Side::Helper, closed.groups)?;
+            if !of_groups.groups.is_empty() && of_groups.whole != closed.aggregate {
+                return Err(DeskError::Share("sums over groups that do not make the county's"));
+            }
+            sum.add(Sides { whole: closed.aggregate, groups: of_groups.groups })?;
         }
         Ok(sum)
     }

@@ -2,7 +2,7 @@
 //!
 //! Duties are computed from stored facts: what a crash interrupted is due again, and each is idempotent at the other end.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -12,18 +12,17 @@ use jiff::Timestamp;
 use proto::v1;
 use proto::v1::third_client::ThirdClient;
 use round::chain::Signed;
-use round::national::document::{Document, NationalClose, NationalRef};
+use round::national::document::{Document, NationalRef};
 use round::national::{Duty, Fact, National};
 use round::refusal::Refusal;
 use sharing::helper_key::HelperPublicKey;
-use sharing::opening::{NoNoise, OpenedShare, open};
 use sharing::signing::SigningContext;
-use tables::system::CellIndex;
 use tables::unit::LansKod;
 use tonic::transport::Channel;
 
-use super::desk::{Desk, combinations};
+use super::desk::Desk;
 use super::release::{self, NationalReleaseError};
+use super::sides::{NoSums, added};
 use super::third::opening_digest;
 use crate::chain::GateChain;
 use crate::helper::desk::DeskError;
@@ -121,36 +120,6 @@ pub fn third_key(key: &Signed, unit: &str, gate: &Arc<Gate>) -> Option<HelperPub
     HelperPublicKey::from_bytes(bytes.try_into().ok()?).ok()
 }
 
-/// Why two sides make no sums.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NoSums {
-    /// Other sums than were asked for.
-    #[error("the other side's shares are not those of the close")]
-    Shape,
-    /// Together they are not in the range of counts.
-    #[error("the sums of the two sides are no counts")]
-    NoCount,
-}
-
-/// The sums of a close: own opened shares and those of the third coordinator, both in the close's order.
-///
-/// # Errors
-/// [`NoSums`].
-pub fn added(
-    close: &NationalClose,
-    own: &[OpenedShare],
-    theirs: &[Vec<u8>],
-) -> Result<BTreeMap<CellIndex, u64>, NoSums> {
-    if theirs.len() != own.len() || close.open.len() != own.len() {
-        return Err(NoSums::Shape);
-    }
-    let sum = |((cell, own), theirs): ((&CellIndex, &OpenedShare), &Vec<u8>)| {
-        let theirs = OpenedShare::decode(theirs).map_err(|_| NoSums::Shape)?;
-        Ok((*cell, open(&theirs, own).map_err(|_| NoSums::NoCount)?))
-    };
-    close.open.iter().zip(own).zip(theirs).map(sum).collect()
-}
-
 /// The engine of all national rounds.
 pub struct Engine {
     /// The rounds.
@@ -240,9 +209,7 @@ impl Engine {
         let no = |what| DutyError::Desk(DeskError::Refused(Refusal::Phase(what)));
         let pattern = machine.pattern().ok_or(no("without a pattern"))?;
         let close = machine.closed().ok_or(no("not closed"))?.clone();
-        let own = self.desk.own_side(&machine)?;
-        let listed = combinations(&machine.system, &close.open).ok_or(no("naming a sum of no entry"))?;
-        let own = own.combine_all(&listed, &mut NoNoise).map_err(|_| DeskError::Share("their shape"))?;
+        let own = self.desk.own_side(&machine)?.opened(&machine.system, &close)?;
         let sign = |context, bytes| Some(wire::signed_message(&self.signer.sign(context, bytes)));
         let request = v1::OpenCountiesRequest {
             collection: text,

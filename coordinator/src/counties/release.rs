@@ -11,7 +11,7 @@ use audit::Budget;
 use audit::counties::{Asked, CountyRelease, Exposed, File, Refused, certify};
 use publish::WriteError;
 use publish::publication::{Publication, Realm};
-use publish::table::{Area, TableError, count_word, tables_of_areas};
+use publish::table::{Area, BORTFALL, TableError, count_word, tables_of_areas};
 use round::national::National;
 use sha2::{Digest, Sha256};
 use sharing::signing::SigningContext;
@@ -21,6 +21,7 @@ use tables::strict::{StrictError, StrictTable};
 use tables::system::CellIndex;
 use tables::unit::{LansKod, Omrade};
 
+use super::group_rows::{self, GroupRow};
 use crate::signer::Signer;
 
 /// How often sums are withheld after an audit before there is no publication.
@@ -95,29 +96,67 @@ impl<'a> Material<'a> {
         Ok(Self { machine, codebook, counties, totals: machine.totals(), hidden })
     }
 
-    fn tables(&self, withheld: &BTreeSet<CellIndex>) -> Result<Vec<StrictTable>, NationalReleaseError> {
-        let realm: BTreeMap<CellIndex, Mark> = (0..self.machine.system.cells.len())
-            .map(|cell| match self.totals.get(&cell) {
-                Some(value) if !withheld.contains(&cell) => (cell, Mark::Shown(*value)),
-                _ => (cell, Mark::Withheld),
-            })
-            .collect();
+    /// The national figures that are shown.
+    fn realm(&self, withheld: &BTreeSet<CellIndex>) -> BTreeMap<CellIndex, u64> {
+        let shown = self.totals.iter().filter(|(cell, _)| !withheld.contains(cell));
+        shown.map(|(cell, value)| (*cell, *value)).collect()
+    }
+
+    fn tables(
+        &self,
+        realm: &BTreeMap<CellIndex, u64>,
+        groups: &[GroupRow],
+    ) -> Result<Vec<StrictTable>, NationalReleaseError> {
+        let mark =
+            |cell: CellIndex| (cell, realm.get(&cell).map_or(Mark::Withheld, |value| Mark::Shown(*value)));
+        let realm: BTreeMap<CellIndex, Mark> = (0..self.machine.system.cells.len()).map(mark).collect();
         let mut areas: Vec<Area<'_>> =
             self.counties.iter().map(|(county, marks)| (Omrade::County(*county), marks.as_ref())).collect();
+        areas.extend(groups.iter().map(|(group, marks)| (Omrade::Group(group.clone()), marks.as_ref())));
         areas.push((Omrade::Riket, Some(&realm)));
-        Ok(tables_of_areas(&self.machine.collection, &self.codebook, &self.machine.system, &areas)?)
+        let collection = &self.machine.collection;
+        let mut tables = tables_of_areas(collection, &self.codebook, &self.machine.system, &areas)?;
+        let list = collection.national.as_ref().and_then(|national| national.groups.as_ref());
+        for (at, table) in tables.iter_mut().enumerate() {
+            // One table has rows of groups, and nobody adds up their bortfall.
+            let has_groups = list.is_some_and(|list| list.table == at);
+            let is_group = |area: &Omrade| matches!(area, Omrade::Group(_));
+            table.rows.retain(|row| !is_group(&row.omrade) || has_groups && row.matt != BORTFALL);
+        }
+        Ok(tables)
+    }
+
+    /// What the audit certified, with the rows of groups.
+    fn with_groups(
+        &self,
+        release: CountyRelease,
+        withheld: &BTreeSet<CellIndex>,
+    ) -> Result<CountyRelease, NationalReleaseError> {
+        let realm = self.realm(withheld);
+        let groups = group_rows::rows(self.machine, &realm);
+        if groups.is_empty() {
+            return Ok(release);
+        }
+        let files = self.written(self.tables(&realm, &groups)?)?;
+        let least = u64::from(self.machine.collection.min_count.get());
+        release.with_groups(files, least).map_err(|error| NationalReleaseError::Tables(error.to_string()))
+    }
+
+    fn written(&self, tables: Vec<StrictTable>) -> Result<Vec<File>, NationalReleaseError> {
+        let file = |(spec, table): (&tables::collection::Table, StrictTable)| {
+            let path = publish::publication::csv_path(&spec.id);
+            let bytes = table.to_csv(&path)?.into_bytes();
+            Ok((path, bytes))
+        };
+        self.machine.collection.tables.iter().zip(tables).map(file).collect()
     }
 
     /// The strict files, and the same without the realm's rows.
     fn files(&self, withheld: &BTreeSet<CellIndex>) -> Result<(Vec<File>, Vec<File>), NationalReleaseError> {
-        let (mut whole, mut counties) = (Vec::new(), Vec::new());
-        for (spec, mut table) in self.machine.collection.tables.iter().zip(self.tables(withheld)?) {
-            let path = publish::publication::csv_path(&spec.id);
-            whole.push((path.clone(), table.to_csv(&path)?.into_bytes()));
-            table.rows.retain(|row| row.omrade != Omrade::Riket);
-            counties.push((path.clone(), table.to_csv(&path)?.into_bytes()));
-        }
-        Ok((whole, counties))
+        let tables = self.tables(&self.realm(withheld), &[])?;
+        let mut counties = tables.clone();
+        counties.iter_mut().for_each(|table| table.rows.retain(|row| row.omrade != Omrade::Riket));
+        Ok((self.written(tables)?, self.written(counties)?))
     }
 
     /// The cell of a count by file and heading, as the audit names places.
@@ -170,7 +209,7 @@ pub fn certified(machine: &National) -> Result<CountyRelease, NationalReleaseErr
             budget: Budget::default(),
         };
         let exposed = match certify(&asked) {
-            Ok(release) => return Ok(release),
+            Ok(release) => return material.with_groups(release, &withheld),
             Err(Refused::Exposed(exposed)) => exposed,
             Err(other) => return Err(NationalReleaseError::Tables(other.to_string())),
         };

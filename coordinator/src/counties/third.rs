@@ -17,21 +17,21 @@ use proto::v1;
 use round::chain::{Chain, Signed};
 use round::national::check_close;
 use round::national::document::{
-    Document, NationalClose, NationalPattern, NationalRef, SealedShare, share_binding,
+    Document, GroupShares, NationalClose, NationalPattern, NationalRef, SealedShare, share_binding,
 };
 use round::refusal::Refusal;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use sharing::aggregate::AggregateShare;
 use sharing::helper_key::{HelperKeyPair, SealPurpose};
-use sharing::opening::NoNoise;
 use sharing::output::Side;
 use sharing::params::VectorParameters;
 use sharing::signing::SigningContext;
 use tables::unit::LansKod;
 use tonic::{Request, Response, Status};
 
-use super::desk::{built, combinations, parameters};
+use super::desk::{built, parameters};
+use super::sides::Sides;
 use crate::chain::GateChain;
 use crate::helper::desk::DeskError;
 use crate::signer::Signer;
@@ -39,6 +39,8 @@ use crate::storage;
 
 /// Additional data of a sealed share.
 pub const SHARE_AAD: &[u8] = b"samman/v1 county share";
+/// The same of a share by group of kommuner.
+pub const GROUP_SHARES_AAD: &[u8] = b"samman/v1 county share by group";
 
 #[derive(Serialize, Deserialize)]
 struct OpenedOnce {
@@ -123,15 +125,14 @@ impl Desk {
             return Ok(Answer::Opened { shares, digest });
         }
         let shape = parameters(&system)?;
-        let listed = combinations(&system, &close.open).ok_or(Refusal::Malformed("a sum of no entry"))?;
-        let mut sum = AggregateShare::new(&shape, Side::Region);
+        let mut sum = Sides::new(&shape, Side::Region);
         if asked.shares.len() != close.roster.len() {
             return Err(Refusal::Malformed("number of shares").into());
         }
         let mut unusable = BTreeSet::new();
         for (county, share) in close.roster.iter().zip(&asked.shares) {
             match self.unseal(&shape, &pattern, *county, share, chain) {
-                Ok(own) => sum.merge(&own).map_err(|_| DeskError::Share("its shape"))?,
+                Ok(own) => sum.add(own)?,
                 Err(refusal) => {
                     tracing::warn!(%county, %refusal, "a county's share cannot be used");
                     unusable.insert(*county);
@@ -141,9 +142,7 @@ impl Desk {
         if !unusable.is_empty() {
             return Ok(Answer::Unusable(unusable));
         }
-        let opened = sum
-            .combine_all(&listed, &mut NoNoise)
-            .map_err(|_| DeskError::Share("combinations outside the shape"))?;
+        let opened = sum.opened(&system, &close)?;
         let shares: Vec<Vec<u8>> = opened.iter().map(|share| share.encode()).collect();
         let shares = self.only_once(&pattern.national, close.hash(), shares)?;
         let digest = opening_digest(&close, &shares);
@@ -157,7 +156,7 @@ impl Desk {
         county: LansKod,
         share: &Signed,
         chain: &dyn Chain,
-    ) -> Result<AggregateShare, Refusal> {
+    ) -> Result<Sides, Refusal> {
         let bytes = share.open(chain, SigningContext::CountyShare, "region", &county.to_string())?;
         let sealed = SealedShare::read(bytes).ok_or(Refusal::Malformed("share"))?;
         let hash = pattern.hash();
@@ -165,10 +164,26 @@ impl Desk {
             return Err(Refusal::OtherBinding("pattern"));
         }
         let binding = share_binding(&hash, county);
-        let plain = self.keys.open(SealPurpose::AggregateShare, binding, SHARE_AAD, &sealed.sealed());
+        let groups = pattern.place(county).and_then(|place| pattern.groups.get(place));
+        let groups = groups.ok_or(Refusal::NotInRoster)?;
+        let purpose = if groups.is_empty() { SHARE_AAD } else { GROUP_SHARES_AAD };
+        let plain = self.keys.open(SealPurpose::AggregateShare, binding, purpose, &sealed.sealed());
         let plain = plain.map_err(|_| Refusal::Report)?;
-        let own = AggregateShare::decode(shape, &plain).map_err(|_| Refusal::Report)?;
-        if own.side() == Side::Region { Ok(own) } else { Err(Refusal::Report) }
+        let read = |bytes: &[u8]| {
+            let own = AggregateShare::decode(shape, bytes).map_err(|_| Refusal::Report)?;
+            if own.side() == Side::Region { Ok(own) } else { Err(Refusal::Report) }
+        };
+        if groups.is_empty() {
+            return Ok(Sides { whole: read(&plain)?, groups: BTreeMap::new() });
+        }
+        let shares = GroupShares::read(&plain).ok_or(Refusal::Report)?;
+        // What the county itself signed is what it has: a pattern that says other groups of it hides with nobody's.
+        if !shares.0.keys().eq(groups) {
+            return Err(Refusal::Report);
+        }
+        let shares = shares.0.into_iter().map(|(group, bytes)| Ok((group, read(&bytes)?)));
+        let shares = shares.collect::<Result<_, Refusal>>()?;
+        Sides::of_groups(shape, Side::Region, shares).map_err(|_| Refusal::Report)
     }
 
     /// What was said of this close before.

@@ -12,6 +12,7 @@ use round::chain::Chain;
 use round::document::{CollectionRef, PatternDocument};
 use round::helper::{Closing, Fact, HandedPattern, HandedReport, Helper};
 use round::ledger::{Ledger, Line};
+use round::national::groups::of_roster;
 use round::refusal::Refusal;
 use serde::{Deserialize, Serialize};
 use sharing::aggregate::AggregateShare;
@@ -20,7 +21,7 @@ use sharing::opening::NoNoise;
 use sharing::output::{OutputShare, Side};
 use tables::collection::{Collection, CollectionError};
 use tables::system::System;
-use tables::unit::Unit;
+use tables::unit::{GroupCode, Unit};
 
 use crate::storage;
 
@@ -289,6 +290,8 @@ pub struct ClosedRound {
     pub document: PatternDocument,
     /// The helper's sum over the roster.
     pub aggregate: AggregateShare,
+    /// The same by group of kommuner, where the collection is of a national round with a list of them.
+    pub groups: BTreeMap<GroupCode, AggregateShare>,
 }
 
 /// Who holds the helper's side of closed county rounds.
@@ -307,15 +310,22 @@ impl ClosedRounds for Desk {
         self.with(reference, county, |case| {
             let open = || DeskError::from(Refusal::Phase("not closed"));
             let document = case.helper.closed().ok_or_else(open)?;
-            let bytes = case.log.read(&format!("aggregate/{}/alla", document.round))?;
-            let aggregate = AggregateShare::decode(case.helper.parameters(), &bytes)
-                .map_err(|_| DeskError::Share("its sum"))?;
+            let sum = |of: &str| {
+                let bytes = case.log.read(&format!("aggregate/{}/{of}", document.round))?;
+                let sum = AggregateShare::decode(case.helper.parameters(), &bytes);
+                sum.map_err(|_| DeskError::Share("its sum"))
+            };
+            let aggregate = sum("alla")?;
+            let groups = of_roster(&case.collection, &document.units()).into_iter();
+            let groups = groups.map(|group| Ok((group.clone(), sum(&format!("G:{group}"))?)));
+            let groups = groups.collect::<Result<_, DeskError>>()?;
             Ok(ClosedRound {
                 collection: case.collection.clone(),
                 system: case.helper.shared_system(),
                 text: text.ok_or(DeskError::Share("no collection"))?,
                 document: document.clone(),
                 aggregate,
+                groups,
             })
         })
     }

@@ -127,14 +127,22 @@ pub fn print(
             "00" => out.join("national").join(&collection.id).join(&version),
             area => out.join("region").join(area).join(&collection.id).join(&version),
         };
-        let (withheld, all) = marks(&folder, collection, &round.area)?;
+        let (withheld, all) = marks(&folder, collection, |area| area == round.area)?;
         println!("  {}  {}  ({withheld} av {all} antal undanhållna)", round.area, folder.display());
+        let (withheld, all) = marks(&folder, collection, |area| area.starts_with("G:"))?;
+        if all > 0 {
+            println!("      kommungrupper (påhittad lista): {withheld} av {all} antal undanhållna");
+        }
     }
     Ok(whole)
 }
 
-/// Withheld counts of an area's own rows, and all of them, from the published files.
-fn marks(folder: &Path, collection: &Collection, area: &str) -> anyhow::Result<(usize, usize)> {
+/// Withheld counts of some areas' own rows, and all of them, from the published files.
+fn marks(
+    folder: &Path,
+    collection: &Collection,
+    is_asked: impl Fn(&str) -> bool,
+) -> anyhow::Result<(usize, usize)> {
     let (mut withheld, mut all) = (0, 0);
     for table in &collection.tables {
         let name = format!("{}.csv", table.id);
@@ -142,7 +150,7 @@ fn marks(folder: &Path, collection: &Collection, area: &str) -> anyhow::Result<(
         let bytes = std::fs::read(&path).context(format!("{}", path.display()))?;
         let strict = StrictTable::from_csv(&name, &bytes)?;
         let word = publish::table::count_word(table.measure);
-        for row in strict.rows.iter().filter(|row| row.matt == word && row.omrade.to_string() == area) {
+        for row in strict.rows.iter().filter(|row| row.matt == word && is_asked(&row.omrade.to_string())) {
             all += 1;
             withheld += usize::from(row.status == Status::Withheld);
         }

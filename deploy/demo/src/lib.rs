@@ -5,6 +5,7 @@
 //! end-to-end tests can have an executable of their own that is this one: a test can name no other package's.
 
 mod country;
+mod groups;
 mod parties;
 mod stage;
 mod summary;

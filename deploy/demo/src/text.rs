@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::Context;
+use tables::grouping::Grouping;
 use tables::unit::{LansKod, Unit};
 
 /// The built-in collection of one county.
@@ -60,8 +61,15 @@ pub fn plan(file: Option<&Path>, units: &BTreeSet<Unit>, own_data: bool) -> anyh
         counties.into_iter().partition(|(_, units)| large(units) || national && alone(units));
     let template = given.as_deref().unwrap_or(NATIONAL);
     let all: Vec<LansKod> = if national { large.keys().copied().collect() } else { Vec::new() };
-    let text =
-        |(county, units): (&LansKod, &Vec<Unit>)| Ok((*county, fitted(template, *county, units, &all)?));
+    let list = if given.is_none() && !own_data { Some(crate::groups::made()?) } else { None };
+    let text = |(county, units): (&LansKod, &Vec<Unit>)| {
+        let text = fitted(template, *county, units, &all)?;
+        let text = match &list {
+            Some(list) if national => with_groups(&text, list)?,
+            _ => text,
+        };
+        Ok((*county, text))
+    };
     let texts = large.iter().map(text).collect::<anyhow::Result<_>>()?;
     let left_out = small.iter().map(|(county, units)| (*county, kommuner(units))).collect();
     Ok(Plan { texts, national, left_out })
@@ -86,6 +94,20 @@ fn fitted(template: &str, county: LansKod, units: &[Unit], counties: &[LansKod])
         }
         terms.insert("lan".into(), list(counties.iter().map(ToString::to_string).collect()));
         document.insert("nationell".into(), toml::Value::Table(terms));
+    }
+    Ok(toml::to_string(&document)?)
+}
+
+/// A collection whose first table has rows of the groups of a list.
+fn with_groups(text: &str, list: &Grouping) -> anyhow::Result<String> {
+    let mut document: toml::Table = text.parse().context("insamlingen")?;
+    let section: toml::Table = list.to_toml().parse().context("listan")?;
+    let first = document.get("tabell").and_then(|tables| tables.get(0)).and_then(|table| table.get("id"));
+    let first = first.cloned().context("insamlingen har ingen tabell")?;
+    let groups = section.get("nationell").and_then(|section| section.get("grupper")).cloned();
+    if let (Some(toml::Value::Table(terms)), Some(groups)) = (document.get_mut("nationell"), groups) {
+        terms.insert("grupptabell".into(), first);
+        terms.insert("grupper".into(), groups);
     }
     Ok(toml::to_string(&document)?)
 }

@@ -9,6 +9,8 @@
 //!
 //! Knows no true value but shown ones: it needs none. The only maker of a [`CountyRelease`].
 
+mod groups;
+
 use std::collections::HashMap;
 
 use crate::budget::Budget;
@@ -81,6 +83,9 @@ pub enum Refused {
     /// The files are no strict tables.
     #[error(transparent)]
     Files(#[from] PublishedError),
+    /// Rows of groups of kommuner that do not belong beside what was certified: which and what.
+    #[error("rows of kommungrupper: {0}")]
+    Groups(String),
 }
 
 /// Audits national tables.

@@ -90,8 +90,11 @@ fn participants(publication: &Publication) -> Vec<String> {
     if let Some(realm) = &publication.realm {
         let rows = "Rader för ett län är de som länet självt har publicerat. Riket räknar också med det som länen har \
                     undanhållit: varken länen eller riket har sett varandras undanhållna antal.";
+        let groups = "Rader för en kommungrupp räknar de kommuner som kommungrupper.csv anger, i de län som deltar. De är summor över \
+                      län; vad ett län har i en kommungrupp har ingen sett.";
+        let has_groups = publication.collection.tables.iter().any(|t| !publication.groups_of(t).is_empty());
         let lines = [publication.coverage(), rows.into()].into_iter();
-        return lines.chain(realm.lines()).collect();
+        return lines.chain(has_groups.then(|| groups.into())).chain(realm.lines()).collect();
     }
     let names: Vec<String> = publication.roster.iter().map(|unit| publication.name(unit)).collect();
     let names = match names.as_slice() {
@@ -184,6 +187,7 @@ pub fn subtitle(publication: &Publication, table: &Table) -> String {
         Some(_) => " och procent av kolumnens summa",
     };
     let place = match table.scope {
+        _ if !publication.groups_of(table).is_empty() => "län, kommungrupper och riket".into(),
         _ if publication.realm.is_some() => "län och riket".into(),
         Scope::Kommun => format!("kommuner i {}", publication.county()),
         Scope::Total => publication.county(),

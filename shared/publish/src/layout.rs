@@ -10,7 +10,7 @@ use tables::codebook::TOT;
 use tables::collection::{Scope, Table};
 use tables::period::Period;
 use tables::strict::StrictRow;
-use tables::unit::{LansKod, Omrade, Unit};
+use tables::unit::{GroupCode, LansKod, Omrade, Unit};
 
 use crate::derived::Figure;
 use crate::names;
@@ -143,7 +143,7 @@ pub fn grid(publication: &Publication, at: usize) -> Grid {
 fn axes(publication: &Publication, table: &Table) -> Vec<Axis> {
     let mut axes = Vec::new();
     if let Some(realm) = &publication.realm {
-        axes.push(counties(realm));
+        axes.push(counties(realm, publication.groups_of(table)));
     } else if table.scope == Scope::Kommun || table.dimensions.is_empty() {
         axes.push(areas(publication, table.scope));
     }
@@ -162,13 +162,18 @@ fn axes(publication: &Publication, table: &Table) -> Vec<Axis> {
     axes
 }
 
-fn counties(realm: &Realm) -> Axis {
+fn counties(realm: &Realm, groups: Vec<GroupCode>) -> Axis {
     let member = |(county, _): &(LansKod, _)| Member {
         label: names::county(*county),
         value: Value::Area(Omrade::County(*county)),
         total: false,
     };
     let mut members: Vec<Member> = realm.counties.iter().map(member).collect();
+    members.extend(groups.into_iter().map(|group| Member {
+        label: format!("Kommungrupp {group}"),
+        value: Value::Area(Omrade::Group(group)),
+        total: false,
+    }));
     members.push(Member { label: "Riket".into(), value: Value::Area(Omrade::Riket), total: true });
     Axis { head: "Län".into(), members }
 }

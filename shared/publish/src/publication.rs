@@ -12,7 +12,7 @@ use tables::codebook::Codebook;
 use tables::collection::Collection;
 use tables::figures::Figures;
 use tables::strict::{StrictError, StrictRow, StrictTable};
-use tables::unit::{KommunKod, LansKod, Omrade, Unit};
+use tables::unit::{GroupCode, KommunKod, LansKod, Omrade, Unit};
 
 use crate::names::{self, Names};
 use crate::report;
@@ -210,6 +210,10 @@ impl<'a> Publication<'a> {
         if let Some(revisions) = &self.revisions {
             files.push((revision::FILE.into(), revisions.csv(self.collection, &self.tables)));
         }
+        let national = self.collection.national.as_ref().filter(|_| self.realm.is_some());
+        if let Some(groups) = national.and_then(|national| national.groups.as_ref()) {
+            files.push(("kommungrupper.csv".into(), groups.grouping.to_csv().into_bytes()));
+        }
         if self.realm.is_none() {
             files.push(("rapport.json".into(), report::bytes(self)?));
         }
@@ -234,6 +238,16 @@ impl<'a> Publication<'a> {
     /// The area of the totals.
     pub fn whole(&self) -> Omrade {
         if self.realm.is_some() { Omrade::Riket } else { Omrade::County(self.collection.county) }
+    }
+
+    /// The groups of kommuner that a table has rows of.
+    pub fn groups_of(&self, table: &tables::collection::Table) -> Vec<GroupCode> {
+        let national = self.collection.national.as_ref().filter(|_| self.realm.is_some());
+        let groups = national.and_then(|national| national.groups.as_ref());
+        let of = |groups: &&tables::collection::NationalGroups| {
+            self.collection.tables.get(groups.table).is_some_and(|own| own.id == table.id)
+        };
+        groups.filter(of).map(|groups| groups.grouping.codes()).unwrap_or_default()
     }
 
     /// Who answers questions.

@@ -5,14 +5,16 @@
 //! is not in the totals, and sums that it helped to hide stay closed. Nothing was opened before the close, and one
 //! close is opened ever ([`check_close`], which the third coordinator asks before it opens anything).
 
+mod check;
 pub mod document;
+pub mod groups;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use suppress::counties;
-use suppress::counties::hiding::{self, Hiding};
+use suppress::counties::hiding;
 use suppress::key::PatternKey;
 use tables::collection::{Collection, National as Terms};
 use tables::figures::{AMPLE, CountyMark};
@@ -20,11 +22,28 @@ use tables::system::{Build, CellIndex, System};
 use tables::unit::LansKod;
 
 use crate::chain::Signed;
-use crate::refusal::{PatternFault, Refusal};
-use document::{Document, NationalClose, NationalPattern, NationalRef, Offer, Rows};
+use crate::refusal::Refusal;
+pub use check::{check_close, check_pattern};
+use document::{Document, GroupSum, NationalClose, NationalPattern, NationalRef, Offer, Rows};
 
 /// Largest figure of a county: what the audit of the tables reads.
 pub const MAX_VALUE: u64 = 1 << 28;
+
+/// Opened sums.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sums {
+    /// Of the realm, by cell.
+    pub realm: BTreeMap<CellIndex, u64>,
+    /// Of groups of kommuner.
+    pub groups: BTreeMap<GroupSum, u64>,
+}
+
+impl std::fmt::Debug for Sums {
+    /// Prints no figure.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Sums({} of the realm, {} of groups)", self.realm.len(), self.groups.len())
+    }
+}
 
 /// What is stored.
 #[derive(Clone, Serialize, Deserialize)]
@@ -60,8 +79,8 @@ pub enum Fact {
     Opened {
         /// Unix time.
         at: i64,
-        /// By cell.
-        sums: BTreeMap<CellIndex, u64>,
+        /// What was opened.
+        sums: Sums,
     },
     /// The publication stands.
     Published([u8; 32]),
@@ -164,7 +183,7 @@ pub struct National {
     /// When it was closed first.
     closed_at: Option<i64>,
     close: Option<NationalClose>,
-    opened: Option<(i64, BTreeMap<CellIndex, u64>)>,
+    opened: Option<(i64, Sums)>,
     published: Option<[u8; 32]>,
     failed: Option<String>,
 }
@@ -274,6 +293,9 @@ impl National {
         if offer.marks.len() != self.system.cells.len() {
             return Err(Refusal::Malformed("number of marks"));
         }
+        if !groups::may_have(&self.terms, offer.county, &offer.groups) {
+            return Err(Refusal::Malformed("groups of kommuner"));
+        }
         // Only a kommun that is the whole county may keep its bortfall (ADR 21): then the realm's stays closed.
         let is_alone = kommuner.1 == 1;
         let is_count = |(cell, mark): (usize, &CountyMark)| {
@@ -305,14 +327,20 @@ impl National {
         let marks: Vec<_> = self.offers.values().map(|offered| offered.offer.marks.clone()).collect();
         let names: Vec<String> = self.offers.keys().map(ToString::to_string).collect();
         let chosen = counties::choose(&self.system, &marks, &names, &self.key);
-        Ok(vec![Fact::Chosen(Box::new(NationalPattern {
+        let mut pattern = NationalPattern {
             national: self.reference.clone(),
             counties: self.offers.values().map(|o| (o.offer.county, o.offer.hash())).collect(),
             withheld: chosen.withheld,
             open: chosen.open,
+            groups: self.offers.values().map(|o| o.offer.groups.clone()).collect(),
+            open_groups: BTreeSet::new(),
             third_key_id: self.terms.third_key,
             deliver_until: now + i64::from(self.terms.hours) * 3600,
-        }))])
+        };
+        let all = (0..pattern.counties.len()).collect();
+        pattern.open_groups =
+            groups::opened((&self.system, &self.terms), &pattern, &marks, &all, &pattern.open);
+        Ok(vec![Fact::Chosen(Box::new(pattern))])
     }
 
     fn too_few(&self, counties: usize) -> Fact {
@@ -385,9 +413,12 @@ impl National {
             return Ok(vec![self.too_few(roster.len())]);
         }
         let places = roster.iter().filter_map(|county| pattern.place(*county)).collect();
-        let (open, _) = counties::opened(&self.system, &pattern.withheld, &self.marks(pattern), &places);
+        let marks = self.marks(pattern);
+        let (open, _) = counties::opened(&self.system, &pattern.withheld, &marks, &places);
         let open = open.intersection(&pattern.open).copied().collect();
-        let close = NationalClose { pattern: pattern.hash(), roster, open };
+        let open_groups = groups::opened((&self.system, &self.terms), pattern, &marks, &places, &open);
+        let open_groups = open_groups.intersection(&pattern.open_groups).cloned().collect();
+        let close = NationalClose { pattern: pattern.hash(), roster, open, open_groups };
         Ok(vec![Fact::Closed { at: now, close }])
     }
 
@@ -419,7 +450,7 @@ impl National {
     ///
     /// # Errors
     /// [`Refusal::Phase`].
-    pub fn opened(&self, sums: BTreeMap<CellIndex, u64>, now: i64) -> Result<Vec<Fact>, Refusal> {
+    pub fn opened(&self, sums: Sums, now: i64) -> Result<Vec<Fact>, Refusal> {
         if self.phase() != Phase::Open {
             return Err(Refusal::Phase("not opening"));
         }
@@ -453,7 +484,7 @@ impl National {
     }
 
     /// When the sums were opened, and they.
-    pub fn sums(&self) -> Option<(i64, &BTreeMap<CellIndex, u64>)> {
+    pub fn sums(&self) -> Option<(i64, &Sums)> {
         self.opened.as_ref().map(|(at, sums)| (*at, sums))
     }
 
@@ -472,7 +503,7 @@ impl National {
         let mut totals = BTreeMap::new();
         for cell in 0..self.system.cells.len() {
             let added = || rows.iter().map(|rows| rows.get(&cell).copied()).sum::<Option<u64>>();
-            if let Some(value) = sums.get(&cell).copied().or_else(added) {
+            if let Some(value) = sums.realm.get(&cell).copied().or_else(added) {
                 totals.insert(cell, value);
             }
         }
@@ -493,99 +524,4 @@ impl National {
         let place = pattern.place(county)?;
         Some(pattern.shown(&self.system, place).zip(rows.values.iter().copied()).collect())
     }
-}
-
-/// What whoever opens demands of a close: a roster of the pattern's counties, no smaller than the collection's, and of each
-/// sum that it was named, is shared, and hides at least [`counties::LEAST_HIDDEN`] counties of the roster (SAFE-3).
-///
-/// # Errors
-/// [`Refusal`].
-pub fn check_close(
-    system: &System,
-    terms: &Terms,
-    pattern: &NationalPattern,
-    close: &NationalClose,
-) -> Result<(), Refusal> {
-    if close.pattern != pattern.hash() {
-        return Err(Refusal::OtherBinding("pattern"));
-    }
-    let ascending = close.roster.windows(2).all(|pair| pair[0] < pair[1]);
-    let places: Option<BTreeSet<usize>> = close.roster.iter().map(|county| pattern.place(*county)).collect();
-    let places = places.filter(|_| ascending).ok_or(Refusal::NotInRoster)?;
-    if places.len() < terms.least_counties || !is_of_invited(terms, pattern) {
-        return Err(Refusal::OtherBinding("roster"));
-    }
-    if !close.open.is_subset(&pattern.open) {
-        return Err(Refusal::Pattern(PatternFault::Opens));
-    }
-    check_open(system, pattern, &places, &close.open)
-}
-
-/// Whether a pattern's counties are invited ones, each once, each with what it withholds: counties that nobody approved hide nobody.
-fn is_of_invited(terms: &Terms, pattern: &NationalPattern) -> bool {
-    let ascending = pattern.counties.windows(2).all(|pair| pair[0].0 < pair[1].0);
-    let invited = pattern.counties.iter().all(|(county, _)| terms.counties.contains(county));
-    ascending && invited && pattern.withheld.len() == pattern.counties.len()
-}
-
-/// That every sum of `open` is shared, and that each, and each combination of them, hides at least [`counties::LEAST_HIDDEN`] counties of the
-/// roster: what follows from the totals a county shows does not hide it.
-fn check_open(
-    system: &System,
-    pattern: &NationalPattern,
-    places: &BTreeSet<usize>,
-    open: &BTreeSet<CellIndex>,
-) -> Result<(), Refusal> {
-    let is_cell = |cell: &CellIndex| *cell < system.cells.len();
-    let withheld = pattern.withheld.iter().flatten();
-    if pattern.opens_what_is_not_shared(system) || !withheld.into_iter().all(is_cell) {
-        return Err(Refusal::Pattern(PatternFault::Shape));
-    }
-    let mut left = open.clone();
-    if Hiding::new(system, &pattern.withheld, &[]).narrow(places, &mut left).is_empty() {
-        Ok(())
-    } else {
-        Err(Refusal::Pattern(PatternFault::Opens))
-    }
-}
-
-/// What a region demands of a pattern before it publishes under it: that it is of its own offer and seals to the third
-/// coordinator its collection names, withholds all it withholds itself and none of its zeros, and opens no sum, nor combination of
-/// sums, that hides fewer than [`counties::LEAST_HIDDEN`] counties.
-///
-/// # Errors
-/// [`Refusal`].
-pub fn check_pattern(
-    system: &System,
-    terms: &Terms,
-    offer: &Offer,
-    pattern: &NationalPattern,
-) -> Result<usize, Refusal> {
-    if pattern.third_key_id != terms.third_key {
-        return Err(Refusal::OtherBinding("third coordinator's key"));
-    }
-    if pattern.national != offer.national {
-        return Err(Refusal::OtherBinding("national round"));
-    }
-    let place = pattern.place(offer.county).ok_or(Refusal::NotInRoster)?;
-    if pattern.counties[place].1 != offer.hash() {
-        return Err(Refusal::OtherBinding("offer"));
-    }
-    if !is_of_invited(terms, pattern) {
-        return Err(Refusal::OtherBinding("roster"));
-    }
-    let fits = |(cell, mark): (usize, &CountyMark)| match mark {
-        CountyMark::Zero => !pattern.withheld[place].contains(&cell),
-        CountyMark::Withheld | CountyMark::Small => pattern.withheld[place].contains(&cell),
-        // Bortfall is withheld by nobody but a kommun that stands alone, and so never for another county's sake.
-        CountyMark::Shown | CountyMark::Ample => {
-            system.cells[cell].is_count || !pattern.withheld[place].contains(&cell)
-        }
-    };
-    if !offer.marks.iter().enumerate().all(fits) {
-        return Err(Refusal::Pattern(PatternFault::Shape));
-    }
-    let all = (0..pattern.counties.len()).collect();
-    check_open(system, pattern, &all, &pattern.open)?;
-    Ok(place)
 }

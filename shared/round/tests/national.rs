@@ -81,6 +81,7 @@ fn offer(county: &str, small: &[&str]) -> Offer {
         round: 1,
         pattern: [1; 32],
         marks,
+        groups: BTreeSet::new(),
     }
 }
 
@@ -173,8 +174,12 @@ fn a_pattern_over_counties_that_are_not_invited_or_stand_twice_is_refused_by_reg
         stuffed.withheld.push(everything.clone());
         let refused = check_pattern(&machine.system, terms, &own, &stuffed);
         assert_eq!(refused, Err(Refusal::OtherBinding("roster")), "{code}");
-        let close =
-            NationalClose { pattern: stuffed.hash(), roster: pattern.roster(), open: BTreeSet::new() };
+        let close = NationalClose {
+            pattern: stuffed.hash(),
+            roster: pattern.roster(),
+            open: BTreeSet::new(),
+            open_groups: BTreeSet::new(),
+        };
         let refused = check_close(&machine.system, terms, &stuffed, &close);
         assert_eq!(refused, Err(Refusal::OtherBinding("roster")), "{code}");
     }
@@ -281,6 +286,7 @@ fn whoever_opens_refuses_sums_that_hide_fewer_than_three_counties() {
         pattern: pattern.hash(),
         roster: roster.iter().map(|county| county.parse().unwrap()).collect(),
         open: open.iter().copied().collect(),
+        open_groups: BTreeSet::new(),
     };
     let check = |pattern: &NationalPattern, close: &NationalClose| {
         check_close(&machine.system, &terms, pattern, close)
@@ -341,8 +347,12 @@ fn whoever_opens_and_every_region_count_what_follows_from_shown_totals_as_shown(
     let terms = machine.collection.national.clone().unwrap();
     let own = offer("03", &["03"]);
     let refused = |pattern: &NationalPattern| {
-        let close =
-            NationalClose { pattern: pattern.hash(), roster: pattern.roster(), open: pattern.open.clone() };
+        let close = NationalClose {
+            pattern: pattern.hash(),
+            roster: pattern.roster(),
+            open: pattern.open.clone(),
+            open_groups: BTreeSet::new(),
+        };
         assert!(check_close(system, &terms, pattern, &close).is_err());
         assert!(check_pattern(system, &terms, &own, pattern).is_err());
     };
@@ -360,11 +370,21 @@ fn whoever_opens_and_every_region_count_what_follows_from_shown_totals_as_shown(
     thin.withheld[4] = system.tables[0].rows.iter().map(|row| row.cell).collect();
     let first_line = system.tables[0].rows.iter().filter(|row| row.codes[0] == Some(0));
     thin.open = first_line.map(|row| row.cell).filter(|cell| inner.contains(cell)).collect();
-    let close = NationalClose { pattern: thin.hash(), roster: thin.roster(), open: thin.open.clone() };
+    let close = NationalClose {
+        pattern: thin.hash(),
+        roster: thin.roster(),
+        open: thin.open.clone(),
+        open_groups: BTreeSet::new(),
+    };
     check_close(system, &terms, &thin, &close).unwrap_err();
     let one = BTreeSet::from([inner[0]]);
     let alone = NationalPattern { open: one.clone(), ..thin };
-    let close = NationalClose { pattern: alone.hash(), roster: alone.roster(), open: one };
+    let close = NationalClose {
+        pattern: alone.hash(),
+        roster: alone.roster(),
+        open: one,
+        open_groups: BTreeSet::new(),
+    };
     check_close(system, &terms, &alone, &close).unwrap();
 }
 

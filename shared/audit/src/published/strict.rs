@@ -137,6 +137,11 @@ fn counted(matt: &str, others: &mut Vec<String>) -> Option<Measure> {
     }
 }
 
+/// Whether a measure is a count.
+pub(crate) fn is_count(matt: &str) -> bool {
+    counted(matt, &mut Vec::new()).is_some()
+}
+
 fn sheet(
     name: &str,
     table: StrictTable,
@@ -187,7 +192,9 @@ fn figure(row: &StrictRow) -> Option<Figure> {
             Some(Figure::Shown(value))
         }
         (None, Status::Withheld) => {
-            Some(Figure::Withheld { mark: WITHHELD.into(), meaning: Meaning { lower: 1, upper: None } })
+            // A group of kommuner that shows nothing of a cell may have nothing there (ADR 23).
+            let lower = if matches!(row.omrade, Omrade::Group(_)) { 0 } else { 1 };
+            Some(Figure::Withheld { mark: WITHHELD.into(), meaning: Meaning { lower, upper: None } })
         }
         (None, _) => Some(Figure::NoCount),
     }

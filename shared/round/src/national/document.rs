@@ -2,7 +2,7 @@
 //! the end counted. Canonical bytes as in [`crate::document`]; no document but [`Rows`] holds a figure, and that one only
 //! figures the county publishes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use sharing::helper_key::Sealed;
 use tables::collection::Collection;
 use tables::figures::CountyMark;
 use tables::system::{Build, CellIndex, System};
-use tables::unit::LansKod;
+use tables::unit::{GroupCode, LansKod};
 
 use crate::document::{CollectionRef, encode};
 
@@ -50,6 +50,11 @@ impl NationalRef {
         put(&national.third_key);
         put(&(national.counties.len() as u64).to_be_bytes());
         national.counties.iter().for_each(|county| put(county.to_string().as_bytes()));
+        if let Some(groups) = &national.groups {
+            put(b"kommungrupper");
+            put(&(groups.table as u64).to_be_bytes());
+            put(groups.grouping.to_csv().as_bytes());
+        }
         put(&(collection.tables.len() as u64).to_be_bytes());
         for (table, rows) in collection.tables.iter().zip(&system.tables) {
             put(table.id.as_bytes());
@@ -69,6 +74,11 @@ impl NationalRef {
     }
 }
 
+/// A sum of a cell over the kommuner of a group.
+pub type GroupSum = (GroupCode, CellIndex);
+/// Such sums.
+pub type GroupSums = BTreeSet<GroupSum>;
+
 /// What a region says of its closed round: which totals it would publish. No value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Offer {
@@ -84,6 +94,8 @@ pub struct Offer {
     pub pattern: [u8; 32],
     /// A mark for every cell.
     pub marks: Vec<CountyMark>,
+    /// The groups of kommuner that its roster's kommuner lie in; none where the collection has no list.
+    pub groups: BTreeSet<GroupCode>,
 }
 
 /// The pattern over counties.
@@ -97,6 +109,10 @@ pub struct NationalPattern {
     pub withheld: Vec<BTreeSet<CellIndex>>,
     /// Sums that are opened when all deliver.
     pub open: BTreeSet<CellIndex>,
+    /// Per county: the groups that kommuner of its roster lie in.
+    pub groups: Vec<BTreeSet<GroupCode>>,
+    /// Sums over groups that are opened when all deliver.
+    pub open_groups: GroupSums,
     /// Id of the third coordinator's HPKE key.
     pub third_key_id: [u8; 32],
     /// Deliveries are taken until this second (Unix time).
@@ -165,6 +181,18 @@ pub struct NationalClose {
     pub roster: Vec<LansKod>,
     /// Sums that are opened.
     pub open: BTreeSet<CellIndex>,
+    /// Sums over groups that are opened.
+    pub open_groups: GroupSums,
+}
+
+/// A county's aggregate share by group of kommuner, as it is sealed: the whole is their sum, and is not sent beside them.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupShares(pub BTreeMap<GroupCode, Vec<u8>>);
+
+impl std::fmt::Debug for GroupShares {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "GroupShares({} groups)", self.0.len())
+    }
 }
 
 /// Documents with canonical bytes.
@@ -195,6 +223,7 @@ impl Document for NationalPattern {}
 impl Document for Rows {}
 impl Document for SealedShare {}
 impl Document for NationalClose {}
+impl Document for GroupShares {}
 
 impl NationalPattern {
     /// The counties in order.

@@ -121,18 +121,18 @@ impl<'a> Judge<'a> {
             let singles: Vec<Parts> = block.iter().map(|part| Parts::from([*part])).collect();
             let mut partial: Vec<&Parts> = self.table.rows.iter().filter(inside).collect();
             partial.extend(singles.iter().filter(|single| single.len() < block.len()));
-            let hides = || partial.iter().all(|parts| flow.hides(parts, self.least));
+            let hides = || {
+                partial
+                    .iter()
+                    .all(|parts| flow.hides(parts, self.figure(&self.table.realm, parts), self.least))
+            };
             flow.tells_nothing(&partial, self.least) && hides()
         })
     }
 
     /// The transport of a block; `None` where a figure is missing, small or contradicts another.
     fn flow(&self, block: &Parts) -> Option<Flow> {
-        let figure = |figures: &[Option<u64>]| {
-            let printed = self.row_of.get(block).and_then(|row| figures.get(*row).copied().flatten());
-            printed.or_else(|| block.iter().map(|part| self.innermost(figures, *part)).sum())
-        };
-        let total = figure(&self.table.realm)?;
+        let total = self.figure(&self.table.realm, block)?;
         let mut supplies = Vec::new();
         for (at, county) in self.table.counties.iter().enumerate() {
             let of = |parts: Parts, value| Supply { county: at, groups: county.groups.clone(), parts, value };
@@ -143,12 +143,18 @@ impl<'a> Judge<'a> {
                     let pairs = block.iter().zip(values);
                     supplies.extend(pairs.map(|(part, value)| of(Parts::from([*part]), Some(value))));
                 }
-                None => supplies.push(of(block.clone(), figure(&county.figures))),
+                None => supplies.push(of(block.clone(), self.figure(&county.figures, block))),
             }
         }
         let takes =
             |group: &BTreeMap<usize, u64>| block.iter().map(|part| group.get(part)).sum::<Option<u64>>();
         Flow::new(supplies, &self.table.groups.iter().map(takes).collect::<Vec<_>>(), total, self.least)
+    }
+
+    /// The figure of a set of cells: printed, or the sum of printed ones.
+    fn figure(&self, figures: &[Option<u64>], parts: &Parts) -> Option<u64> {
+        let printed = self.row_of.get(parts).and_then(|row| figures.get(*row).copied().flatten());
+        printed.or_else(|| parts.iter().map(|part| self.innermost(figures, *part)).sum())
     }
 
     fn innermost(&self, figures: &[Option<u64>], part: usize) -> Option<u64> {

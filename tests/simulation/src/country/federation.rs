@@ -153,6 +153,7 @@ impl ClosedRounds for Country {
             text: known.text.clone(),
             document: known.document.clone(),
             aggregate: known.shares.1.clone(),
+            groups: BTreeMap::new(),
         })
     }
 }

@@ -77,7 +77,7 @@ pub fn judge(world: &mut World) -> Result<Ending, Vec<String>> {
         }
     };
     if let (Some(close), Some((_, sums))) = (machine.closed(), machine.sums()) {
-        failures.extend(opened(world, &close.roster, sums));
+        failures.extend(opened(world, &close.roster, &sums.realm));
         let sum_is_broken = |fault: &super::world::CountryFault| {
             matches!(fault, super::world::CountryFault::Share { how: super::party::Broken::Sum, .. })
         };

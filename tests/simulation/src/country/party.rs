@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use coordinator::counties::client::GRACE;
-use coordinator::counties::desk::{Desk, combinations};
-use coordinator::counties::engine::{NoSums, added};
+use coordinator::counties::desk::Desk;
 use coordinator::counties::release::{NationalReleaseError, certified};
+use coordinator::counties::sides::{NoSums, added};
 use coordinator::counties::third::{self, Answer, OpenAsked, SHARE_AAD};
 use daemon::facts::FactLog;
 use daemon::store::{MemoryDisk, Store};
@@ -15,11 +15,11 @@ use rand_core::SeedableRng;
 use round::chain::Signed;
 use round::document::CollectionRef;
 use round::national::document::{Document, NationalPattern, Offer, Rows, SealedShare, share_binding};
+use round::national::groups::of_roster;
 use round::national::{Duty, Fact, National, Phase, check_pattern};
 use round::refusal::Refusal;
 use serde::{Deserialize, Serialize};
 use sharing::helper_key::SealPurpose;
-use sharing::opening::NoNoise;
 use sharing::signing::SigningContext;
 use tables::system::CellIndex;
 use tables::unit::LansKod;
@@ -107,7 +107,7 @@ impl NationalParty {
     pub fn state(&self) -> String {
         self.machine().map_or_else(String::new, |machine| {
             let counties: Vec<LansKod> = machine.deliveries().map(|(county, ..)| county).collect();
-            let sums = machine.sums().map(|(at, sums)| (at, sums.clone()));
+            let sums = machine.sums().map(|(at, sums)| (at, sums.realm.clone(), sums.groups.clone()));
             format!(
                 "{:?} {counties:?} {:?} {:?} {sums:?} {:?}",
                 machine.phase(),
@@ -203,10 +203,7 @@ impl NationalParty {
                     Ok(desk.event(reference, |machine| machine.unusable(counties))?)
                 }
                 Answer::Opened { shares, .. } => {
-                    let listed = combinations(&machine.system, &close.open)
-                        .ok_or_else(|| Trouble::Broken("a sum of no entry".into()))?;
-                    let own = desk.own_side(&machine)?.combine_all(&listed, &mut NoNoise);
-                    let own = own.map_err(|error| Trouble::Broken(error.to_string()))?;
+                    let own = desk.own_side(&machine)?.opened(&machine.system, close)?;
                     let fact = match added(close, &own, shares) {
                         Ok(sums) => machine.opened(sums, now)?,
                         Err(NoSums::NoCount) => vec![Fact::Failed(NoSums::NoCount.to_string())],
@@ -391,6 +388,7 @@ impl RegionParty {
             round: 1,
             pattern: county.document.hash(),
             marks: (0..county.values.len()).map(|cell| self.country.mark(self.county, cell)).collect(),
+            groups: of_roster(&county.collection, &county.document.units()),
         }
     }
 

@@ -148,8 +148,10 @@ impl Flow {
     }
 
     /// Whether what each group has in some cells of the block can be anything under the threshold, 0 only, or nothing under it.
-    pub(super) fn hides(&self, parts: &Parts, least: u64) -> bool {
+    /// `total` is what all have there.
+    pub(super) fn hides(&self, parts: &Parts, total: Option<u64>, least: u64) -> bool {
         let least = least as i64;
+        let total = total.and_then(|total| i64::try_from(total).ok()).unwrap_or(i64::MAX);
         (0..self.groups).all(|group| {
             let own = |source: &&Source| reaches(source.reach, group) && !source.parts.is_disjoint(parts);
             let sum = |fits: &dyn Fn(&Source) -> bool| -> i64 {
@@ -173,10 +175,20 @@ impl Flow {
             for set in sets {
                 let beside = |source: &Source| is_inside(without(source.reach), set);
                 let own_withheld = |reach: &usize| reaches(*reach, group) && is_inside(without(*reach), set);
-                let is_withheld = self.has_withheld_inside(set) || self.withheld.0.iter().any(own_withheld);
-                let withheld = if is_withheld { self.withheld.1 } else { 0 };
-                fewest = fewest.max(sum(&beside) + withheld - self.free[set]);
+                let (inside, own) = (self.has_withheld_inside(set), self.withheld.0.iter().any(own_withheld));
+                let rest = |there: bool| if there { self.withheld.1 } else { 0 };
+                // What is withheld lies in one place only; and nobody has more there than all have.
+                let once = sum(&beside) + rest(inside || own);
+                let capped = (sum(&beside) + rest(own)).min(total).saturating_add(rest(inside));
+                fewest = fewest.max(once.min(capped) - self.free[set]);
                 sure = sure.max(sum(&|source| beside(source) && is_sure(source)) - self.free[set]);
+                // Where nobody is confined to the others, what they do not take of the whole is the group's.
+                let has_own =
+                    |source: &Source| is_inside(source.reach, set) && !source.parts.is_disjoint(parts);
+                let is_rest = set | 1 << group == (1 << self.groups) - 1;
+                if is_rest && total < i64::MAX && !inside && !self.shown.iter().any(has_own) {
+                    sure = sure.max(total - self.free[set]);
+                }
             }
             high && (fewest <= 0 || sure >= least)
         })
