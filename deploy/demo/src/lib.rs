@@ -7,6 +7,7 @@
 mod country;
 mod parties;
 mod stage;
+mod study;
 mod summary;
 mod text;
 mod watch;

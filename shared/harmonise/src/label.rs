@@ -272,7 +272,8 @@ impl<'a> Matcher<'a> {
     }
 
     /// The parts of a list whose words taken together would be one code: *kriminalitet + barn som brottsoffer* is two. A list is
-    /// believed if what separates it does nothing else, if each part has several words, or if no part has that code.
+    /// believed if what separates it does nothing else, if each part has several words, if no part has that code, or if one part
+    /// has all the words.
     fn outweighed(&self, label: &str, whole: &Codes) -> Option<Vec<Codes>> {
         let list = self.list(label, &SEPARATORS).filter(|_| self.variable.several)?;
         if list.len() < 2 || list.iter().all(|codes| codes == whole) {
@@ -281,8 +282,13 @@ impl<'a> Matcher<'a> {
         let label =
             [" och ", " samt ", " o "].iter().fold(even(label), |label, word| label.replace(word, ","));
         let mut parts = label.split([',', '/', '&', '-']);
-        let says_itself = parts.all(|part| part.split_whitespace().nth(1).is_some());
-        let is_list = label.contains(LISTING) || says_itself || !list.contains(whole);
+        let says_itself = parts.clone().all(|part| part.split_whitespace().nth(1).is_some());
+        // `kriminalitet, utsatt för brott`: the words of one part are those of both, and the other would be lost
+        let hides_another = |words: &Recogniser| parts.any(|part| words.says_all(&label, part));
+        let is_list = label.contains(LISTING)
+            || says_itself
+            || !list.contains(whole)
+            || self.words.as_ref().is_some_and(hides_another);
         is_list.then_some(list)
     }
 
