@@ -5,9 +5,9 @@
 //! mark was no quotation: its first line alone becomes a broken row, which is refused, and reading goes on with the
 //! next line. So a stray mark in free text costs one row, and never swallows others unseen (TRUE-3).
 
-use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
 
 use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
 use smallvec::SmallVec;
@@ -15,6 +15,7 @@ use smallvec::SmallVec;
 use super::cell::{Cell, Epoch};
 use super::error::IntakeError;
 use super::limits::{Limit, MAX_CELL_CHARS, MAX_COLUMNS, MAX_ROW_BYTES};
+use super::marks::Marks;
 use super::text::Characters;
 use super::{Flow, Row, Table, Take, check_row};
 
@@ -48,7 +49,7 @@ impl<R: Read + Seek> Table for TextTable<'_, R> {
 }
 
 /// Cells of a row that need no allocation.
-const CELLS: usize = 16;
+pub(crate) const CELLS: usize = 16;
 /// Bytes read at once.
 const PIECE: usize = 256 << 10;
 /// The mark of UTF-8 at the beginning of a file.
@@ -79,6 +80,16 @@ impl<R: Read + Seek> TextTable<'_, R> {
         let is_utf8 = self.encoding == UTF_8;
         let separator = u8::try_from(self.separator).ok()?;
         (is_utf8 || self.encoding == WINDOWS_1252).then_some(Form { separator, is_utf8 })
+    }
+
+    /// About how many rows it has, from the line feeds at its beginning.
+    pub(crate) fn rows_about(&mut self) -> io::Result<u64> {
+        let bytes = self.source.seek(SeekFrom::End(0))?;
+        self.source.seek(SeekFrom::Start(0))?;
+        let mut head = Vec::new();
+        (&mut *self.source).take(PIECE as u64).read_to_end(&mut head)?;
+        let feeds = memchr::memchr_iter(b'\n', &head).count() as u64;
+        Ok(bytes.saturating_mul(feeds) / (head.len() as u64).max(1))
     }
 
     /// Where its text begins: after the mark of UTF-8.
@@ -142,62 +153,61 @@ impl Form {
         number: &mut u64,
         take: &mut Take<'_>,
     ) -> Result<(usize, End), IntakeError> {
-        // no line before the first mark has one
+        // no line before the first quotation mark has one, and no line before a byte that is no character either
         let quoted = memchr::memchr(b'"', bytes).unwrap_or(bytes.len());
-        let mut at = 0;
-        while at < bytes.len() {
-            let rest = &bytes[at..];
-            let (length, end) = match memchr::memchr2(b'\n', b'\r', rest) {
-                Some(found) if rest[found..].starts_with(b"\r\n") => (found, 2),
+        let text = self.is_utf8.then(|| bytes.utf8_chunks().next().map_or("", |chunk| chunk.valid()));
+        let plain = text.map_or(quoted, |text| text.len().min(quoted));
+        let mut cells: Vec<Cell<'_>> = Vec::with_capacity(CELLS);
+        let mut marks = Marks::of(bytes, [self.separator, b'\n', b'\r']);
+        // the line and the field being read
+        let (mut at, mut from) = (0, 0);
+        loop {
+            let (to, end) = match marks.next() {
+                Some(mark) if bytes[mark] == self.separator => {
+                    cells.push(self.cell(bytes, text, from..mark));
+                    from = mark + 1;
+                    continue;
+                }
+                Some(mark) if mark < at => continue, // the LF of a CR
+                Some(mark) if bytes[mark] == b'\n' => (mark, 1),
+                Some(mark) if bytes.get(mark + 1) == Some(&b'\n') => (mark, 2),
                 // the LF of a CR may lie in the next piece
-                Some(found) if ended || found + 1 < rest.len() || rest[found] == b'\n' => (found, 1),
-                None if ended => (rest.len(), 0),
+                Some(mark) if ended || mark + 1 < bytes.len() => (mark, 1),
+                None if ended && at < bytes.len() => (bytes.len(), 0),
                 _ => return Ok((at, End::Bytes)),
             };
-            let line = &rest[..length];
-            if quoted < at + length || line.len() > MAX_ROW_BYTES {
+            if plain < to || to - at > MAX_ROW_BYTES {
                 return Ok((at, End::Line));
             }
-            let mut cells: SmallVec<[Cell<'_>; CELLS]> = SmallVec::new();
-            if !self.split(line, &mut cells) {
-                return Ok((at, End::Line));
-            }
+            cells.push(self.cell(bytes, text, from..to));
             *number += 1;
             // shorter lines keep the limits of a row
-            if line.len() > MAX_CELL_CHARS || cells.len() > MAX_COLUMNS {
+            if to - at > MAX_CELL_CHARS || cells.len() > MAX_COLUMNS {
                 check_row(*number, &cells)?;
             }
             let flow = take(&Row { number: *number, cells: &cells, broken: None })?;
-            at += length + end;
+            cells.clear();
+            at = to + end;
+            from = at;
             if flow == Flow::Stop {
                 return Ok((at, End::Stopped));
             }
         }
-        Ok((at, End::Bytes))
     }
 
-    /// The cells of a line; false if it is no text of the encoding.
-    fn split<'l>(self, line: &'l [u8], cells: &mut SmallVec<[Cell<'l>; CELLS]>) -> bool {
-        let ends = memchr::memchr_iter(self.separator, line).chain([line.len()]);
-        let mut from = 0;
-        if self.is_utf8 {
-            let Ok(text) = std::str::from_utf8(line) else { return false };
-            for to in ends {
-                cells.push(cell(&text[from..to]));
-                from = to + 1;
-            }
-            return true;
+    /// A cell; `text` is what of the bytes is UTF-8.
+    fn cell<'l>(self, bytes: &'l [u8], text: Option<&'l str>, place: Range<usize>) -> Cell<'l> {
+        match text {
+            _ if place.is_empty() => Cell::Empty,
+            None => Cell::Raw(&bytes[place]),
+            // a line that is not all text is never taken
+            Some(text) => text.get(place).map_or(Cell::Empty, Cell::Text),
         }
-        for to in ends {
-            cells.push(if from == to { Cell::Empty } else { Cell::Raw(&line[from..to]) });
-            from = to + 1;
-        }
-        true
     }
 }
 
 fn cell(text: &str) -> Cell<'_> {
-    if text.is_empty() { Cell::Empty } else { Cell::Text(Cow::Borrowed(text)) }
+    if text.is_empty() { Cell::Empty } else { Cell::Text(text) }
 }
 
 /// Reads the next row into `fields`: its line, and the field of a quotation that never ends.
