@@ -10,7 +10,6 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 
 use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
-use smallvec::SmallVec;
 
 use super::cell::{Cell, Epoch};
 use super::error::IntakeError;
@@ -66,9 +65,10 @@ impl<R: Read + Seek> TextTable<'_, R> {
         let mut lines = Lines { characters, text: String::new(), at: 0, number, returned: VecDeque::new() };
         let mut fields = Fields { separator: self.separator, ..Fields::default() };
         while let Some((number, broken)) = next_row(&mut lines, &mut fields)? {
-            let cells: SmallVec<[Cell<'_>; CELLS]> = fields.iter().map(cell).collect();
-            check_row(number, &cells)?;
-            if take(&Row { number, cells: &cells, broken })? == Flow::Stop {
+            let mut cells = Cells::default();
+            fields.iter().for_each(|field| cells.push(cell(field)));
+            cells.check(number)?;
+            if take(&Row { number, cells: &cells.kept, broken })? == Flow::Stop {
                 return Ok(());
             }
         }
@@ -107,8 +107,15 @@ impl<R: Read + Seek> TextTable<'_, R> {
         let (mut bytes, mut begun, mut number) = (Vec::new(), from.at.max(self.text_begins()?), from.number);
         self.source.seek(SeekFrom::Start(begun))?;
         loop {
+            let before = bytes.len();
             let count = (&mut *self.source).take(PIECE as u64).read_to_end(&mut bytes)?;
             let ended = count == 0;
+            // a line that grows is looked at once, when it ends
+            let grows = memchr::memchr2(b'\n', b'\r', &bytes[before..]).is_none()
+                && bytes.get(before.wrapping_sub(1)) != Some(&b'\r');
+            if grows && !ended && bytes.len() <= MAX_ROW_BYTES {
+                continue;
+            }
             let (length, end) = form.lines(&bytes, ended, &mut number, take)?;
             begun += length as u64;
             bytes.drain(..length);
@@ -157,7 +164,7 @@ impl Form {
         let quoted = memchr::memchr(b'"', bytes).unwrap_or(bytes.len());
         let text = self.is_utf8.then(|| bytes.utf8_chunks().next().map_or("", |chunk| chunk.valid()));
         let plain = text.map_or(quoted, |text| text.len().min(quoted));
-        let mut cells: Vec<Cell<'_>> = Vec::with_capacity(CELLS);
+        let mut cells = Cells::default();
         let mut marks = Marks::of(bytes, [self.separator, b'\n', b'\r']);
         // the line and the field being read
         let (mut at, mut from) = (0, 0);
@@ -182,10 +189,10 @@ impl Form {
             cells.push(self.cell(bytes, text, from..to));
             *number += 1;
             // shorter lines keep the limits of a row
-            if to - at > MAX_CELL_CHARS || cells.len() > MAX_COLUMNS {
-                check_row(*number, &cells)?;
+            if to - at > MAX_CELL_CHARS || cells.kept.len() > MAX_COLUMNS {
+                cells.check(*number)?;
             }
-            let flow = take(&Row { number: *number, cells: &cells, broken: None })?;
+            let flow = take(&Row { number: *number, cells: &cells.kept, broken: None })?;
             cells.clear();
             at = to + end;
             from = at;
@@ -203,6 +210,40 @@ impl Form {
             // a line that is not all text is never taken
             Some(text) => text.get(place).map_or(Cell::Empty, Cell::Text),
         }
+    }
+}
+
+/// The cells of a line. Of those beyond the limit of columns none is kept: a line may be separators only, millions of them.
+#[derive(Default)]
+struct Cells<'l> {
+    kept: Vec<Cell<'l>>,
+    count: usize,
+    /// The last one beyond the limit that holds something, from 1.
+    beyond: usize,
+}
+
+impl<'l> Cells<'l> {
+    #[inline]
+    fn push(&mut self, cell: Cell<'l>) {
+        self.count += 1;
+        if self.kept.len() <= MAX_COLUMNS {
+            self.kept.push(cell);
+        } else if !cell.is_blank() {
+            self.beyond = self.count;
+        }
+    }
+
+    fn clear(&mut self) {
+        self.kept.clear();
+        (self.count, self.beyond) = (0, 0);
+    }
+
+    /// The limits of one row.
+    fn check(&self, row: u64) -> Result<(), IntakeError> {
+        if self.beyond > 0 {
+            return Err(Limit::Columns { row, columns: self.beyond }.into());
+        }
+        check_row(row, &self.kept)
     }
 }
 
@@ -309,7 +350,8 @@ enum Progress {
 struct Fields {
     separator: char,
     text: String,
-    ends: Vec<usize>,
+    /// In bytes, of which a row has less than 4 GiB.
+    ends: Vec<u32>,
     quoted: bool,
     /// Whether the current quotation has gone over a line break.
     spanned: bool,
@@ -325,7 +367,7 @@ impl Fields {
 
     fn iter(&self) -> impl Iterator<Item = &str> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        starts.zip(&self.ends).map(|(start, end)| &self.text[start..*end])
+        starts.zip(&self.ends).map(|(start, end)| &self.text[start as usize..*end as usize])
     }
 
     fn count(&self) -> usize {
@@ -333,11 +375,11 @@ impl Fields {
     }
 
     fn open_length(&self) -> usize {
-        self.text.len() - self.ends.last().copied().unwrap_or(0)
+        self.text.len() - self.ends.last().map_or(0, |end| *end as usize)
     }
 
     fn end_field(&mut self) {
-        self.ends.push(self.text.len());
+        self.ends.push(self.text.len() as u32);
     }
 
     fn feed(&mut self, line: &str) -> Progress {
