@@ -104,7 +104,7 @@ pub fn certify(
     let figures = figures(system, material);
     let (mut low, mut more) = (BTreeSet::new(), extra.clone());
     more.extend(material.first.iter().flat_map(First::withheld));
-    let mut last = String::new();
+    let (mut last, mut budget) = (String::new(), Budget::default());
     for attempt in 0..ATTEMPTS {
         let statuses = &material.statuses;
         let weights = Weights::default();
@@ -121,13 +121,18 @@ pub fn certify(
             known_totals: &material.totals,
             earlier: &[],
             first: material.first.as_ref().map(First::asked),
-            budget: Budget::default(),
+            budget,
             abort: &|| false,
         };
         let findings = match audit::certify(&input) {
             Ok(release) => return Ok(release),
             Err(findings) => findings,
         };
+        // What was not settled needs more work first, not more withheld.
+        if matches!(findings, Findings::NotCertified(_)) && budget != Budget::thorough() {
+            budget = Budget::thorough();
+            continue;
+        }
         let (lines, cells) = (
             lines_to_withhold(&findings),
             totals_to_withhold(system, &marked, &findings, attempt >= ONE_BY_ONE),
