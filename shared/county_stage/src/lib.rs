@@ -70,9 +70,23 @@ impl First {
 
     /// Totals it withholds: the second version withholds them too, or one of the two would be a pattern less.
     fn withheld(&self) -> BTreeSet<CellIndex> {
-        let withheld = self.figures.totals.iter().filter(|(_, mark)| mark.shown().is_none());
-        withheld.map(|(cell, _)| *cell).collect()
+        withheld_totals(&self.figures)
     }
+}
+
+/// The totals that figures withhold.
+pub fn withheld_totals(figures: &Figures) -> BTreeSet<CellIndex> {
+    let withheld = figures.totals.iter().filter(|(_, mark)| mark.shown().is_none());
+    withheld.map(|(cell, _)| *cell).collect()
+}
+
+/// What was published of a material when these totals were withheld: nothing is chosen or judged again.
+pub fn published(system: &System, material: &Material, withheld: &BTreeSet<CellIndex>) -> Figures {
+    let mut figures = figures(system, material);
+    for cell in withheld {
+        figures.totals.insert(*cell, Mark::Withheld);
+    }
+    figures
 }
 
 /// Marks before the county stage: readable cells and known totals shown, everything else withheld.

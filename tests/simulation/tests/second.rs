@@ -6,7 +6,9 @@
 
 use std::collections::BTreeMap;
 
+use daemon::store::{Batch, Store};
 use round::region::Phase;
+use simulation::world::World;
 use simulation::{Federation, Outcome, Plan, Twice};
 
 /// Federations, and seeds of each: some twenty seconds unoptimised. For more see `soak --second`.
@@ -76,4 +78,43 @@ fn a_kommun_that_reported_to_a_round_that_was_given_up_joins_the_second_version(
         let late = second.roster.iter().filter(|unit| !first.roster.contains(unit));
         assert!(late.count() > 0, "{seed}: nobody came late");
     }
+}
+
+/// SAFE-1. An earlier release of this program may have withheld a total that today's would show: what readers have of version 1 is read
+/// from the store, not chosen again.
+#[test]
+fn what_version_1_withheld_is_withheld_in_version_2_also_if_this_program_would_show_it() {
+    let federation = Federation::new(3).unwrap();
+    let twice = Twice { first: Plan::quiet(1), second: Plan::quiet(2) };
+    let (_, second) = twice.play(&federation, 5).unwrap();
+    let shown = second.unwrap().figures.unwrap().totals;
+    let opened = |world: &World| world.region.desk().unwrap().look(|r| r.document().unwrap().open.clone());
+
+    let mut first = World::new(federation.clone(), twice.first.clone());
+    first.run();
+    let sums = opened(&first);
+    let total = shown.iter().find(|(cell, mark)| mark.shown().is_some() && sums.contains(cell));
+    let total = *total.expect("a sum that is opened in both versions").0;
+    let mut withheld: Vec<usize> = first
+        .region
+        .figures()
+        .unwrap()
+        .totals
+        .iter()
+        .filter(|(_, mark)| mark.shown().is_none())
+        .map(|(cell, _)| *cell)
+        .collect();
+    withheld.push(total);
+    withheld.sort_unstable();
+    let key = format!("{}/beside/withheld", simulation::party::region::prefix(&federation));
+    let store = first.region.disk().open();
+    assert!(store.get(&key).unwrap().is_some(), "marks are stored at publication");
+    store.commit(Batch::new().put(key, postcard::to_allocvec(&withheld).unwrap())).unwrap();
+
+    let pattern = first.region.desk().unwrap().look(|r| r.document().unwrap().hash());
+    let corrected = Federation::correcting(&federation, pattern, 5).unwrap();
+    let mut world = World::correcting(&first, corrected, twice.second.clone());
+    world.run();
+    assert_eq!(world.phase(), Phase::Published);
+    assert!(world.region.figures().unwrap().totals[&total].shown().is_none());
 }

@@ -284,18 +284,18 @@ impl RegionParty {
     }
 
     fn certify(&mut self, desk: &Desk, now: i64) -> Result<(), Trouble> {
-        let event = match release::certified(desk, self.first(), &BTreeSet::new()) {
+        let (event, beside) = match release::certified(desk, self.first(), &BTreeSet::new()) {
             Ok(certified) => {
                 self.figures = Some(certified.release.figures().clone());
-                Event::Published([1; 32])
+                (Event::Published([1; 32]), vec![certified.marks()])
             }
             Err(ReleaseError::Findings(findings)) => {
                 self.findings = Some(findings);
-                Event::Fail(Failure::Audit)
+                (Event::Fail(Failure::Audit), Vec::new())
             }
             Err(error) => return Err(error.into()),
         };
-        Ok(desk.take(event, now, Vec::new())?)
+        Ok(desk.take(event, now, beside)?)
     }
 
     /// Takes the helper's reply to what was asked last.
