@@ -1,10 +1,11 @@
 //! A coordinator's configuration file: Swedish keys, checked before a port is bound.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use daemon::config::{ConfigError, FieldError};
 use serde::Deserialize;
-use tables::unit::LansKod;
+use tables::unit::{KommunKod, LansKod};
 
 use crate::storage::{Kind, RawStore};
 
@@ -20,6 +21,8 @@ struct RawConfig {
     publicering: Option<PathBuf>,
     tredje: Option<String>,
     tredje_lan: Option<LansKod>,
+    #[serde(default)]
+    fler_kommuner: BTreeSet<KommunKod>,
     sparrlista_sekunder: Option<u64>,
     lager: Option<RawStore>,
 }
@@ -74,6 +77,8 @@ pub struct Config {
     pub listen: String,
     /// `host:port` of the enrolment door.
     pub enrolment: String,
+    /// Kommuner that the issuer knows beside SCB's; the national body's only.
+    pub more_kommuner: BTreeSet<KommunKod>,
     /// How often the revocation list is asked for, seconds.
     pub revocation_seconds: u64,
 }
@@ -111,6 +116,12 @@ impl TryFrom<RawConfig> for Config {
         if !(1..=86_400).contains(&revocation_seconds) {
             return Err(FieldError::new("sparrlista_sekunder", "1 to 86400 seconds"));
         }
+        if !raw.fler_kommuner.is_empty() && !matches!(tier, Tier::National { .. }) {
+            return Err(FieldError::new(
+                "fler_kommuner",
+                "no such key: the national body certifies kommuner",
+            ));
+        }
         let store = raw.lager.map(Kind::try_from).transpose()?.unwrap_or_default();
         Ok(Self {
             tier,
@@ -118,6 +129,7 @@ impl TryFrom<RawConfig> for Config {
             data: raw.katalog,
             listen: raw.lyssna,
             enrolment: raw.inskrivning,
+            more_kommuner: raw.fler_kommuner,
             revocation_seconds,
         })
     }
@@ -147,5 +159,29 @@ fn rounds(raw: &RawConfig) -> Result<Option<Rounds>, FieldError> {
             "tredje, tredje_lan",
             "both, or none: address and länskod of the third coordinator",
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Config, ConfigError> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("samordnare.toml");
+        std::fs::write(&file, text).unwrap();
+        Config::read(&file)
+    }
+
+    const DOORS: &str = "katalog = \"x\"\nlyssna = \"h:1\"\ninskrivning = \"h:2\"\n";
+
+    #[test]
+    fn only_the_national_body_knows_kommuner_beside_the_listed_ones() {
+        let national = read(&format!("niva = \"nationell\"\nfler_kommuner = [\"9901\"]\n{DOORS}")).unwrap();
+        assert_eq!(national.more_kommuner, BTreeSet::from(["9901".parse().unwrap()]));
+        let region = "niva = \"region\"\nlan = \"99\"\nnationell = \"h:3\"\npublicering = \"y\"\n";
+        assert!(read(&format!("{region}{DOORS}")).unwrap().more_kommuner.is_empty());
+        let refused = read(&format!("{region}fler_kommuner = [\"9901\"]\n{DOORS}")).unwrap_err().to_string();
+        assert!(refused.contains("fler_kommuner"), "{refused}");
     }
 }

@@ -47,7 +47,7 @@ const LIST_EVERY: std::time::Duration = std::time::Duration::from_secs(6 * 3600)
 pub async fn run(config: Config, rounds: Option<Rounds>, stop: Shutdown) -> anyhow::Result<()> {
     let Some(store) = storage::open(&config, &stop).await? else { return Ok(()) };
     let root = root(&config, store.as_ref())?;
-    let issuer = Arc::new(IssuerDesk::open(root, store.clone())?);
+    let issuer = Arc::new(IssuerDesk::open(root, store.clone(), &config.more_kommuner)?);
     let wallet = Wallet::new(config.data.join("identitet"));
     let now = Timestamp::now();
     let own = Identity::new(Role::National, "00")?;

@@ -258,7 +258,9 @@ impl Running {
         let mut texts = Vec::new();
         for (_, bytes) in self.store.scan("region/collection/")? {
             let text = String::from_utf8(bytes).context("a stored collection")?;
-            texts.push((text.lines().any(|line| line.trim_start().starts_with("rattar")), text));
+            let corrects =
+                Collection::codebook_of(&text).and_then(|book| Collection::from_toml(&text, &book));
+            texts.push((corrects.is_ok_and(|collection| collection.corrects.is_some()), text));
         }
         // What corrects another comes after it.
         texts.sort();

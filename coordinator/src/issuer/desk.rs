@@ -1,6 +1,6 @@
 //! The issuer's books: invites, and what was revoked. Durable before anything leaves (KEEP-1).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,6 +12,7 @@ use daemon::pki::{Crl, DoorError, IssueError, RevocationBook, Root, Serial};
 use daemon::store::{Batch, Store, StoreError};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use tables::unit::KommunKod;
 
 /// How long a revocation list stands; a new one is signed at every start and every revocation.
 const LIST_LIFE: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -67,16 +68,17 @@ pub struct IssuerDesk {
 const KEY: &str = "issuer/books";
 
 impl IssuerDesk {
-    /// Opens the books.
+    /// Opens the books. Certificates are for SCB's kommuner and `more`, and for regions of these.
     ///
     /// # Errors
     /// [`IssuerError`].
-    pub fn open(root: Root, store: Arc<dyn Store>) -> Result<Self, IssuerError> {
+    pub fn open(root: Root, store: Arc<dyn Store>, more: &BTreeSet<KommunKod>) -> Result<Self, IssuerError> {
         let books = match store.get(KEY)? {
             None => Books::default(),
             Some(bytes) => postcard::from_bytes(&bytes).map_err(|_| IssuerError::Books)?,
         };
-        let known = publish::names::kommuner().keys().map(|kommun| (kommun.to_string(), ())).collect();
+        let names = publish::names::kommuner();
+        let known = names.keys().chain(more).map(|kommun| (kommun.to_string(), ())).collect();
         Ok(Self { root, store, books: Mutex::new(books), known, gate: Mutex::new(None) })
     }
 
@@ -250,4 +252,31 @@ impl Books {
 /// Where the root lies under a data directory.
 pub fn root_directory(data: &std::path::Path) -> PathBuf {
     data.join("rot")
+}
+
+#[cfg(test)]
+mod tests {
+    use daemon::store::MemoryStore;
+
+    use super::*;
+
+    #[test]
+    fn a_kommun_that_no_list_has_is_invited_where_the_operator_has_named_it_and_nowhere_else() {
+        let now = Timestamp::now();
+        let desk = |more: &[&str]| {
+            let root = Root::create(now, SignedDuration::from_hours(24)).unwrap();
+            let more = more.iter().map(|code| code.parse().unwrap()).collect();
+            IssuerDesk::open(root, Arc::new(MemoryStore::new()), &more).unwrap()
+        };
+        let is_invited = |desk: &IssuerDesk, role: Role, unit: &str| {
+            let identity = |role, unit: &str| Identity::new(role, unit).unwrap();
+            let addresses = ("h:1".to_owned(), "h:2".to_owned());
+            desk.invite(identity(role, unit), identity(Role::National, "00"), addresses, now).is_ok()
+        };
+        let (usual, told) = (desk(&[]), desk(&["9901"]));
+        for (role, unit) in [(Role::Node, "9901"), (Role::Region, "99")] {
+            assert!(!is_invited(&usual, role, unit) && is_invited(&told, role, unit), "{unit}");
+        }
+        assert!(is_invited(&told, Role::Node, "2180") && !is_invited(&told, Role::Node, "9902"));
+    }
 }

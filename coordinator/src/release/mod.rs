@@ -13,6 +13,7 @@ use round::shares;
 use sha2::{Digest, Sha256};
 use suppress::known::KnownError;
 use tables::codebook::Codebook;
+use tables::figures::Figures;
 use tables::system::CellIndex;
 
 use crate::rounds::desk::Desk;
@@ -80,6 +81,35 @@ pub struct Certified {
     pub first: Option<First>,
 }
 
+impl Certified {
+    /// Which totals the release withholds, to be stored with the fact that it was published: a later program may choose others, and what
+    /// readers have is not to be guessed (ADR 22).
+    pub fn marks(&self) -> (String, Vec<u8>) {
+        let withheld = stage::withheld_totals(self.release.figures());
+        // A set of numbers is always written.
+        (MARKS.into(), postcard::to_allocvec(&withheld).unwrap_or_default())
+    }
+}
+
+/// Beside a published round's facts: the totals it withholds.
+const MARKS: &str = "withheld";
+
+/// What a round published: with the marks that were stored then or, where an earlier program stored none, chosen again.
+fn published(first: &Desk) -> Result<Figures, ReleaseError> {
+    match first.read(MARKS) {
+        Ok(bytes) => {
+            let unreadable = |_| FactError::Unreadable { key: MARKS.into() };
+            let withheld: BTreeSet<CellIndex> = postcard::from_bytes(&bytes).map_err(unreadable)?;
+            let (material, _) = first.look(material)?;
+            Ok(first.look(|region| stage::published(region.system(), &material, &withheld)))
+        }
+        Err(FactError::Missing { .. }) => {
+            Ok(certified(first, None, &BTreeSet::new())?.release.figures().clone())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// From what was opened to figures that may be published, `extra` totals withheld besides, and beside what they correct. Writes
 /// nothing.
 ///
@@ -92,10 +122,10 @@ pub fn certified(
 ) -> Result<Certified, ReleaseError> {
     let (mut material, opened_at) = desk.look(material)?;
     if let Some(first) = first {
-        let before = certified(first, None, &BTreeSet::new())?;
+        let figures = published(first)?;
         let published = first.look(Region::published).ok_or(ReleaseError::State("the first version"))?;
         material.first = Some(First {
-            figures: before.release.figures().clone(),
+            figures,
             statuses: published.statuses,
             changed: desk.look(|region| material.units.iter().map(|unit| region.changed(unit)).collect()),
         });
@@ -105,7 +135,15 @@ pub fn certified(
     Ok(Certified { release, opened_at, totals: material.totals, first: material.first })
 }
 
-/// Audits and writes; the SHA-256 of the manifest.
+/// A publication that stands in its folder.
+pub struct Written {
+    /// The SHA-256 of its manifest.
+    pub manifest: [u8; 32],
+    /// What is stored with that ([`Certified::marks`]).
+    pub marks: (String, Vec<u8>),
+}
+
+/// Audits and writes.
 ///
 /// # Errors
 /// [`ReleaseError`]; the publication's folder does not exist then.
@@ -114,8 +152,11 @@ pub fn release(
     first: Option<&Desk>,
     releaser: &Releaser,
     extra: &BTreeSet<CellIndex>,
-) -> Result<[u8; 32], ReleaseError> {
-    let Certified { release, opened_at, first, .. } = certified(desk, first, extra)?;
+) -> Result<Written, ReleaseError> {
+    let certified = certified(desk, first, extra)?;
+    let marks = certified.marks();
+    let corrected = first.map(|first| first.look(|region| region.collection().clone()));
+    let Certified { release, opened_at, first, .. } = certified;
     let (system, collection) = desk.look(|region| (region.system().clone(), region.collection().clone()));
     let report = release.report();
     tracing::info!(
@@ -139,8 +180,8 @@ pub fn release(
     if let Some(pattern) = desk.look(|region| region.document().map(round::document::PatternDocument::hash)) {
         publication = publication.under(pattern);
     }
-    if let Some(first) = &first {
-        let before = publish::table::Source { figures: &first.figures, ..source };
+    if let Some((first, collection)) = first.as_ref().zip(corrected.as_ref()) {
+        let before = publish::table::Source { figures: &first.figures, collection, ..source };
         publication = publication.correcting(before).map_err(WriteError::from)?;
     }
     let folder = releaser
@@ -150,7 +191,7 @@ pub fn release(
         .join(&collection.id)
         .join(format!("v{}", collection.version));
     if let Some(manifest) = written_before(&folder, &collection.hash)? {
-        return Ok(manifest);
+        return Ok(Written { manifest, marks });
     }
     let sign = |manifest: &[u8]| {
         let signed = releaser.signer.sign(sharing::signing::SigningContext::Manifest, manifest.to_vec());
@@ -160,7 +201,8 @@ pub fn release(
     std::fs::create_dir_all(parent)
         .map_err(|source| ReleaseError::Folder { path: parent.to_path_buf(), source })?;
     publish::write(&folder, &publication, &release, &sign)?;
-    written_before(&folder, &collection.hash)?.ok_or(ReleaseError::Foreign(folder))
+    let manifest = written_before(&folder, &collection.hash)?.ok_or(ReleaseError::Foreign(folder))?;
+    Ok(Written { manifest, marks })
 }
 
 fn material(region: &Region) -> Result<(Material, i64), ReleaseError> {

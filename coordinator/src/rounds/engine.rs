@@ -213,14 +213,14 @@ impl Engine {
             }
             Err(error) => Err(error),
         };
-        let event = match released {
-            Ok(manifest) => Event::Published(manifest),
+        let (event, beside) = match released {
+            Ok(written) => (Event::Published(written.manifest), vec![written.marks]),
             Err(ReleaseError::Findings(text)) => {
                 tracing::error!(findings = %text, "the audit did not certify; nothing is written");
-                Event::Fail(Failure::Audit)
+                (Event::Fail(Failure::Audit), Vec::new())
             }
             Err(error) => return Err(error.into()),
         };
-        Ok(self.announced.desk.take(event, now(), Vec::new())?)
+        Ok(self.announced.desk.take(event, now(), beside)?)
     }
 }

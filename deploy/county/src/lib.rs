@@ -21,7 +21,7 @@ mod country;
 mod county;
 mod deal;
 pub mod dialect;
-mod dice;
+pub mod dice;
 pub mod figures;
 pub mod fit;
 mod margins;

@@ -17,6 +17,8 @@ use crate::fit::FitError;
 
 /// First birth of the test series.
 const FIRST_BIRTH: Date = Date::constant(1976, 1, 1);
+/// Last birth of the test series.
+const LAST_BIRTH: Date = Date::constant(2013, 12, 31);
 /// Of a hundred rows so many have no valid personnummer.
 const WITHOUT_NUMBER_PERCENT: u32 = 3;
 /// Of a hundred rows so many are of a person seen earlier the same year (1 / (1 − 0.40) ≈ 1.67 rows per
@@ -41,6 +43,12 @@ impl fmt::Debug for TestNumber {
 }
 
 impl TestNumber {
+    /// The number of a birth; none when the test series has none: births 1976–2013.
+    #[must_use]
+    pub fn of(birth: Date, kon: Kon) -> Option<Self> {
+        (FIRST_BIRTH..=LAST_BIRTH).contains(&birth).then_some(Self { birth, kon })
+    }
+
     /// `ÅÅMMDDNNNC`.
     #[must_use]
     pub fn ten(&self) -> String {

@@ -8,6 +8,7 @@ mod country;
 mod groups;
 mod parties;
 mod stage;
+mod study;
 mod summary;
 mod text;
 mod watch;

@@ -9,10 +9,10 @@ use anyhow::{Context, bail};
 use clap::Parser;
 use coordinator::admin::{self, Question, Reply};
 use tables::collection::Collection;
-use tables::unit::{LansKod, Unit};
+use tables::unit::{KommunKod, LansKod, Unit};
 
 use crate::parties::{Party, complete, start};
-use crate::{country, summary, text, watch};
+use crate::{country, study, summary, text, watch};
 
 /// The counties of `--national`: Uppsala, Kronoberg, Kalmar, Blekinge, Gävleborg, 43 kommuner.
 const NATIONAL_COUNTIES: [&str; 5] = ["03", "07", "08", "10", "21"];
@@ -40,6 +40,12 @@ pub struct Options {
     /// Hela landet: 21 län och 290 kommuner.
     #[arg(long, conflicts_with = "data")]
     pub sweden: bool,
+    /// En påhittad studie om barn: 97 kommuner med lika olika uttag som i NUSO:s tredje, räknade och jämförda med facit.
+    #[arg(long, conflicts_with_all = ["data", "national", "sweden", "collection"])]
+    pub nuso: bool,
+    /// Hur många av studiens kommuner som deltar, minst 5.
+    #[arg(long, default_value_t = nuso::MOST_UNITS, requires = "nuso", value_parser = units)]
+    pub units: usize,
     /// En annan insamling (TOML). Med flera län: mallen, där län och deltagare byts ut.
     #[arg(long)]
     pub collection: Option<PathBuf>,
@@ -49,6 +55,11 @@ pub struct Options {
     /// Frö för demots data.
     #[arg(long, default_value_t = 2024)]
     pub seed: u64,
+}
+
+fn units(text: &str) -> Result<usize, String> {
+    let units = text.parse().ok().filter(|units| (text::LEAST_KOMMUNER..=nuso::MOST_UNITS).contains(units));
+    units.ok_or_else(|| format!("{} till {} kommuner", text::LEAST_KOMMUNER, nuso::MOST_UNITS))
 }
 
 /// What one kommun's node reads.
@@ -74,9 +85,13 @@ pub fn run(options: &Options) -> anyhow::Result<bool> {
     println!("Katalog: {}", out.display());
     let logs = out.join("log");
     std::fs::create_dir_all(&logs)?;
+    let made = options.nuso.then(|| study_of(options, &out)).transpose()?;
     let extracts = extracts(options, &out)?;
     let units: BTreeSet<Unit> = extracts.keys().cloned().collect();
-    let plan = text::plan(options.collection.as_deref(), &units, options.data.is_some())?;
+    let plan = match &made {
+        Some(made) => text::Plan::alone(nuso::COUNTY.parse()?, made.collection.clone()),
+        None => text::plan(options.collection.as_deref(), &units, options.data.is_some())?,
+    };
     let mut collections = Vec::new();
     for text in plan.texts.values() {
         let collection = Collection::from_toml(text, &Collection::codebook_of(text)?)?;
@@ -102,7 +117,7 @@ pub fn run(options: &Options) -> anyhow::Result<bool> {
     let mut parties = Vec::new();
     let staged = runtime.block_on(async {
         let third = plan.national.then(|| collections[0].0.county);
-        let mut desks = offices(&out, third)?;
+        let mut desks = offices(&out, third, made.as_ref().map(|made| &made.kommuner))?;
         run_office(&desks.national, "nationell", &logs, &mut parties).await?;
         if let Some((office, county)) = &desks.third {
             let identity = format!("urn:samman:third:{county}");
@@ -151,6 +166,9 @@ pub fn run(options: &Options) -> anyhow::Result<bool> {
         }
         if let ([(collection, _)], [region]) = (&collections[..], &desks.regions[..]) {
             let watched = watch::watch(&region.data, collection, &mut parties, began).await?;
+            if let Some(made) = &made {
+                return made.compare(&out, collection, &watched);
+            }
             summary::print(&out, collection, &watched, &nodes)?;
             return anyhow::Ok(watched.failure.is_none());
         }
@@ -195,10 +213,18 @@ fn path(path: &Path) -> anyhow::Result<&str> {
     path.to_str().context("en sökväg är inte UTF-8")
 }
 
+/// The made study, its extracts written.
+fn study_of(options: &Options, out: &Path) -> anyhow::Result<study::Made> {
+    let folder = out.join("uttag");
+    std::fs::create_dir_all(&folder)?;
+    study::make(options.units, options.seed, &folder)
+}
+
 /// The kommuner's files: made ones, or those of `--data`.
 fn extracts(options: &Options, out: &Path) -> anyhow::Result<BTreeMap<Unit, Extract>> {
     let folder = match &options.data {
         Some(folder) => std::path::absolute(folder)?,
+        None if options.nuso => out.join("uttag"),
         None => {
             let folder = out.join("uttag");
             std::fs::create_dir_all(&folder)?;
@@ -245,8 +271,9 @@ fn free_address() -> anyhow::Result<String> {
 
 /// What an office is.
 enum Seat<'a> {
-    /// The national body; with the third coordinator's address and county when there are national rounds.
-    National(Option<(String, LansKod)>),
+    /// The national body; with the third coordinator's address and county when there are national rounds, and made kommuner if there
+    /// are any.
+    National(Option<(String, LansKod)>, Option<&'a BTreeSet<KommunKod>>),
     /// A region, with the national body's address.
     Region(&'a Collection, &'a str),
     /// The third coordinator, with the national body's address.
@@ -260,10 +287,14 @@ struct Offices {
     regions: Vec<Office>,
 }
 
-fn offices(out: &Path, third: Option<LansKod>) -> anyhow::Result<Offices> {
+fn offices(
+    out: &Path,
+    third: Option<LansKod>,
+    made: Option<&BTreeSet<KommunKod>>,
+) -> anyhow::Result<Offices> {
     // The two name each other: addresses first.
     let seat = third.map(|county| anyhow::Ok((free_address()?, county))).transpose()?;
-    let national = office(out, "nationell", &Seat::National(seat.clone()))?;
+    let national = office(out, "nationell", &Seat::National(seat.clone(), made))?;
     let third = match seat {
         None => None,
         Some((address, county)) => {
@@ -287,7 +318,7 @@ fn office(out: &Path, name: &str, seat: &Seat<'_>) -> anyhow::Result<Office> {
     set("lyssna", &address);
     set("inskrivning", &enrolment);
     match seat {
-        Seat::National(third) => {
+        Seat::National(third, _) => {
             set("niva", "nationell");
             if let Some((address, county)) = third {
                 set("tredje", address);
@@ -306,6 +337,10 @@ fn office(out: &Path, name: &str, seat: &Seat<'_>) -> anyhow::Result<Office> {
             set("lan", &county.to_string());
             set("nationell", national);
         }
+    }
+    if let Seat::National(_, Some(made)) = seat {
+        let codes = made.iter().map(|kommun| toml::Value::String(kommun.to_string())).collect();
+        config.insert("fler_kommuner".into(), toml::Value::Array(codes));
     }
     let file = out.join(format!("{name}.toml"));
     std::fs::write(&file, toml::to_string(&config)?)?;

@@ -34,6 +34,13 @@ pub struct Plan {
     pub left_out: BTreeMap<LansKod, usize>,
 }
 
+impl Plan {
+    /// One county with a collection of its own.
+    pub fn alone(county: LansKod, text: String) -> Self {
+        Self { texts: [(county, text)].into(), national: false, left_out: BTreeMap::new() }
+    }
+}
+
 /// Reads the collection, and puts in the units that take part if they are not the built-in ones.
 ///
 /// # Errors
@@ -51,7 +58,7 @@ pub fn plan(file: Option<&Path>, units: &BTreeSet<Unit>, own_data: bool) -> anyh
             None if own_data => fitted(COUNTY, *county, units, &[])?,
             None => COUNTY.into(),
         };
-        return Ok(Plan { texts: [(*county, text)].into(), national: false, left_out: BTreeMap::new() });
+        return Ok(Plan::alone(*county, text));
     }
     let kommuner = |units: &[Unit]| units.iter().map(Unit::kommun).collect::<BTreeSet<_>>().len();
     let large = |units: &[Unit]| kommuner(units) >= LEAST_KOMMUNER;

@@ -111,6 +111,27 @@ impl LedgerBook {
         Ok(())
     }
 
+    /// Lines of what was opened without this node take the place of those it wrote down of the same case, durably
+    /// ([`Node::lines_of_first`]).
+    ///
+    /// # Errors
+    /// When they cannot be stored; nothing is entered then.
+    pub fn replace(&self, lines: Vec<([u8; 32], Line)>) -> anyhow::Result<()> {
+        let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
+        let news = |(definition, line): &([u8; 32], Line)| !ledger.holds(definition, line);
+        let lines: Vec<_> = lines.into_iter().filter(news).collect();
+        let entry = |(definition, line): &([u8; 32], Line)| LedgerEntry {
+            definition: *definition,
+            line: line.clone(),
+        };
+        let entries: Vec<LedgerEntry> = lines.iter().map(entry).collect();
+        if !entries.is_empty() {
+            self.log.append(&entries, Vec::new())?;
+        }
+        lines.into_iter().for_each(|(definition, line)| ledger.enter(definition, line));
+        Ok(())
+    }
+
     /// Looks at the ledger.
     pub fn look<T>(&self, look: impl FnOnce(&Ledger) -> T) -> T {
         look(&self.ledger.lock().unwrap_or_else(PoisonError::into_inner))
@@ -161,10 +182,10 @@ pub enum Step {
 }
 
 /// Beside a case's facts: the counts.
-pub(super) const COUNTS: &str = "counts";
+pub const COUNTS: &str = "counts";
 
 /// Beside a case's facts: what its cells are ([`Collection::cells`]), for a second version.
-pub(super) const CELLS: &str = "cells";
+pub const CELLS: &str = "cells";
 
 /// Where the facts of a collection stand in the store.
 pub(super) fn case_prefix(collection: &[u8; 32]) -> String {
@@ -368,6 +389,9 @@ impl Case {
         });
         let certificate = self.shared.credentials.about().key_id();
         let earlier = self.beside(&counts)?.map(Box::new);
+        if let Some(lines) = first.as_ref().and_then(|first| self.look(|node| node.lines_of_first(first))) {
+            self.shared.ledger.replace(lines)?;
+        }
         let first = first.map(Box::new);
         let shown = Shown { document, witnesses, proof, certificate, thin, earlier, first };
         match self.take(Event::Pattern(Box::new(shown)), Vec::new()) {

@@ -18,7 +18,7 @@ use tables::unit::Unit;
 use super::case::{CELLS, COUNTS, case_prefix};
 
 /// A first version that this node made a report for.
-pub(super) struct First {
+pub struct First {
     document: PatternDocument,
     statuses: Vec<FineStatus>,
     counts: Counts,
@@ -30,7 +30,7 @@ impl First {
     ///
     /// # Errors
     /// When the store cannot be read, or has the report and not the counts.
-    pub(super) fn of(
+    pub fn of(
         store: &Arc<dyn Store>,
         collection: &Arc<Collection>,
         system: &Arc<System>,
@@ -58,7 +58,7 @@ impl First {
     }
 
     /// What was submitted, and what is another now.
-    pub(super) fn beside(self, system: &System, counts: &Counts) -> Submitted {
+    pub fn beside(self, system: &System, counts: &Counts) -> Submitted {
         let changed = system.differing(&self.counts, counts);
         Submitted { document: self.document, statuses: self.statuses, changed }
     }

@@ -2,6 +2,6 @@
 
 pub mod case;
 pub mod chain;
-mod correction;
+pub mod correction;
 pub mod report;
 pub mod service;

@@ -2,7 +2,7 @@
 //!
 //! Unknowns are the unit atoms `x[u,a]` of every unit, their totals `y[a]` over the roster, and the full atoms `z[b]` of
 //! the totals, with `Σ_u x[u,a] = y[a] = Σ_{b in a} z[b]`. Every shown figure is an equation; a withheld count is at
-//! least 1, since zeros are published. Where a table counts each code, records and mentions are tied by equations that hold
+//! least 1, since zeros are published; of a total that nobody opened that is only what the mark seems to say ([`Marks`]). Where a table counts each code, records and mentions are tied by equations that hold
 //! exactly what such numbers can be (`tables::system::each`). Full atoms are only built for the connected parts that a target lies in or
 //! that could tell more of an undetermined `y`.
 //!
@@ -97,6 +97,8 @@ pub struct Adversary<'a> {
     own: BTreeMap<usize, &'a [u64]>,
     statuses: Option<(&'a [Vec<FineStatus>], MinCount, Small)>,
     opened: Option<&'a BTreeMap<CellIndex, u64>>,
+    /// The totals that were opened, for one that knows that others may be 0.
+    doubting: Option<&'a BTreeMap<CellIndex, u64>>,
 }
 
 /// What a declared *small* is taken to mean.
@@ -106,6 +108,16 @@ pub enum Small {
     UnderCollections,
     /// Under a threshold that the kommun may have raised: no upper bound. True of all.
     UnderOwn,
+}
+
+/// What a withheld total that was never opened is taken for. The true one is among both readings' tables, and nobody, the
+/// region included, knows which reading holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Marks {
+    /// At least 1, as every other mark.
+    AtLeastOne,
+    /// Anything: the region withholds what it was not told, and that may be 0.
+    MayBeZero,
 }
 
 /// An adversary's view with the way back from variables to cells.
@@ -164,7 +176,14 @@ pub(crate) fn whole_unit_atoms(system: &System, atoms: &[u32]) -> Option<Vec<u32
 impl<'a> Adversary<'a> {
     /// Anyone: every published figure, and earlier publications.
     pub fn reader(system: &'a System, figures: &'a Figures, earlier: &'a [EarlierIssue]) -> Self {
-        Self { system, figures, earlier, own: BTreeMap::new(), statuses: None, opened: None }
+        Self { system, figures, earlier, own: BTreeMap::new(), statuses: None, opened: None, doubting: None }
+    }
+
+    /// One that takes withheld totals other than the `opened` ones for numbers that may be 0 ([`Marks::MayBeZero`]).
+    #[must_use]
+    pub fn doubting(mut self, opened: &'a BTreeMap<CellIndex, u64>) -> Self {
+        self.doubting = Some(opened);
+        self
     }
 
     /// A kommun that also knows its own unit atoms: index in the roster to values, for all its sub-units.
@@ -289,7 +308,8 @@ impl<'a> Adversary<'a> {
                 Some(value) => all.push((*cell, Some(value), origin)),
                 // A reader takes the mark for "at least 1"; who made it knows that a total nobody opened may be 0.
                 None if self.system.cells[*cell].is_count && self.statuses.is_none() => {
-                    all.push((*cell, None, origin));
+                    let is_told = self.doubting.is_none_or(|opened| opened.contains_key(cell));
+                    all.extend(is_told.then_some((*cell, None, origin)));
                 }
                 None => {}
             }

@@ -39,3 +39,11 @@ impl Default for Budget {
         }
     }
 }
+
+impl Budget {
+    /// For what the usual limits leave unsettled: large blocks are asked as often as it takes, and programs may branch further.
+    /// Seconds more where the usual ones were nearly enough; minutes where nothing is.
+    pub fn thorough() -> Self {
+        Self { nodes: 10_000, programs: 400, ..Self::default() }
+    }
+}

@@ -13,7 +13,7 @@ use tables::figures::{Figures, Mark, Pattern, Witness};
 use tables::system::{CellIndex, System};
 use tables::unit::KommunKod;
 
-use crate::adversary::{Adversary, EarlierIssue, Origin, Sight, Small};
+use crate::adversary::{Adversary, EarlierIssue, Marks, Origin, Sight, Small};
 use crate::budget::Budget;
 use crate::consistency;
 use crate::explain::{MOST_SOURCES, Names};
@@ -113,6 +113,21 @@ impl<'a> Audit<'a> {
         Adversary::reader(self.input.system, self.input.figures, self.input.earlier)
     }
 
+    fn reading(&self, marks: Marks) -> Adversary<'a> {
+        match marks {
+            Marks::AtLeastOne => self.reader(),
+            Marks::MayBeZero => self.reader().doubting(self.input.known_totals),
+        }
+    }
+
+    /// Whether a total is withheld that nobody opened.
+    fn leaves_doubt(&self) -> bool {
+        self.input.figures.totals.iter().any(|(cell, mark)| {
+            let told = mark.shown().is_some() || self.input.known_totals.contains_key(cell);
+            !told && self.input.system.cells[*cell].is_count
+        })
+    }
+
     fn coordinator(&self, small: Small) -> Adversary<'a> {
         self.reader().coordinator(self.input.statuses, self.input.min_count, small, self.input.known_totals)
     }
@@ -178,17 +193,7 @@ impl<'a> Audit<'a> {
     fn run(&mut self) {
         let Some(verifier) = self.verifier() else { return };
         let units = sensitive::of_units(self.input.system, self.input.statuses, self.input.min_count);
-        let totals = sensitive::of_totals(
-            self.input.system,
-            self.input.figures,
-            self.input.known_totals,
-            &self
-                .input
-                .first
-                .map(|first| first.least(self.input.system, self.input.figures))
-                .unwrap_or_default(),
-            (self.input.statuses, self.input.min_count),
-        );
+        let totals = self.totals(Marks::AtLeastOne);
         self.report.cells_sensitive = units.len() + totals.len();
         let mut checked = Checked::new();
         for witness in &self.input.pattern.witnesses {
@@ -213,10 +218,11 @@ impl<'a> Audit<'a> {
         let (by_witness, rest): (Vec<Sensitive>, Vec<Sensitive>) =
             units.iter().cloned().partition(|place| proven(place, None));
         self.report.certified_by_witness = by_witness.len();
-        let open: Vec<Sensitive> = rest.into_iter().chain(totals).collect();
-        self.safe_1(&open);
+        self.safe_1_as_read(&rest, totals);
         self.report.adversaries.push("reader".into());
-        self.safe_2(&verifier, &units, &proven);
+        let Verifier { lower, .. } = &verifier;
+        let doubting = self.known_to_reader(lower.clone(), Marks::MayBeZero);
+        self.safe_2(&doubting, &units, &proven);
         self.report.adversaries.push("insider".into());
         self.both_versions();
         self.safe_3();
@@ -253,10 +259,10 @@ impl<'a> Audit<'a> {
             let least = engine.outer(target).0.and_then(|low| i64::try_from(low).ok());
             lower[*unit][*atom as usize] = least.unwrap_or(0);
         }
-        Some(self.known_to_reader(lower))
+        Some(self.known_to_reader(lower, Marks::AtLeastOne))
     }
 
-    fn known_to_reader(&self, lower: Vec<Vec<i64>>) -> Verifier<'a> {
+    fn known_to_reader(&self, lower: Vec<Vec<i64>>, reading: Marks) -> Verifier<'a> {
         let (system, figures) = (self.input.system, self.input.figures);
         let reader = self.reader();
         let with_earlier = |unit: Option<usize>, marks: &BTreeMap<CellIndex, Mark>| {
@@ -274,7 +280,7 @@ impl<'a> Audit<'a> {
         reader.earlier_of(None).into_iter().for_each(|(_, cell, value)| {
             marks.insert(cell, Mark::Shown(value));
         });
-        let finer = Finer::new(system, &marks, self.input.known_totals);
+        let finer = Finer::new(system, &marks, self.input.known_totals, reading);
         totals.retain(|cell, _| system.cells[*cell].unit_atoms.is_some());
         let single = |(cell, shown): (&CellIndex, &bool)| match system.cells[*cell].unit_atoms.as_deref() {
             Some([atom]) if *shown => Some(*atom),
@@ -285,35 +291,66 @@ impl<'a> Audit<'a> {
         Verifier { system, units: &figures.units, printed, totals, finer, transfers, lower, threshold }
     }
 
-    /// SAFE-1 for the places no witness has settled.
-    fn safe_1(&mut self, places: &[Sensitive]) {
-        if places.is_empty() {
+    /// Totals that must not be narrowed, in a reading of the marks.
+    fn totals(&self, marks: Marks) -> Vec<Sensitive> {
+        let input = self.input;
+        let least = input.first.map(|first| first.least(input.system, input.figures)).unwrap_or_default();
+        let known = (input.statuses, input.min_count);
+        sensitive::of_totals(input.system, input.figures, input.known_totals, &least, known, marks)
+    }
+
+    /// SAFE-1 for the places no witness has settled, for one that takes every mark for at least 1 and for one that knows
+    /// better. What the first can have the second can: of it only values under the first one's floor are another question.
+    fn safe_1_as_read(&mut self, units: &[Sensitive], totals: Vec<Sensitive>) {
+        let all: Vec<Sensitive> = units.iter().cloned().chain(totals).collect();
+        let doubt = self.leaves_doubt();
+        let agrees = self.safe_1(&all, Marks::AtLeastOne, doubt);
+        if !doubt {
             return;
+        }
+        let floors: BTreeMap<&Place, u64> = all.iter().map(|place| (&place.place, place.floor)).collect();
+        let settled =
+            |place: &Sensitive| agrees && floors.get(&place.place).is_some_and(|floor| *floor <= place.floor);
+        let doubted = units.iter().cloned().chain(self.totals(Marks::MayBeZero));
+        let again: Vec<Sensitive> =
+            doubted.filter(|place| !settled(place) && !self.already_failed(place)).collect();
+        self.safe_1(&again, Marks::MayBeZero, false);
+    }
+
+    /// Whether any table fits the marks as they are read. If none does and that is `forgiven`, nothing is asked: who reads them so
+    /// sees that a total nobody opened is 0.
+    fn safe_1(&mut self, places: &[Sensitive], marks: Marks, forgiven: bool) -> bool {
+        if places.is_empty() {
+            return true;
         }
         let sets = places.iter().filter_map(|place| match &place.place {
             Place::Total { atoms } => Some(atoms.clone()),
             Place::Unit { .. } => None,
         });
         let sets: Vec<Vec<u32>> = sets.collect();
-        let mut sight = match self.reader().sight(&sets, self.input.budget) {
+        let mut sight = match self.reading(marks).sight(&sets, self.input.budget) {
             Ok(sight) => sight,
+            Err(_) if forgiven => return false,
             Err((contradiction, origins)) => {
                 self.contradicting(&origins, &contradiction.sources, "läsaren");
-                return;
+                return false;
             }
         };
         let targets: Vec<TargetIndex> =
             places.iter().map(|place| self.ask(&mut sight, &place.place)).collect();
         let mut engine = match Engine::new(&sight.view, self.input.budget, self.input.abort) {
             Ok(engine) => engine,
+            Err(_) if forgiven => return false,
             Err(contradiction) => {
                 self.contradicting(&sight.origins, &contradiction.sources, "läsaren");
-                return;
+                return false;
             }
         };
+        let mut fits = true;
         for (place, target) in places.iter().zip(targets) {
-            self.full_range(&mut engine, &sight, place, target);
+            fits &= self.full_range(&mut engine, &sight, (place, target), forgiven);
         }
+        fits
     }
 
     fn ask(&self, sight: &mut Sight, place: &Place) -> TargetIndex {
@@ -324,7 +361,14 @@ impl<'a> Audit<'a> {
         sight.view.target(terms)
     }
 
-    fn full_range(&mut self, engine: &mut Engine<'_>, sight: &Sight, place: &Sensitive, target: TargetIndex) {
+    /// `false` when the place can have no value at all and that is forgiven.
+    fn full_range(
+        &mut self,
+        engine: &mut Engine<'_>,
+        sight: &Sight,
+        (place, target): (&Sensitive, TargetIndex),
+        forgiven: bool,
+    ) -> bool {
         let (mut worst, mut by_bounds, mut left, mut unsettled) = (Reach::Yes, true, 0, 0);
         for value in place.floor..u64::from(self.input.min_count.get()) {
             let (reach, means) = engine.attainable(target, i128::from(value));
@@ -338,27 +382,28 @@ impl<'a> Audit<'a> {
                 }
             }
         }
+        let nothing_small = left + unsettled == 0;
         let verdict = match worst {
             Reach::Yes if by_bounds => {
                 self.report.certified_by_propagation += 1;
-                return;
+                return true;
             }
             Reach::Yes => {
                 self.report.certified_by_search += 1;
-                return;
+                return true;
             }
+            Reach::No if nothing_small && forgiven && self.nothing_else(engine, target) => return false,
             // A total nobody was told of, and no small value fits: anyone sees that it is not small.
-            Reach::No
-                if left + unsettled == 0 && place.may_be_plain && !self.nothing_else(engine, target) =>
-            {
+            Reach::No if nothing_small && place.may_be_plain && !self.nothing_else(engine, target) => {
                 self.report.certified_by_propagation += 1;
-                return;
+                return true;
             }
             Reach::Unknown => Verdict::NotCertified,
             Reach::No if left <= 1 && self.nothing_else(engine, target) => Verdict::Computable,
             Reach::No => Verdict::Narrowed,
         };
         self.unsafe_place(engine, sight, place, target, verdict);
+        true
     }
 
     /// Whether a target can neither be 0 nor reach the threshold.
@@ -495,7 +540,7 @@ impl<'a> Audit<'a> {
                 place: None,
                 label,
                 explanation: "kan ringas in av den som läser båda versionerna".into(),
-                withhold: Vec::new(),
+                withhold: told.withhold,
             });
         }
         self.report.adversaries.push("reader of both versions".into());

@@ -7,13 +7,16 @@
 //! audited before it sent any (ADR 21), and what is not known is not judged again.
 //!
 //! The *floor* of a place is the number of nonzero parts it is known to have, and the published bortfall in it: values
-//! below it nobody can protect (SAFE-1). Does not say whether a place is safe.
+//! below it nobody can protect (SAFE-1). Whether a withheld total that was never opened is such a part is a matter of reading
+//! ([`Marks`]): each reading has its own floors. Does not say whether a place is safe.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use tables::count::{FineStatus, MinCount};
 use tables::figures::Figures;
 use tables::system::{CellIndex, Signed, System};
+
+use crate::adversary::Marks;
 
 /// A set of records whose count must not be narrowed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -118,7 +121,7 @@ impl Bits {
     }
 }
 
-/// All sensitive totals: printed ones and unprinted differences. `known` holds opened totals; shown ones are read
+/// All sensitive totals in a reading of the marks: printed ones and unprinted differences. `known` holds opened totals; shown ones are read
 /// from the figures, `least` are bounds that follow from elsewhere ([`crate::versions::FirstVersion::least`]).
 pub fn of_totals(
     system: &System,
@@ -126,9 +129,10 @@ pub fn of_totals(
     known: &BTreeMap<CellIndex, u64>,
     least: &BTreeMap<CellIndex, u64>,
     (statuses, min_count): (&[Vec<FineStatus>], MinCount),
+    marks: Marks,
 ) -> Vec<Sensitive> {
     let threshold = u64::from(min_count.get());
-    let mut totals = printed_totals(system, figures, known, statuses, min_count);
+    let mut totals = printed_totals(system, figures, known, (statuses, min_count), marks);
     for (total, cell) in totals.iter_mut().zip(counted(system)).filter(|(total, _)| total.value.is_none()) {
         total.least = total.least.max(least.get(&cell).copied().unwrap_or(0));
     }
@@ -170,9 +174,11 @@ fn printed_totals(
     system: &System,
     figures: &Figures,
     known: &BTreeMap<CellIndex, u64>,
-    statuses: &[Vec<FineStatus>],
-    min_count: MinCount,
+    (statuses, min_count): (&[Vec<FineStatus>], MinCount),
+    marks: Marks,
 ) -> Vec<Total> {
+    // What a reader takes a total for that nobody was told.
+    let untold = u64::from(marks == Marks::AtLeastOne);
     let least_of = |unit: &Vec<FineStatus>, atoms: &[u32]| {
         atoms.iter().map(|atom| u64::from(unit[*atom as usize].least(min_count))).sum::<u64>()
     };
@@ -186,7 +192,7 @@ fn printed_totals(
         let value = shown.or_else(|| known.get(&cell).copied()).or(zero);
         // Only where units are printed does a reader see which of them are not zero.
         let seen = nonzero.filter(|_| of.per_unit).unwrap_or(0);
-        let parts = seen.max(value.unwrap_or(0).min(1));
+        let parts = seen.max(value.unwrap_or(untold).min(1));
         let least = value.unwrap_or_else(|| units.map_or(0, |units| units.iter().sum()));
         Total { set: Bits::new(system.atoms, &of.atoms), value, parts, least }
     };

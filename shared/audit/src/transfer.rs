@@ -12,6 +12,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tables::figures::Mark;
 use tables::system::{CellIndex, System};
 
+use crate::adversary::Marks;
+
 /// A transfer of one record: from a unit atom's total or from nowhere, to one or to nowhere.
 pub(crate) type Transfer = (Option<u32>, Option<u32>);
 
@@ -30,12 +32,15 @@ pub(crate) struct Finer {
 }
 
 impl Finer {
-    /// `totals`: the marks a reader has of each total; `known`: values the coordinator was opened.
+    /// `totals`: the marks a reader has of each total; `known`: values the coordinator was opened. A total that nobody was told
+    /// loses nothing in a reading that takes it for at least 1, and anything where it may become 0.
     pub(crate) fn new(
         system: &System,
         totals: &BTreeMap<CellIndex, Mark>,
         known: &BTreeMap<CellIndex, u64>,
+        marks: Marks,
     ) -> Self {
+        let untold = if marks == Marks::AtLeastOne { 1 } else { i64::MAX };
         let mut refined = vec![false; system.unit_atoms];
         let mut lists = vec![(Vec::new(), Vec::new()); system.atoms];
         let mut empty = vec![false; system.atoms];
@@ -56,7 +61,7 @@ impl Finer {
                 if *mark == Mark::Withheld { hidden.push(*cell) } else { shown.push(*cell) }
             }
             if *mark == Mark::Withheld {
-                let held = known.get(cell).map_or(1, |value| i64::try_from(*value).unwrap_or(i64::MAX));
+                let held = known.get(cell).map_or(untold, |value| i64::try_from(*value).unwrap_or(i64::MAX));
                 slack.insert(*cell, (held - 1).max(0));
             }
         }

@@ -14,6 +14,8 @@ use tables::figures::{Figures, Mark};
 use tables::system::{CellIndex, System};
 
 use crate::budget::Budget;
+use crate::explain::MOST_SOURCES;
+use crate::findings::Candidate;
 use crate::interval::{Engine, Reach};
 use crate::sensitive::{self, Place};
 use crate::view::{Terms, View};
@@ -38,6 +40,8 @@ pub(crate) struct Told {
     pub place: Place,
     /// Whether it was settled.
     pub settled: bool,
+    /// Shown figures of the second version that took part and are not 0.
+    pub withhold: Vec<Candidate>,
 }
 
 /// The second version as the audit has it.
@@ -89,7 +93,7 @@ struct Rows {
 /// `None` when the figures contradict each other.
 pub(crate) fn told(first: FirstVersion<'_>, second: SecondVersion<'_>) -> Option<Vec<Told>> {
     let system = second.system;
-    let (mut view, rows) = knowledge(first, second);
+    let Knowledge { mut view, rows, sources } = knowledge(first, second);
     let corrected = |place: &Place| match place {
         Place::Unit { unit, .. } => !rows.first.contains(&rows.second[*unit]),
         Place::Total { .. } => false,
@@ -118,7 +122,12 @@ pub(crate) fn told(first: FirstVersion<'_>, second: SecondVersion<'_>) -> Option
         let reach: Vec<Reach> = values.map(|value| engine.attainable(target, i128::from(value)).0).collect();
         if reach.iter().any(|reach| *reach != Reach::Yes) {
             let settled = reach.contains(&Reach::No);
-            told.push(Told { second: is_second, place: sensitive.place, settled });
+            let near = engine.sources(target, MOST_SOURCES).into_iter();
+            let mut withhold: Vec<Candidate> =
+                near.filter_map(|source| sources.get(&source).copied()).collect();
+            withhold.sort_unstable();
+            withhold.dedup();
+            told.push(Told { second: is_second, place: sensitive.place, settled, withhold });
         }
     }
     Some(told)
@@ -133,7 +142,15 @@ fn around(system: &System, shown: &BTreeMap<CellIndex, Mark>, cell: CellIndex) -
     figures.filter(|(other, _)| holds(other)).map(|(_, figure)| figure).min()
 }
 
-fn knowledge(first: FirstVersion<'_>, second: SecondVersion<'_>) -> (View, Rows) {
+/// What a reader of both has.
+struct Knowledge {
+    view: View,
+    rows: Rows,
+    /// The second version's shown figures that are not 0, by the relation they make.
+    sources: BTreeMap<usize, Candidate>,
+}
+
+fn knowledge(first: FirstVersion<'_>, second: SecondVersion<'_>) -> Knowledge {
     let (system, mut view) = (second.system, View::default());
     let row = |view: &mut View| {
         let start = view.variables.len();
@@ -155,10 +172,9 @@ fn knowledge(first: FirstVersion<'_>, second: SecondVersion<'_>) -> (View, Rows)
             }
         }
     }
-    for (figures, rows) in [(first.figures, &old), (second.figures, &new)] {
-        marks(&mut view, system, figures, rows);
-    }
-    (view, Rows { first: old, second: new })
+    marks(&mut view, system, first.figures, &old);
+    let sources = marks(&mut view, system, second.figures, &new);
+    Knowledge { view, rows: Rows { first: old, second: new }, sources }
 }
 
 fn equal_cells(view: &mut View, system: &System, (old, new): (usize, usize), changed: &BTreeSet<CellIndex>) {
@@ -167,30 +183,39 @@ fn equal_cells(view: &mut View, system: &System, (old, new): (usize, usize), cha
         if !changed.contains(&cell) {
             let mut both = terms(old, atoms);
             both.extend(atoms.iter().map(|atom| (new + *atom as usize, -1)));
-            let source = view.equations.len();
+            let source = view.equations.len() + view.bounds.len();
             view.equation(both, 0, source);
         }
     }
 }
 
-fn marks(view: &mut View, system: &System, figures: &Figures, rows: &[usize]) {
-    for (own, start) in figures.per_unit.iter().zip(rows) {
+/// Makes relations of figures; the shown ones that are not 0 by their number.
+fn marks(view: &mut View, system: &System, figures: &Figures, rows: &[usize]) -> BTreeMap<usize, Candidate> {
+    let mut made = BTreeMap::new();
+    for (unit, (own, start)) in figures.per_unit.iter().zip(rows).enumerate() {
         for (cell, mark) in own {
             let Some(atoms) = &system.cells[*cell].unit_atoms else { continue };
-            let source = view.equations.len();
+            let source = view.equations.len() + view.bounds.len();
             match mark {
                 Mark::Shown(value) => view.equation(terms(*start, atoms), signed(*value), source),
                 // zeros are published
                 Mark::Withheld => view.at_least(terms(*start, atoms), 1, source),
             }
+            if mark.shown().is_some_and(|value| value > 0) {
+                made.insert(source, Candidate { unit: Some(unit), cell: *cell });
+            }
         }
     }
     for (cell, mark) in &figures.totals {
         let (Some(atoms), Some(value)) = (&system.cells[*cell].unit_atoms, mark.shown()) else { continue };
-        let source = view.equations.len();
+        let source = view.equations.len() + view.bounds.len();
         let all = rows.iter().flat_map(|start| terms(*start, atoms)).collect();
         view.equation(all, signed(value), source);
+        if value > 0 {
+            made.insert(source, Candidate { unit: None, cell: *cell });
+        }
     }
+    made
 }
 
 fn terms(start: usize, atoms: &[u32]) -> Terms {

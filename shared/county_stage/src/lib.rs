@@ -70,9 +70,23 @@ impl First {
 
     /// Totals it withholds: the second version withholds them too, or one of the two would be a pattern less.
     fn withheld(&self) -> BTreeSet<CellIndex> {
-        let withheld = self.figures.totals.iter().filter(|(_, mark)| mark.shown().is_none());
-        withheld.map(|(cell, _)| *cell).collect()
+        withheld_totals(&self.figures)
     }
+}
+
+/// The totals that figures withhold.
+pub fn withheld_totals(figures: &Figures) -> BTreeSet<CellIndex> {
+    let withheld = figures.totals.iter().filter(|(_, mark)| mark.shown().is_none());
+    withheld.map(|(cell, _)| *cell).collect()
+}
+
+/// What was published of a material when these totals were withheld: nothing is chosen or judged again.
+pub fn published(system: &System, material: &Material, withheld: &BTreeSet<CellIndex>) -> Figures {
+    let mut figures = figures(system, material);
+    for cell in withheld {
+        figures.totals.insert(*cell, Mark::Withheld);
+    }
+    figures
 }
 
 /// Marks before the county stage: readable cells and known totals shown, everything else withheld.
@@ -104,7 +118,7 @@ pub fn certify(
     let figures = figures(system, material);
     let (mut low, mut more) = (BTreeSet::new(), extra.clone());
     more.extend(material.first.iter().flat_map(First::withheld));
-    let mut last = String::new();
+    let (mut last, mut budget) = (String::new(), Budget::default());
     for attempt in 0..ATTEMPTS {
         let statuses = &material.statuses;
         let weights = Weights::default();
@@ -121,13 +135,18 @@ pub fn certify(
             known_totals: &material.totals,
             earlier: &[],
             first: material.first.as_ref().map(First::asked),
-            budget: Budget::default(),
+            budget,
             abort: &|| false,
         };
         let findings = match audit::certify(&input) {
             Ok(release) => return Ok(release),
             Err(findings) => findings,
         };
+        // What was not settled needs more work first, not more withheld.
+        if matches!(findings, Findings::NotCertified(_)) && budget != Budget::thorough() {
+            budget = Budget::thorough();
+            continue;
+        }
         let (lines, cells) = (
             lines_to_withhold(&findings),
             totals_to_withhold(system, &marked, &findings, attempt >= ONE_BY_ONE),

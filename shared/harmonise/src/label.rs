@@ -11,12 +11,13 @@
 //!
 //! Invariant: the result depends on the label, the codebook and the kommun's map alone, never on other rows.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::civil::Date;
 use tables::codebook::{CodeIndex, Given, Variable};
-use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
 use crate::recognise::{AUTO, Recogniser, Suggestion, is_free_text, spelt_alike};
 
@@ -36,7 +37,7 @@ const NEGATIONS: [&str; 9] = ["ej", "inte", "icke", "ingen", "inget", "inga", "u
 /// Spaces of every kind become one space, soft hyphens and zero-width characters go, ends are trimmed.
 pub fn clean(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.nfc() {
+    for c in composed(text).chars() {
         match c {
             '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}' => {}
             c if c.is_whitespace() || c.is_control() => {
@@ -51,15 +52,27 @@ pub fn clean(text: &str) -> String {
     out
 }
 
+/// NFC; most texts are, and are told so much faster than made so.
+fn composed(text: &str) -> Cow<'_, str> {
+    match is_nfc_quick(text.chars()) {
+        IsNormalized::Yes => Cow::Borrowed(text),
+        _ => Cow::Owned(text.nfc().collect()),
+    }
+}
+
 /// [`clean`], lower case, without punctuation at the ends. Accents are kept.
 pub fn fold_case(text: &str) -> String {
-    let lower: String = clean(text).to_lowercase().nfc().collect();
-    lower.trim_matches(is_edge).to_string()
+    let lower = clean(text).to_lowercase();
+    composed(&lower).trim_matches(is_edge).to_string()
 }
 
 /// [`fold_case`] without accents: `ANSÖKAN` and `Ansokan` meet, and so do `å` and `ä`; see `same_but_for_accents`.
 pub fn fold_accents(text: &str) -> String {
-    let bare: String = fold_case(text).nfd().filter(|c| !is_combining_mark(*c)).collect();
+    let cased = fold_case(text);
+    if cased.is_ascii() {
+        return cased;
+    }
+    let bare: String = cased.nfd().filter(|c| !is_combining_mark(*c)).collect();
     bare.trim_matches(is_edge).to_string()
 }
 
@@ -272,7 +285,8 @@ impl<'a> Matcher<'a> {
     }
 
     /// The parts of a list whose words taken together would be one code: *kriminalitet + barn som brottsoffer* is two. A list is
-    /// believed if what separates it does nothing else, if each part has several words, or if no part has that code.
+    /// believed if what separates it does nothing else, if each part has several words, if no part has that code, or if one part
+    /// has all the words.
     fn outweighed(&self, label: &str, whole: &Codes) -> Option<Vec<Codes>> {
         let list = self.list(label, &SEPARATORS).filter(|_| self.variable.several)?;
         if list.len() < 2 || list.iter().all(|codes| codes == whole) {
@@ -281,8 +295,13 @@ impl<'a> Matcher<'a> {
         let label =
             [" och ", " samt ", " o "].iter().fold(even(label), |label, word| label.replace(word, ","));
         let mut parts = label.split([',', '/', '&', '-']);
-        let says_itself = parts.all(|part| part.split_whitespace().nth(1).is_some());
-        let is_list = label.contains(LISTING) || says_itself || !list.contains(whole);
+        let says_itself = parts.clone().all(|part| part.split_whitespace().nth(1).is_some());
+        // `kriminalitet, utsatt för brott`: the words of one part are those of both, and the other would be lost
+        let hides_another = |words: &Recogniser| parts.any(|part| words.says_all(&label, part));
+        let is_list = label.contains(LISTING)
+            || says_itself
+            || !list.contains(whole)
+            || self.words.as_ref().is_some_and(hides_another);
         is_list.then_some(list)
     }
 

@@ -71,7 +71,42 @@ impl Kon {
 /// A valid personnummer or samordningsnummer (STAY-1: see the module).
 #[derive(PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
 pub struct Personnummer {
-    digits: [u8; 12],
+    digits: Digits,
+}
+
+/// At most twelve digits, four bits each, the last ones lowest: one word is moved and wiped faster than twelve.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Zeroize)]
+struct Digits(u64);
+
+impl Digits {
+    /// Of twelve.
+    const COUNT: usize = 12;
+
+    fn push(&mut self, digit: u8) {
+        self.0 = self.0 << 4 | u64::from(digit & 15);
+    }
+
+    /// Of twelve digits the one at a place.
+    fn at(self, place: usize) -> u8 {
+        (self.0 >> (4 * (Self::COUNT - 1 - place)) & 15) as u8
+    }
+
+    /// Of twelve digits the number of two.
+    fn two(self, place: usize) -> u8 {
+        self.at(place) * 10 + self.at(place + 1)
+    }
+
+    /// Luhn over the last ten digits, the last being the check digit: the digits of twice the first, the third … are added
+    /// to the others.
+    fn pass_luhn(self) -> bool {
+        const EACH: u64 = 0x01_01_01_01_01;
+        let (single, double) = (self.0 & (15 * EACH), (self.0 >> 4) & (15 * EACH));
+        // twice a digit over 4 has two digits, of which the sum is 9 less
+        let over = (double + 3 * EACH) >> 3 & EACH;
+        let sums = single + 2 * double - 9 * over;
+        // at most five times 18
+        (sums.wrapping_mul(EACH) >> 32 & 0xff).is_multiple_of(10)
+    }
 }
 
 impl fmt::Debug for Personnummer {
@@ -110,11 +145,11 @@ impl Personnummer {
             }
             _ => return None,
         };
-        let mut written = Written { digits: [0; 12], len: head.len() + last.len(), sign };
+        let mut written = Written { digits: Digits::default(), len: head.len() + last.len(), sign };
         let mut is_usual = true;
-        for (slot, byte) in written.digits.iter_mut().zip(head.iter().chain(last)) {
+        for byte in head.iter().chain(last) {
             is_usual &= byte.is_ascii_digit();
-            *slot = byte.wrapping_sub(b'0');
+            written.digits.push(byte.wrapping_sub(b'0'));
         }
         let outcome = is_usual.then(|| written.resolve(reference));
         written.zeroize();
@@ -141,9 +176,16 @@ impl Personnummer {
 
     /// The birth date, unless the number says that its month or day is unknown.
     pub fn birth_date(&self) -> Option<Date> {
-        let day = self.two(6);
+        let (year, month, day) = self.birth();
+        Date::new(year, month, day).ok()
+    }
+
+    /// Year, month and day of birth as they are written; an unknown month or day is 0.
+    fn birth(&self) -> (i16, i8, i8) {
+        let day = self.digits.two(6);
         let day = if day >= SAMORDNING { day - SAMORDNING } else { day };
-        Date::new(self.year(), i8::try_from(self.two(4)).ok()?, i8::try_from(day).ok()?).ok()
+        // two digits each
+        (self.year(), self.digits.two(4) as i8, day as i8)
     }
 
     /// Whole years on a date; nothing if the birth date is partly unknown or later than `date`.
@@ -151,52 +193,50 @@ impl Personnummer {
     /// Someone born on 29 February has their day on 28 February of a common year (*lag (1930:173) om beräkning av
     /// lagstadgad tid*: where the month has no such day, its last day counts).
     pub fn age_at(&self, date: Date) -> Option<u8> {
-        let birth = self.birth_date()?;
-        if date < birth {
+        let (year, month, day) = self.birth();
+        // a valid number has a day of the calendar, or one that is partly unknown
+        if month == 0 || day == 0 || (date.year(), date.month(), date.day()) < (year, month, day) {
             return None;
         }
-        let common = !date.in_leap_year();
-        let day = if birth.month() == 2 && birth.day() == 29 && common { 28 } else { birth.day() };
-        let had_birthday = (date.month(), date.day()) >= (birth.month(), day);
-        u8::try_from(date.year() - birth.year() - i16::from(!had_birthday)).ok()
+        let common = || !date.in_leap_year();
+        let day = if month == 2 && day == 29 && common() { 28 } else { day };
+        let had_birthday = (date.month(), date.day()) >= (month, day);
+        u8::try_from(date.year() - year - i16::from(!had_birthday)).ok()
     }
 
     /// Juridiskt kön.
     pub fn kon(&self) -> Kon {
-        if self.digits[10].is_multiple_of(2) { Kon::Kvinna } else { Kon::Man }
+        if self.digits.at(10).is_multiple_of(2) { Kon::Kvinna } else { Kon::Man }
     }
 
     /// Whether the number is a samordningsnummer.
     pub fn is_samordningsnummer(&self) -> bool {
-        self.two(6) >= SAMORDNING
+        self.digits.two(6) >= SAMORDNING
     }
 
     fn year(&self) -> i16 {
-        i16::from(self.two(0)) * 100 + i16::from(self.two(2))
+        i16::from(self.digits.two(0)) * 100 + i16::from(self.digits.two(2))
     }
 
-    fn two(&self, at: usize) -> u8 {
-        self.digits[at] * 10 + self.digits[at + 1]
-    }
-
-    fn check(digits: [u8; 12], reference: Date) -> Result<Self, UtanGiltigtNummer> {
+    fn check(digits: Digits, reference: Date) -> Result<Self, UtanGiltigtNummer> {
         let number = Self { digits };
-        if number.two(0) == 99 || number.digits[8..11] == [0, 0, 0] {
+        if digits.two(0) == 99 || (digits.two(8), digits.at(10)) == (0, 0) {
             return Err(UtanGiltigtNummer::ReserveNumber);
         }
-        let partly_unknown = number.is_samordningsnummer()
-            && (number.two(4) == 0 || number.two(6) == SAMORDNING)
-            && number.two(4) <= 12
-            && number.two(6) <= SAMORDNING + 31;
+        let partly_unknown = || {
+            let (month, day) = (digits.two(4), digits.two(6));
+            let unknown = month == 0 || day == SAMORDNING;
+            day >= SAMORDNING && unknown && month <= 12 && day <= SAMORDNING + 31
+        };
         let year = number.year();
         let exists = match number.birth_date() {
             Some(birth) => birth <= reference,
-            None => partly_unknown && year <= reference.year(),
+            None => partly_unknown() && year <= reference.year(),
         };
         if !exists || year < OLDEST_YEAR {
             return Err(UtanGiltigtNummer::BadDate);
         }
-        if luhn(&number.digits[2..]) { Ok(number) } else { Err(UtanGiltigtNummer::BadChecksum) }
+        if digits.pass_luhn() { Ok(number) } else { Err(UtanGiltigtNummer::BadChecksum) }
     }
 }
 
@@ -204,16 +244,6 @@ impl Personnummer {
 const SAMORDNING: u8 = 60;
 /// Nobody in an extract was born earlier.
 const OLDEST_YEAR: i16 = 1850;
-
-/// The digits of twice a digit, added up.
-const DOUBLED: [u8; 10] = [0, 2, 4, 6, 8, 1, 3, 5, 7, 9];
-
-/// Luhn over an even number of digits, the last being the check digit.
-fn luhn(digits: &[u8]) -> bool {
-    let (pairs, _) = digits.as_chunks::<2>();
-    let weigh = |[double, single]: &[u8; 2]| DOUBLED.get(usize::from(*double)).map_or(0, |own| own + single);
-    pairs.iter().map(weigh).sum::<u8>().is_multiple_of(10) // at most 5 times 18
-}
 
 /// The sign before the last four.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -225,7 +255,7 @@ enum Sign {
 
 /// A number as it was written: the digits without the sign.
 struct Written {
-    digits: [u8; 12],
+    digits: Digits,
     len: usize,
     sign: Sign,
 }
@@ -242,14 +272,16 @@ impl Written {
         if is_scientific(text) {
             return Err(DigitsLost);
         }
-        let mut read = Self { digits: [0; 12], len: 0, sign: Sign::None };
+        let mut read = Self { digits: Digits::default(), len: 0, sign: Sign::None };
         let mut letters = false;
         for c in text.chars() {
             match c {
                 '0'..='9' | 'A'..='Z' | 'a'..='z' => {
-                    let slot = read.digits.get_mut(read.len).ok_or(Form)?;
+                    if read.len == Digits::COUNT {
+                        return Err(Form);
+                    }
                     // a letter holds its place; the number is refused below
-                    *slot = c.to_digit(10).and_then(|d| u8::try_from(d).ok()).unwrap_or(0);
+                    read.digits.push(c.to_digit(10).and_then(|d| u8::try_from(d).ok()).unwrap_or(0));
                     if !c.is_ascii_digit() && read.len < 6 {
                         return Err(Form);
                     }
@@ -270,13 +302,10 @@ impl Written {
     fn resolve(&self, reference: Date) -> Result<Personnummer, UtanGiltigtNummer> {
         match (self.len, self.sign) {
             (12, _) => Personnummer::check(self.digits, reference),
-            (10, sign) => Personnummer::check(with_century(&self.digits[..10], sign, reference)?, reference),
+            (10, sign) => Personnummer::check(with_century(self.digits, sign, reference)?, reference),
             // births of 2000 to 2009 whose leading zeros a spreadsheet dropped: taken only if all else is right
             (7..=9, Sign::None) => {
-                let mut ten = [0; 10];
-                ten[10 - self.len..].copy_from_slice(&self.digits[..self.len]);
-                let padded = with_century(&ten, Sign::None, reference)?;
-                ten.zeroize();
+                let padded = with_century(self.digits, Sign::None, reference)?;
                 Personnummer::check(padded, reference).map_err(|_| UtanGiltigtNummer::Form)
             }
             _ => Err(UtanGiltigtNummer::Form),
@@ -312,24 +341,24 @@ fn sign_of(c: char) -> Result<Sign, UtanGiltigtNummer> {
 /// Ten digits to twelve. `-` becomes `+` in the calendar year the person turns 100 (folkbokföringslagen 18 §), so
 /// the sign and the year of `reference` give the century. Without a sign the latest century is meant that has the
 /// day behind it.
-fn with_century(ten: &[u8], sign: Sign, reference: Date) -> Result<[u8; 12], UtanGiltigtNummer> {
-    let of_century = i16::from(ten[0] * 10 + ten[1]);
+fn with_century(ten: Digits, sign: Sign, reference: Date) -> Result<Digits, UtanGiltigtNummer> {
+    let of_century = i16::from(ten.two(2));
     let now = reference.year();
-    let mut year = now - (now - of_century).rem_euclid(100);
+    // the latest year of the two digits that is not after `now`
+    let this_century = now - now % 100 + of_century;
+    let mut year = if this_century > now { this_century - 100 } else { this_century };
     let later_this_year = year == now && {
-        let month = ten[2] * 10 + ten[3];
-        let day = (ten[4] * 10 + ten[5]) % SAMORDNING;
-        (i32::from(month), i32::from(day)) > (i32::from(reference.month()), i32::from(reference.day()))
+        let day = ten.two(6) % SAMORDNING;
+        (i32::from(ten.two(4)), i32::from(day)) > (i32::from(reference.month()), i32::from(reference.day()))
     };
     if sign == Sign::Plus || (sign == Sign::None && later_this_year) {
         year -= 100;
     }
-    let mut digits = [0; 12];
+    let mut digits = Digits::default();
     let century = u8::try_from(year / 100).map_err(|_| UtanGiltigtNummer::BadDate)?;
-    digits[0] = century / 10;
-    digits[1] = century % 10;
-    digits[2..].copy_from_slice(ten);
-    Ok(digits)
+    digits.push(century / 10);
+    digits.push(century % 10);
+    Ok(Digits(digits.0 << 40 | ten.0))
 }
 
 /// The secret of one run, under which persons are told apart in memory.
@@ -358,7 +387,8 @@ pub struct PersonKey([u8; 16]);
 impl PersonKey {
     /// SHA-256 of secret and number, both of fixed length, cut to 128 bits.
     pub fn new(number: &Personnummer, secret: &RunSecret) -> Self {
-        let hash = Sha256::new().chain_update(secret.0).chain_update(number.digits).finalize();
+        let hash =
+            Sha256::new().chain_update(secret.0).chain_update(number.digits.0.to_be_bytes()).finalize();
         let mut key = [0; 16];
         key.copy_from_slice(&hash[..16]);
         Self(key)

@@ -179,6 +179,11 @@ impl Recogniser {
         asides.iter().all(|aside| else_(aside) || certain_other(aside)).then_some(kept)
     }
 
+    /// Whether a part of a label has all its words, so that what else stands there adds none.
+    pub fn says_all(&self, label: &str, part: &str) -> bool {
+        !is_free_text(label) && self.read(label, true).set == self.read(part, true).set
+    }
+
     /// Whether one text denies what the other says: all words of either but the denial stand in the other.
     pub fn are_opposites(&self, said: &str, denied: &str) -> bool {
         if is_free_text(said) || is_free_text(denied) {

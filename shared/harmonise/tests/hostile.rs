@@ -211,6 +211,10 @@ fn text_files_without_lines_or_with_too_many_fields_are_refused() {
         let error = read_of(Made::new("", sign, 1_000_000)).unwrap_err().to_string();
         assert_eq!(error, "rad 1 har 1000001 kolumner; högst 512 läses");
     }
+    // nothing in any of them: a row without content, and no cell of it is kept
+    for begin in ["Datum;Orsak\n", "Datum;Orsak\n\"\""] {
+        assert_eq!(read_of(Made::new(begin, ";", (32 << 20) - 100)).unwrap(), 0);
+    }
     let quoted = read_of(Made::new("Datum;Orsak\n2024-01-31;\"", "x\n", 30_000_000)).unwrap_err().to_string();
     assert_eq!(quoted, "filen har fler än 5000000 rader");
     let utf16 = Made::bytes(b"\xff\xfe", b"x\0", 100 << 20);

@@ -137,6 +137,8 @@ fn a_list_is_not_one_reason_because_its_words_together_would_be() {
         ("ANNAT SKÄL/Ungdomens missbruk", "annat,missbruk_barn"),
         ("Barn som bevittnar våld mot mamma, Den unges våld mot föräldrar", "bevittnat_vald,vald_av_barn"),
         ("Kriminalitet + Barn som brottsoffer", "brott_barn,utsatt_for_brott"),
+        ("kriminalitet, utsatt för brott", "brott_barn,utsatt_for_brott"),
+        ("Förälders kriminalitet, kriminalitet", "brott_foralder,brott_barn"),
         ("Förälders sjukdom; förälder psykiskt sjuk", "sjukdom_foralder,psykisk_ohalsa_foralder"),
         ("Vårdnad, boende och umgänge", "vardnadskonflikt"),
         ("Konflikt om vårdnad, boende och umgänge", "vardnadskonflikt"),

@@ -75,8 +75,8 @@ pub fn sections(publication: &Publication) -> Vec<Section> {
             ],
         ),
     ];
-    if publication.revisions.is_some() {
-        sections.push(section("Rättningar", corrections()));
+    if let Some(revisions) = &publication.revisions {
+        sections.push(section("Rättningar", corrections(publication.collection.version, revisions.version)));
     }
     if !collection.footnotes.is_empty() {
         sections.push(section("Anmärkningar", collection.footnotes.clone()));
@@ -142,15 +142,17 @@ fn signs() -> Vec<String> {
     marks.chain(["0 = antalet är noll, eller mindre än en halv procent".into()]).collect()
 }
 
-fn corrections() -> Vec<String> {
+fn corrections(this: u32, first: u32) -> Vec<String> {
     vec![
-        "Det här är version 2. Version 1 ligger kvar och gäller inte längre. Uppgifter som är andra än i version 1 har ett r \
-         efter sig; de räknas upp i filen rattningar.csv."
-            .into(),
-        "De två versionerna är granskade tillsammans. En total där en undertryckt uppgift har rättats, eller där en \
-         kommun med en undertryckt uppgift har tillkommit, visas därför inte i version 2: skillnaden mot version 1 vore \
-         den uppgiften."
-            .into(),
+        format!(
+            "Det här är version {this}. Version {first} ligger kvar och gäller inte längre. Uppgifter som är andra än i version \
+             {first} har ett r efter sig; de räknas upp i filen rattningar.csv."
+        ),
+        format!(
+            "De två versionerna är granskade tillsammans. En total där en undertryckt uppgift har rättats, eller där en \
+             kommun med en undertryckt uppgift har tillkommit, visas därför inte i version {this}: skillnaden mot version \
+             {first} vore den uppgiften."
+        ),
     ]
 }
 
@@ -226,8 +228,10 @@ pub fn notes(publication: &Publication, at: usize) -> Vec<String> {
     let all = [Status::Withheld, Status::NotDelivered, Status::CannotOccur];
     let occurs = |status: &Status| table.rows.iter().any(|row| row.status == *status);
     notes.extend(all.into_iter().filter(occurs).filter_map(meaning).map(|text| format!("{text}.")));
-    if table.rows.iter().any(|row| publication.is_revised(at, row)) {
-        notes.push("r = rättad: uppgiften är en annan än i version 1.".into());
+    if let Some(revisions) = &publication.revisions
+        && table.rows.iter().any(|row| revisions.contains(at, row))
+    {
+        notes.push(format!("r = rättad: uppgiften är en annan än i version {}.", revisions.version));
     }
     notes.extend(spec.footnotes.iter().chain(&publication.collection.footnotes).cloned());
     notes.push(format!("Källa: {}.", publication.collection.source.trim_end_matches('.')));

@@ -190,7 +190,8 @@ impl<'a> Publication<'a> {
     /// # Errors
     /// [`PublishError`] when the first version's figures are not those of the same tables.
     pub fn correcting(mut self, first: Source<'_>) -> Result<Self, PublishError> {
-        self.revisions = Some(Revisions::of(&strict_tables(first)?, &self.tables));
+        let version = first.collection.version;
+        self.revisions = Some(Revisions::of(version, &strict_tables(first)?, &self.tables));
         Ok(self)
     }
 

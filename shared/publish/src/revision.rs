@@ -17,27 +17,31 @@ pub const FILE: &str = "rattningar.csv";
 type Key = (Omrade, Vec<String>, Period, String);
 
 /// The revised figures of every table.
-#[derive(Debug, Clone, Default)]
-pub struct Revisions(Vec<BTreeSet<Key>>);
+#[derive(Debug, Clone)]
+pub struct Revisions {
+    /// The number of the version that is corrected.
+    pub version: u32,
+    keys: Vec<BTreeSet<Key>>,
+}
 
 fn key(row: &StrictRow) -> Key {
     (row.omrade.clone(), row.codes.clone(), row.tid, row.matt.clone())
 }
 
 impl Revisions {
-    /// Compares two versions of the same tables.
-    pub fn of(first: &[StrictTable], second: &[StrictTable]) -> Self {
+    /// Compares two versions of the same tables; `version` is the first one's number.
+    pub fn of(version: u32, first: &[StrictTable], second: &[StrictTable]) -> Self {
         let of = |(first, second): (&StrictTable, &StrictTable)| {
             let before: BTreeSet<_> = first.rows.iter().map(|row| (key(row), row.varde)).collect();
             let shown = second.rows.iter().filter(|row| row.varde.is_some());
             shown.filter(|row| !before.contains(&(key(row), row.varde))).map(key).collect()
         };
-        Self(first.iter().zip(second).map(of).collect())
+        Self { version, keys: first.iter().zip(second).map(of).collect() }
     }
 
     /// Whether a row of a table was another.
     pub fn contains(&self, table: usize, row: &StrictRow) -> bool {
-        self.0.get(table).is_some_and(|keys| keys.contains(&key(row)))
+        self.keys.get(table).is_some_and(|keys| keys.contains(&key(row)))
     }
 
     /// `tabell,omrade,koder,tid,matt`: what was another, without any figure.
@@ -73,7 +77,7 @@ mod tests {
              21,1,2024,aktualiseringar,5,\n21,2,2024,aktualiseringar,,x\n21,TOT,2024,aktualiseringar,9,\n",
         );
         let (first, second) = ([first], [second]);
-        let revisions = Revisions::of(&first, &second);
+        let revisions = Revisions::of(1, &first, &second);
         let marked: Vec<bool> = second[0].rows.iter().map(|row| revisions.contains(0, row)).collect();
         let expected: Vec<bool> = second[0].rows.iter().map(|row| row.omrade.to_string() == "2101").collect();
         assert_eq!(marked, expected);

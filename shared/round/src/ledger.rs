@@ -44,6 +44,11 @@ impl Ledger {
         })
     }
 
+    /// Whether an opening stands here as it is.
+    pub fn holds(&self, definition: &[u8; 32], line: &Line) -> bool {
+        self.0.get(definition).is_some_and(|lines| lines.contains(line))
+    }
+
     /// Writes an opening down; it takes the place of an earlier one of the same case.
     pub fn enter(&mut self, definition: [u8; 32], line: Line) {
         let lines = self.0.entry(definition).or_default();

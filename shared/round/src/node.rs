@@ -323,6 +323,16 @@ impl Node {
         document.open.iter().map(line).collect()
     }
 
+    /// For a second version: the ledger lines of the published first, if this node does not stand in it. Its own ledger may hold others
+    /// of that case, of a round that it reported to and that was given up without it; nothing was opened under those.
+    ///
+    /// `None` when the document is not the one that the collection names, or when the node's own lines are those that count.
+    pub fn lines_of_first(&self, first: &PatternDocument) -> Option<Vec<([u8; 32], Line)>> {
+        let corrects = self.collection.corrects?;
+        let named = (first.hash(), first.collection.hash) == (corrects.pattern, corrects.collection);
+        (named && first.place(&self.unit).is_none()).then(|| self.lines(first, None))
+    }
+
     fn declare(&self, statuses: Vec<FineStatus>) -> Result<Vec<Fact>, Refusal> {
         if !self.approved {
             return Err(Refusal::Phase("not approved"));

@@ -6,10 +6,14 @@
 //! federation's seed; keys of the helper, of patterns and of tags are derived from it, so that patterns and figures
 //! are the same in every schedule (SAME-1). Shares and signing keys are random: nothing that is compared depends on
 //! them.
+//!
+//! [`Federation::correcting`] is the same county later: some kommuner have corrected records, and the collection is a second
+//! version.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use anyhow::Context;
 use daemon::pki::Key;
 use jiff::civil::Date;
 use rand_chacha::ChaCha20Rng;
@@ -43,7 +47,7 @@ pub struct Kommun {
     /// Its own threshold: the collection's or higher (STAY-2).
     pub own_min_count: MinCount,
     /// Its signing key.
-    pub key: Key,
+    pub key: Arc<Key>,
     /// Its certificate. X.509 is not simulated: see [`Federation::certified`].
     pub certificate: Vec<u8>,
     /// Its tag secret; also a canary: no other party's store may hold it (STAY-1).
@@ -54,6 +58,10 @@ pub struct Kommun {
 pub struct Federation {
     /// Its seed.
     pub seed: u64,
+    /// The collection's document, as it is announced.
+    pub document: String,
+    /// The same county when the version that is corrected was published.
+    pub first: Option<Arc<Federation>>,
     /// The codebook.
     pub codebook: Codebook,
     /// The collection.
@@ -93,7 +101,7 @@ impl Federation {
                     } else {
                         collection.min_count
                     },
-                    key: Key::generate()?,
+                    key: Arc::new(Key::generate()?),
                     certificate: format!("node/{unit}").into_bytes(),
                     secret: derived(seed, &format!("tags of {unit}")),
                 },
@@ -101,12 +109,55 @@ impl Federation {
         }
         Ok(Arc::new(Self {
             seed,
+            document: COLLECTION.to_owned(),
+            first: None,
             codebook,
             collection,
             system,
             parameters,
             pattern_key: PatternKey::new(&derived(seed, "patterns")),
             helper_keys: HelperKeyPair::derive(&derived(seed, "helper"))?,
+            kommuner,
+        }))
+    }
+
+    /// The county when one or two of its kommuner, chosen by `seed`, have corrected a few records: some are gone, some got other codes.
+    /// `pattern` is what the first version was published under.
+    ///
+    /// # Errors
+    /// When the second document cannot be used.
+    pub fn correcting(first: &Arc<Self>, pattern: [u8; 32], seed: u64) -> anyhow::Result<Arc<Self>> {
+        let (hash, pattern) = (hex::encode(first.collection.hash), hex::encode(pattern));
+        let head = format!("version = 2\nrattar = \"{hash}\"\nrattar_monster = \"{pattern}\"");
+        let document = first.document.replacen("version = 1", &head, 1);
+        let collection = Arc::new(Collection::from_toml(&document, &first.codebook)?);
+        let system = Arc::new(System::new(&collection, &first.codebook)?);
+        let mut rng = ChaCha20Rng::seed_from_u64(seed ^ 0xc0_44ec);
+        let units: Vec<&Unit> = first.kommuner.keys().collect();
+        let many = 1 + below(&mut rng, 2);
+        let corrected: BTreeSet<&Unit> =
+            (0..many).map(|_| units[below(&mut rng, units.len() as u64) as usize]).collect();
+        let mut kommuner = BTreeMap::new();
+        for (unit, kommun) in &first.kommuner {
+            let mut stored = kommun.counts.to_stored().to_vec();
+            if corrected.contains(unit) {
+                mistakes(&mut stored, &mut rng);
+            }
+            let counts = Counts::from_stored(&system, stored).context("counts of the same cells")?;
+            let (key, secret) = (kommun.key.clone(), kommun.secret);
+            let (certificate, own_min_count) = (kommun.certificate.clone(), kommun.own_min_count);
+            kommuner.insert(unit.clone(), Kommun { counts, own_min_count, key, certificate, secret });
+        }
+        Ok(Arc::new(Self {
+            seed: first.seed,
+            document,
+            first: Some(first.clone()),
+            codebook: first.codebook.clone(),
+            collection,
+            system,
+            parameters: first.parameters.clone(),
+            pattern_key: first.pattern_key.clone(),
+            helper_keys: first.helper_keys.clone(),
             kommuner,
         }))
     }
@@ -161,6 +212,20 @@ pub(crate) fn derived(seed: u64, what: &str) -> [u8; 32] {
 /// A number under `bound`. The bias is far under what a schedule can notice.
 pub fn below(rng: &mut ChaCha20Rng, bound: u64) -> u64 {
     rng.next_u64() % bound.max(1)
+}
+
+/// One to six records that were registered wrongly: every other gets other codes, the rest are gone.
+fn mistakes(stored: &mut [u32], rng: &mut ChaCha20Rng) {
+    for record in 0..=below(rng, 6) {
+        let held: Vec<usize> = (0..stored.len()).filter(|atom| stored[*atom] > 0).collect();
+        if held.is_empty() {
+            return;
+        }
+        stored[held[below(rng, held.len() as u64) as usize]] -= 1;
+        if record % 2 == 1 {
+            stored[below(rng, stored.len() as u64) as usize] += 1;
+        }
+    }
 }
 
 /// The records of one kommun: the later in the county, the larger. Rare codes are rare enough for small cells.

@@ -23,6 +23,7 @@ use crate::record::Acknowledged;
 use crate::world::World;
 
 mod totals;
+mod versions;
 
 /// How a schedule ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +36,8 @@ pub struct Outcome {
     pub figures: Option<Figures>,
     /// What the audit found when it did not certify.
     pub findings: Option<String>,
+    /// Why there is no publication.
+    pub failure: Option<Failure>,
     /// Events played.
     pub events: usize,
     /// Durable writes by party.
@@ -138,6 +141,7 @@ pub fn judge(world: &World) -> Result<Outcome, Failures> {
         roster: roster.unwrap_or_default(),
         figures: world.region.figures().filter(|_| world.phase() == Phase::Published).cloned(),
         findings: world.region.findings().filter(|_| world.phase() == Phase::Failed).map(str::to_owned),
+        failure: world.region.desk().and_then(|desk| desk.look(|region| region.failure().cloned())),
         events: world.record.trace.len(),
         writes: disks.map(|(party, disk)| (party, disk.commits())).collect(),
     })
@@ -282,7 +286,7 @@ impl<'a> Books<'a> {
         };
         let roster = document.units();
         for unit in self.world.plan.untouched(&self.federation().collection.units) {
-            if !roster.contains(unit) {
+            if !roster.contains(unit) && self.has_no_reason_to_stay_out(unit) {
                 failures.push(format!(
                     "not at all: {unit} was never kept from delivering and is not in the roster"
                 ));
@@ -292,6 +296,7 @@ impl<'a> Books<'a> {
         self.sums(&document, &known, failures);
         self.readable(&document, &known, failures);
         self.aggregates(&document, failures);
+        self.versions(&document, failures);
         match self.world.region.figures() {
             Some(figures) => self.figures(figures, &roster, failures),
             // The region crashed between certifying and storing that, and certified again: then it has them.
@@ -304,7 +309,9 @@ impl<'a> Books<'a> {
         let collection = &self.federation().collection;
         let left: BTreeSet<_> = self.world.plan.untouched(&collection.units).map(Unit::kommun).collect();
         let expected = match failure {
-            Failure::RosterTooSmall { .. } => left.len() < collection.minimum_roster(),
+            Failure::RosterTooSmall { .. } => {
+                left.len() < collection.minimum_roster() || self.federation().first.is_some()
+            }
             Failure::Unit(unit) => self.world.plan.lies(unit),
             // The release path's answer for this roster: compared between schedules, counted by the tests.
             Failure::Audit => true,

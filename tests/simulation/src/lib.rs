@@ -32,6 +32,10 @@
 //! changed its own report contradicts itself, or because the audit did not certify the figures of this roster: the
 //! round must then say so, and the audit's answer for a roster must be the same in every schedule.
 //!
+//! A second version ([`Twice`]) is played over the disks that a first one left, with schedules of its own. Beside the above it is a failure there
+//! when a sum is opened that the first version did not open, or whose difference tells of a hidden figure (SAFE-3), when a figure that did
+//! not change is marked otherwise (SAFE-1), and when a kommun stays out that stood in the first and corrects nothing.
+//!
 //! Parties that lie on purpose, and what nobody can notice: [`liar`], and [`country::liar`] for the upper tier.
 
 pub mod country;
@@ -58,4 +62,48 @@ pub fn play(federation: &std::sync::Arc<Federation>, plan: &Plan) -> Result<Outc
     let mut world = world::World::new(federation.clone(), plan.clone());
     world.run();
     judge::judge(&world)
+}
+
+/// A schedule of a first version, and one of a second over the same disks.
+#[derive(Debug, Clone)]
+pub struct Twice {
+    /// How the first is played.
+    pub first: Plan,
+    /// How the second is; its seed chooses too what is corrected.
+    pub second: Plan,
+}
+
+impl Twice {
+    /// Anything may go wrong in both.
+    pub fn random(federation: &Federation, seed: u64) -> Self {
+        let (first, second) = (Plan::random(federation, seed), Plan::random(federation, seed ^ (1 << 40)));
+        Self { first, second }
+    }
+
+    /// Plays the first version and, if it is published, the second. What is corrected is decided by `mistakes` alone, so that
+    /// equal rosters of both give equal figures.
+    ///
+    /// # Errors
+    /// Every failure of either, in words.
+    pub fn play(
+        &self,
+        federation: &std::sync::Arc<Federation>,
+        mistakes: u64,
+    ) -> Result<(Outcome, Option<Outcome>), Vec<String>> {
+        let mut first = world::World::new(federation.clone(), self.first.clone());
+        first.run();
+        let outcome = judge::judge(&first)?;
+        if outcome.phase != round::region::Phase::Published {
+            return Ok((outcome, None));
+        }
+        let pattern = first.region.desk().and_then(|desk| desk.look(|r| r.document().map(|d| d.hash())));
+        let pattern = pattern.ok_or_else(|| vec!["broken: published without a pattern".to_owned()])?;
+        let corrected = Federation::correcting(federation, pattern, mistakes);
+        let corrected = corrected.map_err(|error| vec![format!("broken: {error:#}")])?;
+        let mut second = world::World::correcting(&first, corrected, self.second.clone());
+        second.run();
+        let name =
+            |failures: Vec<String>| failures.iter().map(|what| format!("second version: {what}")).collect();
+        judge::judge(&second).map_err(name).map(|second| (outcome, Some(second)))
+    }
 }

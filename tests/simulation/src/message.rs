@@ -1,9 +1,12 @@
 //! What parties say to each other, as domain values: wire encoding, TLS and gRPC are tested where they live.
 
+use std::collections::BTreeSet;
+
 use round::document::{Declaration, PatternDocument};
 use round::helper::HandedPattern;
 use round::merkle::Proof;
 use round::region::Phase;
+use tables::system::CellIndex;
 use tables::unit::Unit;
 
 /// A party.
@@ -37,8 +40,8 @@ pub enum Request {
     Announce,
     /// Node to region: which collections invite me?
     Collections,
-    /// Node to region, phase 2.
-    Declare(Declaration),
+    /// Node to region, phase 2; for a second version beside what changed.
+    Declare(Declaration, Option<BTreeSet<CellIndex>>),
     /// Node to region, phase 3: the pattern, if it is another than this.
     Pattern {
         /// Hash of the pattern the node has.
@@ -96,7 +99,7 @@ impl Request {
         match self {
             Self::Announce => "Announce",
             Self::Collections => "Collections",
-            Self::Declare(_) => "Declare",
+            Self::Declare(..) => "Declare",
             Self::Pattern { .. } => "Pattern",
             Self::Answer { .. } => "Answer",
             Self::Submit { .. } => "Submit",
@@ -117,6 +120,8 @@ pub struct ShownPattern {
     pub witnesses: Vec<u8>,
     /// Their place in the tree.
     pub proof: Proof,
+    /// Of a second version: the pattern that the first was published under.
+    pub first: Option<PatternDocument>,
 }
 
 /// What the helper opened.

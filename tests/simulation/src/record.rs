@@ -45,7 +45,7 @@ impl Record {
     /// Notes a reply when it is given: what happens to it afterwards changes nothing.
     pub fn acknowledge(&mut self, from: &PartyId, request: &Request, reply: &Reply) {
         let seen = match (from, request, reply) {
-            (PartyId::Node(unit), Request::Declare(declaration), Reply::Done) => {
+            (PartyId::Node(unit), Request::Declare(declaration, _), Reply::Done) => {
                 Acknowledged::Declaration(unit.clone(), declaration.clone())
             }
             (PartyId::Node(unit), Request::Answer { round, lines, .. }, Reply::Done) => {

@@ -9,6 +9,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::sync::Arc;
 
+use daemon::store::MemoryDisk;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use round::region::Phase;
@@ -28,6 +29,8 @@ mod processes;
 
 /// Unix time of the start.
 pub const EPOCH: i64 = 1_750_000_000;
+/// From the first version to the second.
+const MONTHS: i64 = 120 * 24 * HOUR;
 /// A question that is not answered for so long is given up.
 const PATIENCE: i64 = 300;
 /// A round that is not over by then is stuck: declaring, and the most rounds seven kommuner can need.
@@ -76,6 +79,7 @@ pub struct World {
     pub helper: HelperParty,
     /// The nodes.
     pub nodes: BTreeMap<Unit, NodeParty>,
+    begins: i64,
     now: i64,
     rng: ChaCha20Rng,
     queue: BinaryHeap<Reverse<(i64, u64)>>,
@@ -93,16 +97,35 @@ pub struct World {
 impl World {
     /// A world in which nothing has happened.
     pub fn new(federation: Arc<Federation>, plan: Plan) -> Self {
+        Self::on(federation, plan, EPOCH, |_| MemoryDisk::new())
+    }
+
+    /// The world months later: the same disks, and a federation that corrects what was published.
+    pub fn correcting(first: &Self, federation: Arc<Federation>, plan: Plan) -> Self {
+        Self::on(federation, plan, EPOCH + MONTHS, |party| {
+            first.disk(party).map_or_else(MemoryDisk::new, |disk| MemoryDisk::from_image(disk.image()))
+        })
+    }
+
+    fn on(
+        federation: Arc<Federation>,
+        plan: Plan,
+        begins: i64,
+        disk: impl Fn(&PartyId) -> MemoryDisk,
+    ) -> Self {
         let rng = ChaCha20Rng::seed_from_u64(plan.seed ^ 0x5eed);
         let nodes = federation.collection.units.iter();
         let lies = |unit: &Unit| plan.lie.as_ref().is_some_and(|lie| lie.is_told_by(unit));
-        let nodes =
-            nodes.map(|unit| (unit.clone(), NodeParty::new(federation.clone(), unit.clone(), lies(unit))));
+        let nodes = nodes.map(|unit| {
+            let disk = disk(&PartyId::Node(unit.clone()));
+            (unit.clone(), NodeParty::new(federation.clone(), unit.clone(), disk, lies(unit)))
+        });
         let mut world = Self {
-            region: RegionParty::new(federation.clone(), rng.clone()),
-            helper: HelperParty::new(federation.clone()),
+            region: RegionParty::new(federation.clone(), disk(&PartyId::Region), rng.clone()),
+            helper: HelperParty::new(federation.clone(), disk(&PartyId::Helper)),
             nodes: nodes.collect(),
             record: Record::default(),
+            begins,
             now: 0,
             rng,
             queue: BinaryHeap::new(),
@@ -194,7 +217,7 @@ impl World {
     }
 
     fn clock(&self, party: &PartyId) -> i64 {
-        EPOCH + self.now + self.offsets.get(party).copied().unwrap_or_default()
+        self.begins + self.now + self.offsets.get(party).copied().unwrap_or_default()
     }
 
     fn happen(&mut self, what: What) {

@@ -18,6 +18,8 @@ pub struct Case {
     pub counts: Vec<Counts>,
     pub hidden: Vec<BTreeSet<CellIndex>>,
     pub hidden_totals: BTreeSet<CellIndex>,
+    /// Withheld totals that nobody opened: each may be 0.
+    pub untold: BTreeSet<CellIndex>,
     pub witnesses: Vec<Witness>,
     pub earlier: Vec<EarlierIssue>,
     pub known: bool,
@@ -54,6 +56,7 @@ impl Case {
             counts,
             hidden,
             hidden_totals: BTreeSet::new(),
+            untold: BTreeSet::new(),
             witnesses: Vec::new(),
             earlier: Vec::new(),
             known: true,
@@ -142,7 +145,7 @@ impl Case {
 
     pub fn opened(&self) -> BTreeMap<CellIndex, u64> {
         let cells = if self.known { 0..self.system.cells.len() } else { 0..0 };
-        cells.map(|cell| (cell, self.total(cell))).collect()
+        cells.filter(|cell| !self.untold.contains(cell)).map(|cell| (cell, self.total(cell))).collect()
     }
 
     pub fn certify(&self) -> Result<Release, Findings> {
@@ -175,9 +178,15 @@ impl Case {
     }
 
     /// Every table of counts per unit and full atom that agrees with all marks, as seen by the enumerator, or `None`
-    /// when there are more than `most` steps. Withheld counts are at least 1. `own` units are fixed at the truth of
+    /// when there are more than `most` steps. Withheld counts are at least 1, in the `doubting` reading save totals nobody opened. `own` units are fixed at the truth of
     /// their printed cells and unit atoms.
-    pub fn enumerate(&self, most: u64, own: &[usize], mut each: impl FnMut(&[u64])) -> Option<()> {
+    pub fn enumerate(
+        &self,
+        most: u64,
+        own: &[usize],
+        doubting: bool,
+        mut each: impl FnMut(&[u64]),
+    ) -> Option<()> {
         let atoms = self.system.atoms;
         let figures = self.figures();
         let mut rows: Vec<Sum> = Vec::new();
@@ -191,7 +200,8 @@ impl Case {
             let held = &self.system.cells[*cell].atoms;
             let members = (0..self.counts.len())
                 .flat_map(|unit| held.iter().map(move |atom| unit * atoms + *atom as usize));
-            if self.system.cells[*cell].is_count || mark.shown().is_some() {
+            let told = self.system.cells[*cell].is_count && !(doubting && self.untold.contains(cell));
+            if told || mark.shown().is_some() {
                 rows.push(Sum::of(members.collect(), *mark));
             }
         }

@@ -11,9 +11,10 @@ use jiff::civil::{Date, date};
 use crate::label::clean;
 
 /// A cell of any kind of file.
+#[derive(Clone, Copy)]
 pub(crate) enum Cell<'a> {
     Empty,
-    Text(Cow<'a, str>),
+    Text(&'a str),
     /// Text of a Windows-1252 file, not empty and not decoded yet: most of it is labels met before.
     Raw(&'a [u8]),
     Number(f64),
@@ -190,7 +191,7 @@ mod tests {
     use super::*;
 
     fn text(text: &str) -> Option<Date> {
-        date_of(&Cell::Text(text.into()), Epoch::From1900)
+        date_of(&Cell::Text(text), Epoch::From1900)
     }
 
     #[test]
@@ -244,7 +245,7 @@ mod tests {
 
     #[test]
     fn ages_are_whole_years_of_a_person() {
-        let years = |text: &str| years_of(&Cell::Text(text.into()));
+        let years = |text: &str| years_of(&Cell::Text(text));
         assert_eq!(
             [years("34"), years("34 år"), years("34,0"), years(" 0 ")],
             [Some(34), Some(34), Some(34), Some(0)]
@@ -265,7 +266,7 @@ mod tests {
 
         #[test]
         fn no_cell_panics(chars in ".{0,20}", number: f64) {
-            for cell in [Cell::Text(chars.into()), Cell::Number(number)] {
+            for cell in [Cell::Text(&chars), Cell::Number(number)] {
                 let _ = (date_of(&cell, Epoch::From1900), date_of(&cell, Epoch::From1904), years_of(&cell));
             }
         }

@@ -8,8 +8,6 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::fmt;
-use std::hash::{BuildHasherDefault, Hasher};
 
 use jiff::civil::Date;
 use tables::codebook::{Given, VariableIndex};
@@ -18,41 +16,9 @@ use super::error::IntakeError;
 use super::limits::{Limit, MAX_ROWS, MAX_UNMAPPED_LABELS};
 use super::report::{IntakeReport, Refusal, Skipped, VariableReport};
 use super::rows::{RowReader, Sink};
+use super::seen::Seen;
 use super::{Flow, Part, Row, Take};
 use crate::personnummer::UtanGiltigtNummer;
-
-/// The aktualiseringsnummer of all files of one reading, as hashes under a key of this run.
-#[derive(Default)]
-pub struct Seen {
-    pub(crate) run: foldhash::quality::RandomState,
-    numbers: HashMap<u64, u64, BuildHasherDefault<AsIs>>,
-}
-
-/// The numbers are hashes already.
-#[derive(Default)]
-struct AsIs(u64);
-
-impl Hasher for AsIs {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte); // only ever asked for a u64
-        }
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
-}
-
-impl fmt::Debug for Seen {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Seen({})", self.numbers.len())
-    }
-}
 
 /// A label of a variable and how many rows of a batch have it.
 pub(crate) struct Labelled {
@@ -120,6 +86,7 @@ impl<'a> Gather<'a> {
     /// Nothing yet; the report holds the variables.
     pub(crate) fn new(report: IntakeReport, seen: &'a mut Seen, sink: &'a mut Sink<'a>) -> Self {
         let width = report.variables.len();
+        seen.begin();
         let labels = || (0..width).map(|_| Labels::new()).collect();
         let (unmapped, recognised) = (labels(), labels());
         Self { sink, seen, width, report, unmapped, recognised, unlisted: 0, total: 0 }
@@ -146,12 +113,17 @@ impl<'a> Gather<'a> {
             own.add(more);
         }
         self.list(batch);
-        self.look_up(&batch.numbers);
+        self.seen.take(&batch.numbers, &mut self.report.repeated);
         for (row, date) in batch.dates.iter().enumerate() {
             (self.sink)(*date, &batch.codes[row * self.width..][..self.width]);
         }
         batch.clear();
         Ok(())
+    }
+
+    /// Ends the rows of a table.
+    fn end(&mut self) {
+        self.seen.end(&mut self.report.repeated);
     }
 
     fn list(&mut self, batch: &mut Batch) {
@@ -163,19 +135,6 @@ impl<'a> Gather<'a> {
         for Labelled { variable, label, rows } in batch.recognised.drain(..) {
             self.report.variables[variable].recognised += rows;
             note(&mut self.recognised[variable], label, rows); // counted above even if it is not listed
-        }
-    }
-
-    /// Looks numbers up in the order of their rows: many together, since each look-up alone waits for memory.
-    fn look_up(&mut self, numbers: &[(u64, u64)]) {
-        for &(number, content) in numbers {
-            match self.seen.numbers.entry(number) {
-                Entry::Vacant(new) => {
-                    new.insert(content);
-                }
-                Entry::Occupied(earlier) if *earlier.get() == content => self.report.repeated.identical += 1,
-                Entry::Occupied(_) => self.report.repeated.different += 1,
-            }
         }
     }
 }
@@ -240,6 +199,7 @@ impl<'a> Rows<'a> {
     /// [`Limit::Rows`].
     pub(crate) fn finish(mut self) -> Result<Part, IntakeError> {
         self.end_batch()?;
+        self.gather.end();
         let (report, unmapped) = self.reader.finish(self.gather);
         Ok(Part { report, unmapped })
     }

@@ -5,16 +5,16 @@
 //! mark was no quotation: its first line alone becomes a broken row, which is refused, and reading goes on with the
 //! next line. So a stray mark in free text costs one row, and never swallows others unseen (TRUE-3).
 
-use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
 
 use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
-use smallvec::SmallVec;
 
 use super::cell::{Cell, Epoch};
 use super::error::IntakeError;
 use super::limits::{Limit, MAX_CELL_CHARS, MAX_COLUMNS, MAX_ROW_BYTES};
+use super::marks::Marks;
 use super::text::Characters;
 use super::{Flow, Row, Table, Take, check_row};
 
@@ -48,7 +48,7 @@ impl<R: Read + Seek> Table for TextTable<'_, R> {
 }
 
 /// Cells of a row that need no allocation.
-const CELLS: usize = 16;
+pub(crate) const CELLS: usize = 16;
 /// Bytes read at once.
 const PIECE: usize = 256 << 10;
 /// The mark of UTF-8 at the beginning of a file.
@@ -65,9 +65,10 @@ impl<R: Read + Seek> TextTable<'_, R> {
         let mut lines = Lines { characters, text: String::new(), at: 0, number, returned: VecDeque::new() };
         let mut fields = Fields { separator: self.separator, ..Fields::default() };
         while let Some((number, broken)) = next_row(&mut lines, &mut fields)? {
-            let cells: SmallVec<[Cell<'_>; CELLS]> = fields.iter().map(cell).collect();
-            check_row(number, &cells)?;
-            if take(&Row { number, cells: &cells, broken })? == Flow::Stop {
+            let mut cells = Cells::default();
+            fields.iter().for_each(|field| cells.push(cell(field)));
+            cells.check(number)?;
+            if take(&Row { number, cells: &cells.kept, broken })? == Flow::Stop {
                 return Ok(());
             }
         }
@@ -79,6 +80,16 @@ impl<R: Read + Seek> TextTable<'_, R> {
         let is_utf8 = self.encoding == UTF_8;
         let separator = u8::try_from(self.separator).ok()?;
         (is_utf8 || self.encoding == WINDOWS_1252).then_some(Form { separator, is_utf8 })
+    }
+
+    /// About how many rows it has, from the line feeds at its beginning.
+    pub(crate) fn rows_about(&mut self) -> io::Result<u64> {
+        let bytes = self.source.seek(SeekFrom::End(0))?;
+        self.source.seek(SeekFrom::Start(0))?;
+        let mut head = Vec::new();
+        (&mut *self.source).take(PIECE as u64).read_to_end(&mut head)?;
+        let feeds = memchr::memchr_iter(b'\n', &head).count() as u64;
+        Ok(bytes.saturating_mul(feeds) / (head.len() as u64).max(1))
     }
 
     /// Where its text begins: after the mark of UTF-8.
@@ -96,8 +107,15 @@ impl<R: Read + Seek> TextTable<'_, R> {
         let (mut bytes, mut begun, mut number) = (Vec::new(), from.at.max(self.text_begins()?), from.number);
         self.source.seek(SeekFrom::Start(begun))?;
         loop {
+            let before = bytes.len();
             let count = (&mut *self.source).take(PIECE as u64).read_to_end(&mut bytes)?;
             let ended = count == 0;
+            // a line that grows is looked at once, when it ends
+            let grows = memchr::memchr2(b'\n', b'\r', &bytes[before..]).is_none()
+                && bytes.get(before.wrapping_sub(1)) != Some(&b'\r');
+            if grows && !ended && bytes.len() <= MAX_ROW_BYTES {
+                continue;
+            }
             let (length, end) = form.lines(&bytes, ended, &mut number, take)?;
             begun += length as u64;
             bytes.drain(..length);
@@ -142,62 +160,95 @@ impl Form {
         number: &mut u64,
         take: &mut Take<'_>,
     ) -> Result<(usize, End), IntakeError> {
-        // no line before the first mark has one
+        // no line before the first quotation mark has one, and no line before a byte that is no character either
         let quoted = memchr::memchr(b'"', bytes).unwrap_or(bytes.len());
-        let mut at = 0;
-        while at < bytes.len() {
-            let rest = &bytes[at..];
-            let (length, end) = match memchr::memchr2(b'\n', b'\r', rest) {
-                Some(found) if rest[found..].starts_with(b"\r\n") => (found, 2),
+        let text = self.is_utf8.then(|| bytes.utf8_chunks().next().map_or("", |chunk| chunk.valid()));
+        let plain = text.map_or(quoted, |text| text.len().min(quoted));
+        let mut cells = Cells::default();
+        let mut marks = Marks::of(bytes, [self.separator, b'\n', b'\r']);
+        // the line and the field being read
+        let (mut at, mut from) = (0, 0);
+        loop {
+            let (to, end) = match marks.next() {
+                Some(mark) if bytes[mark] == self.separator => {
+                    cells.push(self.cell(bytes, text, from..mark));
+                    from = mark + 1;
+                    continue;
+                }
+                Some(mark) if mark < at => continue, // the LF of a CR
+                Some(mark) if bytes[mark] == b'\n' => (mark, 1),
+                Some(mark) if bytes.get(mark + 1) == Some(&b'\n') => (mark, 2),
                 // the LF of a CR may lie in the next piece
-                Some(found) if ended || found + 1 < rest.len() || rest[found] == b'\n' => (found, 1),
-                None if ended => (rest.len(), 0),
+                Some(mark) if ended || mark + 1 < bytes.len() => (mark, 1),
+                None if ended && at < bytes.len() => (bytes.len(), 0),
                 _ => return Ok((at, End::Bytes)),
             };
-            let line = &rest[..length];
-            if quoted < at + length || line.len() > MAX_ROW_BYTES {
+            if plain < to || to - at > MAX_ROW_BYTES {
                 return Ok((at, End::Line));
             }
-            let mut cells: SmallVec<[Cell<'_>; CELLS]> = SmallVec::new();
-            if !self.split(line, &mut cells) {
-                return Ok((at, End::Line));
-            }
+            cells.push(self.cell(bytes, text, from..to));
             *number += 1;
             // shorter lines keep the limits of a row
-            if line.len() > MAX_CELL_CHARS || cells.len() > MAX_COLUMNS {
-                check_row(*number, &cells)?;
+            if to - at > MAX_CELL_CHARS || cells.kept.len() > MAX_COLUMNS {
+                cells.check(*number)?;
             }
-            let flow = take(&Row { number: *number, cells: &cells, broken: None })?;
-            at += length + end;
+            let flow = take(&Row { number: *number, cells: &cells.kept, broken: None })?;
+            cells.clear();
+            at = to + end;
+            from = at;
             if flow == Flow::Stop {
                 return Ok((at, End::Stopped));
             }
         }
-        Ok((at, End::Bytes))
     }
 
-    /// The cells of a line; false if it is no text of the encoding.
-    fn split<'l>(self, line: &'l [u8], cells: &mut SmallVec<[Cell<'l>; CELLS]>) -> bool {
-        let ends = memchr::memchr_iter(self.separator, line).chain([line.len()]);
-        let mut from = 0;
-        if self.is_utf8 {
-            let Ok(text) = std::str::from_utf8(line) else { return false };
-            for to in ends {
-                cells.push(cell(&text[from..to]));
-                from = to + 1;
-            }
-            return true;
+    /// A cell; `text` is what of the bytes is UTF-8.
+    fn cell<'l>(self, bytes: &'l [u8], text: Option<&'l str>, place: Range<usize>) -> Cell<'l> {
+        match text {
+            _ if place.is_empty() => Cell::Empty,
+            None => Cell::Raw(&bytes[place]),
+            // a line that is not all text is never taken
+            Some(text) => text.get(place).map_or(Cell::Empty, Cell::Text),
         }
-        for to in ends {
-            cells.push(if from == to { Cell::Empty } else { Cell::Raw(&line[from..to]) });
-            from = to + 1;
+    }
+}
+
+/// The cells of a line. Of those beyond the limit of columns none is kept: a line may be separators only, millions of them.
+#[derive(Default)]
+struct Cells<'l> {
+    kept: Vec<Cell<'l>>,
+    count: usize,
+    /// The last one beyond the limit that holds something, from 1.
+    beyond: usize,
+}
+
+impl<'l> Cells<'l> {
+    #[inline]
+    fn push(&mut self, cell: Cell<'l>) {
+        self.count += 1;
+        if self.kept.len() <= MAX_COLUMNS {
+            self.kept.push(cell);
+        } else if !cell.is_blank() {
+            self.beyond = self.count;
         }
-        true
+    }
+
+    fn clear(&mut self) {
+        self.kept.clear();
+        (self.count, self.beyond) = (0, 0);
+    }
+
+    /// The limits of one row.
+    fn check(&self, row: u64) -> Result<(), IntakeError> {
+        if self.beyond > 0 {
+            return Err(Limit::Columns { row, columns: self.beyond }.into());
+        }
+        check_row(row, &self.kept)
     }
 }
 
 fn cell(text: &str) -> Cell<'_> {
-    if text.is_empty() { Cell::Empty } else { Cell::Text(Cow::Borrowed(text)) }
+    if text.is_empty() { Cell::Empty } else { Cell::Text(text) }
 }
 
 /// Reads the next row into `fields`: its line, and the field of a quotation that never ends.
@@ -299,7 +350,8 @@ enum Progress {
 struct Fields {
     separator: char,
     text: String,
-    ends: Vec<usize>,
+    /// In bytes, of which a row has less than 4 GiB.
+    ends: Vec<u32>,
     quoted: bool,
     /// Whether the current quotation has gone over a line break.
     spanned: bool,
@@ -315,7 +367,7 @@ impl Fields {
 
     fn iter(&self) -> impl Iterator<Item = &str> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        starts.zip(&self.ends).map(|(start, end)| &self.text[start..*end])
+        starts.zip(&self.ends).map(|(start, end)| &self.text[start as usize..*end as usize])
     }
 
     fn count(&self) -> usize {
@@ -323,11 +375,11 @@ impl Fields {
     }
 
     fn open_length(&self) -> usize {
-        self.text.len() - self.ends.last().copied().unwrap_or(0)
+        self.text.len() - self.ends.last().map_or(0, |end| *end as usize)
     }
 
     fn end_field(&mut self) {
-        self.ends.push(self.text.len());
+        self.ends.push(self.text.len() as u32);
     }
 
     fn feed(&mut self, line: &str) -> Progress {

@@ -8,15 +8,18 @@
 
 mod cell;
 mod compound;
+mod crew;
 mod error;
 mod gather;
 mod header;
 mod limits;
 mod lines;
+mod marks;
 mod query;
 mod reading;
 mod report;
 mod rows;
+mod seen;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -27,12 +30,12 @@ mod workbook;
 use std::fmt;
 use std::io::{Cursor, Read, Seek, SeekFrom};
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use jiff::civil::Date;
 use tables::codebook::{Codebook, Given};
 
 pub use error::{IntakeError, TextProblem, WorkbookProblem};
-pub use gather::Seen;
 pub use limits::{
     HEADER_SEARCH_ROWS, Limit, MAX_CELL_CHARS, MAX_COLUMNS, MAX_FILE_BYTES, MAX_HELD_BYTES, MAX_HELD_CELLS,
     MAX_LISTED, MAX_PARTS, MAX_ROW_BYTES, MAX_ROWS, MAX_SHEETS, MAX_STRINGS, MAX_UNMAPPED_LABELS,
@@ -44,9 +47,11 @@ pub use report::{
     UnmappedLabel, UnmappedLabels, VariableReport,
 };
 pub use rows::{Coded, Sink};
+pub use seen::Seen;
 pub use threads::MAX_THREADS;
 
-use crate::codes::KommunCodes;
+use crate::codes::{Field, KommunCodes};
+use crate::label::Matcher;
 use cell::{Cell, Epoch};
 use gather::Rows;
 use header::{Columns, Names, Near};
@@ -186,6 +191,12 @@ impl Reading<'_> {
         Ok(Names::new(codebook, codes))
     }
 
+    /// What reads the labels of each variable.
+    fn matchers(&self) -> Vec<Arc<Matcher<'_>>> {
+        let matcher = |(index, variable)| Arc::new(self.codes.matcher(index, variable));
+        self.codebook.variables.iter().enumerate().map(matcher).collect()
+    }
+
     fn read_text<R: Read + Seek>(
         self,
         source: &mut R,
@@ -194,15 +205,18 @@ impl Reading<'_> {
         seen: &mut Seen,
         sink: &mut Sink<'_>,
     ) -> Result<Part, IntakeError> {
-        let (mut table, columns) = find_in_text(source, names)?;
+        let (mut table, columns) = find_in_text(source, names, plan.threads)?;
         let (encoding, separator) = (table.encoding.name(), table.separator);
+        if columns.field(Field::Aktualiseringsnummer).is_some() {
+            seen.expect(table.rows_about()?.min(MAX_ROWS));
+        }
         if plan.threads < 2 {
             return self.read_below(&mut table, columns, Dialect::Text { encoding, separator }, seen, sink);
         }
         let dialect = Dialect::Text { encoding, separator };
         let manner = Manner { dialect, epoch: table.epoch(), extracted_on: self.extracted_on };
-        let run = seen.run;
-        let make = || RowReader::new(self.codebook, self.codes, columns.clone(), manner, run);
+        let (run, matchers) = (seen.run, self.matchers());
+        let make = || RowReader::new(self.codebook, &matchers, columns.clone(), manner, run);
         let mut rows = Rows::new(make(), seen, sink);
         if let Some(rest) = threads::read(&mut table, plan, &mut rows, &make)? {
             rows.read(|take| table.rows_from(rest, take))?;
@@ -220,7 +234,7 @@ impl Reading<'_> {
     ) -> Result<Part, IntakeError> {
         let (epoch, extracted_on) = (table.epoch(), self.extracted_on);
         let manner = Manner { dialect, epoch, extracted_on };
-        let reader = RowReader::new(self.codebook, self.codes, columns, manner, seen.run);
+        let reader = RowReader::new(self.codebook, &self.matchers(), columns, manner, seen.run);
         let mut rows = Rows::new(reader, seen, sink);
         rows.read(|take| table.each_row(take))?;
         rows.finish()
@@ -330,8 +344,9 @@ fn find_header(table: &mut dyn Table, names: &Names) -> Result<Result<Columns, N
 fn find_in_text<'s, R: Read + Seek>(
     source: &'s mut R,
     names: &Names,
+    threads: usize,
 ) -> Result<(TextTable<'s, R>, Columns), IntakeError> {
-    let encoding = encoding_of(source)?;
+    let encoding = encoding_of(source, threads)?;
     let mut best: Option<(char, Columns)> = None;
     let mut near = Near::default();
     // under a wrong separator a row can seem to break a limit

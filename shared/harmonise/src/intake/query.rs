@@ -5,7 +5,6 @@
 //! Rows are numbered from 1, columns are named as the query names them. STAY-1: a [`Value`] has no `Debug`, and of
 //! columns that are not read no value needs to be given at all ([`QueryColumns::wanted`]).
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -70,7 +69,7 @@ impl Value {
         match self {
             Self::Null => Cell::Empty,
             Self::Text(text) if text.is_empty() => Cell::Empty,
-            Self::Text(text) => Cell::Text(Cow::Borrowed(text)),
+            Self::Text(text) => Cell::Text(text),
             Self::Number(number) => Cell::Number(*number),
             Self::Day(day) => Cell::Day(*day),
         }
@@ -220,7 +219,7 @@ impl Reading<'_> {
         let QueryColumns { columns, names } = columns;
         let dialect = Dialect::Query { columns: names.len() };
         let manner = Manner { dialect, epoch: Epoch::From1900, extracted_on: self.extracted_on };
-        let reader = RowReader::new(self.codebook, self.codes, columns, manner, seen.run);
+        let reader = RowReader::new(self.codebook, &self.matchers(), columns, manner, seen.run);
         let mut reader = Rows::new(reader, seen, sink);
         for (number, values) in (1..).zip(rows) {
             let values = values?;

@@ -21,8 +21,8 @@ use super::report::{
     Dialect, IntakeReport, RecognisedLabel, Refusal, RefusalReason, SkipReason, Skipped, UnmappedLabel,
     UnmappedLabels,
 };
-use crate::codes::{Field, KommunCodes};
-use crate::label::{Meaning, clean, fold_case};
+use crate::codes::Field;
+use crate::label::{Matcher, Meaning, clean, fold_case};
 use crate::personnummer::{Kon, Personnummer, UtanGiltigtNummer};
 
 /// One aktualisering in codes. STAY-1: its `Debug` shows nothing.
@@ -56,14 +56,16 @@ pub type Sink<'s> = dyn FnMut(Date, &[Option<Given>]) + 's;
 pub(crate) struct RowReader<'a> {
     manner: Manner,
     columns: Columns,
+    /// Columns that are looked at in every row.
+    person_at: Option<usize>,
+    date_at: usize,
+    number_at: Option<usize>,
     readings: Vec<Reading<'a>>,
     kon: Option<VariableIndex>,
     /// Its codes of women and of men.
     kon_codes: [Option<CodeIndex>; 2],
     /// Whether two variables have one column.
     shares: bool,
-    /// Used again for every row.
-    written: Vec<Meaning>,
     batch: Batch,
     /// Per variable: label → its place in the batch.
     labels: Vec<HashMap<String, usize, foldhash::fast::RandomState>>,
@@ -76,28 +78,40 @@ pub(crate) struct RowReader<'a> {
 impl<'a> RowReader<'a> {
     pub(crate) fn new(
         codebook: &'a Codebook,
-        codes: &KommunCodes,
+        matchers: &[Arc<Matcher<'a>>],
         columns: Columns,
         manner: Manner,
         run: foldhash::quality::RandomState,
     ) -> Self {
         let age = codebook.variables.iter().position(tables::codebook::Variable::is_age);
         let day = manner.extracted_on;
-        let readings: Vec<Reading<'a>> = (0..codebook.variables.len())
-            .filter_map(|index| Reading::new(index, codebook, codes, &columns, age == Some(index), day))
+        let mut readings: Vec<Reading<'a>> = matchers
+            .iter()
+            .enumerate()
+            .filter_map(|(index, matcher)| {
+                Reading::new(index, codebook, matcher.clone(), &columns, age == Some(index), day)
+            })
             .collect();
         let mut used: Vec<usize> = readings.iter().filter_map(|reading| reading.column).collect();
         used.sort_unstable();
         let shares = used.windows(2).any(|pair| pair[0] == pair[1]);
+        let kon = codebook.variable_index("kon");
+        readings
+            .iter_mut()
+            .enumerate()
+            .for_each(|(index, reading)| reading.is_told_by_number = kon == Some(index));
         let kon_code =
             |kon: Kon| codebook.variables.get(codebook.variable_index("kon")?)?.code_index(kon.code());
+        let column = |field| columns.field(field).map(|(at, _)| at);
         Self {
             manner,
+            person_at: column(Field::Personnummer),
+            date_at: column(Field::Datum).unwrap_or(usize::MAX), // a header has a column of dates
+            number_at: column(Field::Aktualiseringsnummer),
             columns,
-            kon: codebook.variable_index("kon"),
+            kon,
             kon_codes: [kon_code(Kon::Kvinna), kon_code(Kon::Man)],
             shares,
-            written: Vec::new(),
             batch: Batch::default(),
             labels: (0..readings.len()).map(|_| HashMap::default()).collect(),
             run,
@@ -133,7 +147,8 @@ impl<'a> RowReader<'a> {
     pub(crate) fn end_batch(&mut self, spare: Batch) -> Batch {
         let mut batch = std::mem::replace(&mut self.batch, spare);
         for (variable, reading) in self.readings.iter_mut().enumerate() {
-            batch.variables.push(reading.end_batch(variable, &mut batch.recognised));
+            let rows = batch.dates.len() as u64;
+            batch.variables.push(reading.end_batch(variable, rows, &mut batch.recognised));
         }
         for (reason, rows) in UtanGiltigtNummer::ALL.into_iter().zip(&mut self.without_number) {
             if *rows > 0 {
@@ -161,16 +176,15 @@ impl<'a> RowReader<'a> {
             return;
         }
         let person = self.person(cells);
-        let Some((date_at, date_header)) = self.columns.field(Field::Datum) else {
-            return; // unreachable: a header has a date column
-        };
-        let cell = cell_at(cells, date_at);
+        let cell = cell_at(cells, self.date_at);
         let date = date_of(cell, self.manner.epoch);
         if let Some(date) = date.filter(|date| *date <= self.manner.extracted_on) {
             self.read(date, person, cells);
             return;
         }
-        let header = Arc::clone(date_header);
+        let Some(header) = self.columns.field(Field::Datum).map(|(_, header)| Arc::clone(header)) else {
+            return; // unreachable: a header has a column of dates
+        };
         match date {
             Some(_) => self.refuse(row, header, RefusalReason::DateInFuture),
             None => match self.skip_reason(cell, &person, cells) {
@@ -190,8 +204,7 @@ impl<'a> RowReader<'a> {
         if cells.iter().find(|cell| !cell.is_blank()).is_some_and(is_total) {
             return Some(SkipReason::Total);
         }
-        let number = self.columns.field(Field::Aktualiseringsnummer);
-        let numberless = number.is_none_or(|(at, _)| cell_at(cells, at).is_blank());
+        let numberless = self.number_at.is_none_or(|at| cell_at(cells, at).is_blank());
         numberless.then_some(SkipReason::NeitherDateNorNumber)
     }
 
@@ -213,7 +226,7 @@ impl<'a> RowReader<'a> {
     }
 
     fn person(&self, cells: &[Cell<'_>]) -> Person {
-        let (at, _) = self.columns.field(Field::Personnummer)?;
+        let at = self.person_at?;
         let today = self.manner.extracted_on;
         Some(match cell_at(cells, at) {
             Cell::Empty => Err(UtanGiltigtNummer::Missing),
@@ -233,29 +246,40 @@ impl<'a> RowReader<'a> {
             at.into_iter().for_each(|at| self.without_number[at] += 1);
         }
         let person = person.and_then(Result::ok);
-        let mut written = std::mem::take(&mut self.written);
-        written.clear();
-        written.extend(self.readings.iter_mut().map(|reading| reading.written(cells, date)));
-        self.share_columns(&mut written);
+        let age = person.as_ref().and_then(|person| person.age_at(date));
+        let kon = person.as_ref().map(Personnummer::kon);
+        let shared = self.shares.then(|| self.written_in_shared_columns(cells, date));
         let begun = self.batch.codes.len();
-        for (index, written) in written.iter().enumerate() {
-            let derived = person.as_ref().and_then(|person| self.derived(index, person, date));
-            let code = self.readings[index].settle(*written, derived);
-            self.batch.codes.push(code);
-            if *written == Meaning::Unmapped && derived.is_none() {
+        for index in 0..self.readings.len() {
+            let reading = &mut self.readings[index];
+            if reading.is_silent() {
+                self.batch.codes.push(None);
+                continue;
+            }
+            let written = match &shared {
+                Some(shared) => shared[index],
+                None => reading.written(cells, date),
+            };
+            let derived = match &reading.code_of_age {
+                _ if self.kon == Some(index) => {
+                    kon.and_then(|kon| self.kon_codes[usize::from(kon == Kon::Man)])
+                }
+                Some(codes) => age.and_then(|age| codes[usize::from(age)]),
+                None => None,
+            };
+            self.batch.codes.push(reading.settle(written, derived));
+            if matches!(written, Meaning::Unmapped) && derived.is_none() {
                 self.note_label(index, cells);
             }
         }
-        self.written = written;
         self.batch.dates.push(date);
         self.note_number(cells, date, begun);
     }
 
-    /// Where two variables share a column, the one that knows the label has it and the other is missing.
-    fn share_columns(&self, written: &mut [Meaning]) {
-        if !self.shares {
-            return;
-        }
+    /// What the cells say where two variables share a column: the one that knows the label has it and the other is missing.
+    fn written_in_shared_columns(&mut self, cells: &[Cell<'_>], date: Date) -> Vec<Meaning> {
+        let mut written: Vec<Meaning> =
+            self.readings.iter_mut().map(|reading| reading.written(cells, date)).collect();
         let column = |index: usize| self.readings[index].column;
         let known = |meaning: Meaning| matches!(meaning, Meaning::Code(_) | Meaning::OutsideValidity);
         for index in (0..written.len()).filter(|index| column(*index).is_some()) {
@@ -264,14 +288,7 @@ impl<'a> RowReader<'a> {
                 written[index] = Meaning::Empty;
             }
         }
-    }
-
-    fn derived(&self, index: VariableIndex, person: &Personnummer, date: Date) -> Option<CodeIndex> {
-        if self.kon == Some(index) {
-            return self.kon_codes[usize::from(person.kon() == Kon::Man)];
-        }
-        let codes = self.readings[index].code_of_age.as_ref()?;
-        codes[usize::from(person.age_at(date)?)]
+        written
     }
 
     fn note_label(&mut self, index: VariableIndex, cells: &[Cell<'_>]) {
@@ -302,9 +319,7 @@ impl<'a> RowReader<'a> {
 
     /// `begun`: where the row's codes begin in the batch.
     fn note_number(&mut self, cells: &[Cell<'_>], date: Date, begun: usize) {
-        let Some((at, _)) = self.columns.field(Field::Aktualiseringsnummer) else {
-            return;
-        };
+        let Some(at) = self.number_at else { return };
         let cell = cell_at(cells, at);
         if cell.is_blank() {
             return;

@@ -4,37 +4,81 @@
 //! Windows-1252, unless the file is plainly UTF-8 with faults. Nothing is replaced silently.
 
 use std::io::{self, Read, Seek, SeekFrom};
+use std::thread;
 
 use encoding_rs::{CoderResult, Decoder, Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
+use super::crew::Crew;
 use super::error::{IntakeError, TextProblem};
+use super::marks::{self, BLOCK};
 
 const CHUNK: usize = 64 << 10;
-/// Bytes looked at together.
-const WORD: usize = 8;
-const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
+/// Bytes that one of several threads looks at.
+const PIECE: usize = 256 << 10;
 
-/// Reads the whole file once and settles its encoding.
-pub(crate) fn encoding_of(source: &mut (impl Read + Seek)) -> Result<&'static Encoding, IntakeError> {
+/// Reads the whole file once, with as many threads as are given, and settles its encoding.
+pub(crate) fn encoding_of(
+    source: &mut (impl Read + Seek),
+    threads: usize,
+) -> Result<&'static Encoding, IntakeError> {
     source.seek(SeekFrom::Start(0))?;
-    let mut chunk = vec![0; CHUNK];
-    let mut first = true;
-    let mut scan = Scan::default();
+    let mut head = Vec::new();
+    (&mut *source).take(2).read_to_end(&mut head)?;
+    match head.as_slice() {
+        b"\xff\xfe" => return Ok(UTF_16LE),
+        b"\xfe\xff" => return Ok(UTF_16BE),
+        _ => source.seek(SeekFrom::Start(0))?,
+    };
+    let scan = if threads < 2 { scan_alone(source)? } else { scan_together(source, threads)? };
+    scan.finish()
+}
+
+fn scan_alone(source: &mut impl Read) -> Result<Scan, IntakeError> {
+    let (mut scan, mut chunk) = (Scan::default(), vec![0; CHUNK]);
     loop {
-        let count = read_some(source, &mut chunk)?;
-        let bytes = &chunk[..count];
-        if first && (bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff")) {
-            return Ok(if bytes[0] == 0xff { UTF_16LE } else { UTF_16BE });
+        match read_some(source, &mut chunk)? {
+            0 => return Ok(scan),
+            count => scan.take(&chunk[..count]),
         }
-        first = false;
-        if count == 0 {
-            return scan.finish();
-        }
-        if let Some(zero) = memchr::memchr(0, bytes) {
-            return Err(IntakeError::NotText { byte: scan.at + zero as u64, problem: TextProblem::Binary });
-        }
-        scan.take(bytes);
     }
+}
+
+fn scan_together(source: &mut impl Read, threads: usize) -> Result<Scan, IntakeError> {
+    thread::scope(|scope| {
+        let work = |(bytes, at): (Vec<u8>, u64)| (Scan::of(&bytes, at), bytes);
+        let mut hands = Crew::start(scope, (0..threads).map(|_| work));
+        let (mut whole, mut at, mut begun) = (Scan::default(), 0, Vec::new());
+        let mut ended = false;
+        loop {
+            let mut bytes = Vec::new();
+            if hands.is_full() || ended {
+                let Some(done) = hands.take() else { return Ok(whole) };
+                let (scan, spare) = done?;
+                whole.add(scan);
+                if ended {
+                    continue;
+                }
+                bytes = spare;
+            }
+            bytes.clear();
+            bytes.append(&mut begun);
+            ended = (&mut *source).take(PIECE as u64).read_to_end(&mut bytes)? == 0;
+            let cut = if ended { bytes.len() } else { last_cut(&bytes) };
+            begun.extend_from_slice(&bytes[cut..]);
+            bytes.truncate(cut);
+            let begins = at;
+            at += cut as u64;
+            hands.give((bytes, begins))?;
+        }
+    })
+}
+
+/// The last place where bytes can be parted without parting a character of UTF-8: before a byte that goes on with none. After
+/// more of those than a character has, any place.
+fn last_cut(bytes: &[u8]) -> usize {
+    let goes_on = |byte: u8| byte & 0xc0 == 0x80;
+    let last = bytes.iter().rev().take(4).position(|byte| !goes_on(*byte));
+    last.map_or(bytes.len(), |back| bytes.len() - 1 - back)
 }
 
 pub(crate) fn read_some(source: &mut impl Read, chunk: &mut [u8]) -> io::Result<usize> {
@@ -58,24 +102,65 @@ struct Scan {
     whole: u64,
     broken: u64,
     first_broken: u64,
+    /// The first byte that is 0, as no text has it.
+    zero: Option<u64>,
 }
 
 impl Scan {
-    /// Takes the next bytes; only those over 127 are looked at one by one.
-    fn take(&mut self, bytes: &[u8]) {
-        let (words, rest) = bytes.as_chunks::<WORD>();
-        let mut last = [0; WORD];
-        last[..rest.len()].copy_from_slice(rest); // bytes of 0 beyond it say nothing
-        for word in words.iter().chain([&last]) {
-            let mut high = u64::from_le_bytes(*word) & HIGH_BITS;
-            while high != 0 {
-                let place = high.trailing_zeros() / u8::BITS;
-                self.high(self.at + u64::from(place), word[place as usize]);
-                high &= high - 1;
-            }
-            self.at += WORD as u64;
+    /// Of whole characters that begin at a byte.
+    fn of(bytes: &[u8], at: u64) -> Self {
+        let mut scan = Self { at, ..Self::default() };
+        scan.take(bytes);
+        if scan.pending > 0 {
+            scan.break_off();
         }
-        self.at -= (WORD - rest.len()) as u64;
+        scan
+    }
+
+    /// Adds those that follow.
+    fn add(&mut self, next: Self) {
+        if self.broken == 0 {
+            self.first_broken = next.first_broken;
+        }
+        self.zero = self.zero.or(next.zero);
+        self.whole += next.whole;
+        self.broken += next.broken;
+    }
+
+    /// Takes the next bytes; only those over 127 are looked at, and one by one only those that stand together.
+    fn take(&mut self, bytes: &[u8]) {
+        if self.zero.is_none() {
+            self.zero = memchr::memchr(0, bytes).map(|zero| self.at + zero as u64);
+        }
+        for block in bytes.chunks(BLOCK) {
+            let bits = marks::high(&marks::block_of(block));
+            if bits != 0 {
+                self.block(block, bits);
+            }
+            self.at += block.len() as u64;
+        }
+    }
+
+    /// `bits`: which bytes of the block are over 127.
+    fn block(&mut self, block: &[u8], bits: u64) {
+        let goes_on = self.pending > 0 && self.next == self.at && bits & 1 != 0;
+        let together = bits & bits << 1 != 0;
+        // what comes after the last byte is not known yet
+        let last = bits >> (block.len() - 1) != 0;
+        if !goes_on && !together && !last && self.broken > 0 {
+            if self.pending > 0 {
+                self.break_off();
+            }
+            // none of them has another beside it: each is a broken character
+            self.broken += u64::from(bits.count_ones());
+            return;
+        }
+        let mut left = bits;
+        while left != 0 {
+            let place = left.trailing_zeros();
+            self.high(self.at + u64::from(place), block[place as usize]);
+            left &= left - 1;
+        }
     }
 
     /// A byte over 127.
@@ -112,6 +197,9 @@ impl Scan {
     }
 
     fn finish(mut self) -> Result<&'static Encoding, IntakeError> {
+        if let Some(byte) = self.zero {
+            return Err(IntakeError::NotText { byte, problem: TextProblem::Binary });
+        }
         if self.pending > 0 {
             self.break_off();
         }
@@ -226,7 +314,7 @@ mod tests {
         #[test]
         fn characters_are_counted_as_byte_by_byte(
             pieces in prop::collection::vec(prop::collection::vec(
-                prop::sample::select(vec![b'a', b'\n', 0x80, 0xbf, 0xc1, 0xc3, 0xa4, 0xe4, 0xf0, 0xf5, 0xff]), 0..30), 0..5),
+                prop::sample::select(vec![b'a', b'\n', b'b', b'c', 0x80, 0xbf, 0xc1, 0xc3, 0xa4, 0xe4, 0xf0, 0xf5, 0xff]), 0..200), 0..5),
         ) {
             let mut scan = Scan::default();
             pieces.iter().for_each(|piece| scan.take(piece));
@@ -235,6 +323,31 @@ mod tests {
             }
             prop_assert_eq!((scan.whole, scan.broken, scan.first_broken), straight(&pieces.concat()));
             prop_assert_eq!(scan.at, pieces.concat().len() as u64);
+        }
+
+        /// Most bytes of a text stand alone among those of ASCII.
+        #[test]
+        fn single_bytes_over_127_are_counted_as_byte_by_byte(
+            bytes in prop::collection::vec((0usize..12, prop::sample::select(vec![0x80, 0xc3, 0xe4, 0xff])), 0..100),
+        ) {
+            let bytes: Vec<u8> = bytes.iter().flat_map(|(before, byte)| [b'a'].repeat(*before).into_iter().chain([*byte])).collect();
+            let scan = Scan::of(&bytes, 0);
+            prop_assert_eq!((scan.whole, scan.broken, scan.first_broken), straight(&bytes));
+        }
+
+        #[test]
+        fn several_threads_count_what_one_counts(
+            parts in prop::collection::vec((prop::sample::select(vec!["a", "ä", "漢", "\u{1f600}"]), 1usize..40_000), 1..6),
+            fault in prop::option::of((any::<prop::sample::Index>(), prop::sample::select(vec![0u8, 0x80, 0xe4, 0xff]))),
+        ) {
+            let mut bytes = parts.iter().flat_map(|(text, count)| text.repeat(*count).into_bytes()).collect::<Vec<u8>>().repeat(4);
+            if let Some((at, byte)) = fault {
+                let at = at.index(bytes.len());
+                bytes[at] = byte;
+            }
+            let counted = |scan: Scan| { let end = Scan { pending: 0, ..scan }; (end.whole, end.broken, end.first_broken, end.zero) };
+            let together = scan_together(&mut bytes.as_slice(), 2).unwrap();
+            prop_assert_eq!(counted(together), counted(Scan::of(&bytes, 0)));
         }
     }
 }

@@ -1,21 +1,21 @@
 //! A text file read on several threads.
 //!
-//! The thread that calls cuts the file into pieces at line feeds and hands them out in turn; each hand reads its pieces into
-//! batches with a reader of its own; the batches are gathered in the order of the file. So the result is that of one thread,
-//! whatever the number ([`super::gather`]). A piece may hold a line that needs more than its bytes: a quotation, a character
+//! The thread that calls cuts the file into pieces at line feeds and gathers the batches that they become, in the order of the
+//! file; the others, and it too while there is nothing to gather, read pieces with readers of their own ([`super::crew`]). So the
+//! result is that of one thread, whatever the number ([`super::gather`]). A piece may hold a line that needs more than its bytes: a quotation, a character
 //! that is none. Then everything from that line on is read by one thread, and what the hands have of it is thrown away.
 
-use std::collections::VecDeque;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::num::NonZeroUsize;
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
 use super::Flow;
+use super::crew::Crew;
 use super::error::IntakeError;
 use super::gather::{Batch, Gather, Rows};
 use super::limits::MAX_ROW_BYTES;
 use super::lines::{End, Form, Place, TextTable};
+use super::marks::{self, BLOCK};
 use super::rows::RowReader;
 
 /// Most threads of one reading: more would wait for the one that gathers.
@@ -24,8 +24,6 @@ pub const MAX_THREADS: usize = 8;
 const LEAST_BYTES: u64 = 4 << 20;
 /// Bytes of a piece.
 const PIECE: usize = 512 << 10;
-/// Pieces that each hand may have.
-const AHEAD: usize = 6;
 
 /// How a file is to be divided.
 #[derive(Clone, Copy)]
@@ -45,22 +43,19 @@ impl Plan {
 struct Job {
     bytes: Vec<u8>,
     ended: bool,
-    /// Lines before it.
-    number: u64,
+    /// Bytes and lines before it.
+    place: Place,
     spare: Batch,
 }
 
 struct Done {
     batch: Batch,
     bytes: Vec<u8>,
+    /// Bytes before it.
+    at: u64,
     end: Result<(usize, End), IntakeError>,
     /// Lines of the file read up to its end.
     number: u64,
-}
-
-struct Hand {
-    jobs: Sender<Job>,
-    done: Receiver<Done>,
 }
 
 /// Reads as much of a file as consists of plain lines; what remains begins at the place returned.
@@ -78,63 +73,47 @@ pub(crate) fn read<'a, R: Read + Seek>(
     let pieces = Pieces::new(table, plan.piece)?;
     thread::scope(|scope| {
         let Rows { reader, gather, .. } = rows;
-        // the first hand has the reader that is there, the others make theirs
+        // this thread has the reader that is there, the others make theirs
         let mut given = Some(reader);
         let hands = (0..plan.threads).map(|_| {
-            let ((jobs, todo), (give, done)) = (channel::<Job>(), channel::<Done>());
-            let given = given.take();
-            scope.spawn(move || match given {
-                Some(reader) => serve(reader, &todo, &give, form, header),
-                None => serve(&mut make(), &todo, &give, form, header),
-            });
-            Hand { jobs, done }
+            let (mut given, mut own) = (given.take(), None);
+            move |job: Job| match &mut given {
+                Some(reader) => work(job, reader, form, header),
+                None => work(job, own.get_or_insert_with(make), form, header),
+            }
         });
-        let hands: Vec<Hand> = hands.collect();
-        lead(pieces, &hands, gather)
+        lead(pieces, Crew::start(scope, hands), gather)
     })
-}
-
-/// Reads pieces until there are no more, or nobody wants them.
-fn serve(reader: &mut RowReader<'_>, todo: &Receiver<Job>, give: &Sender<Done>, form: Form, header: u64) {
-    for job in todo {
-        if give.send(work(job, reader, form, header)).is_err() {
-            return; // the leader has ended
-        }
-    }
 }
 
 /// One piece.
 fn work(job: Job, reader: &mut RowReader<'_>, form: Form, header: u64) -> Done {
-    let Job { bytes, ended, mut number, spare } = job;
+    let Job { bytes, ended, place: Place { at, mut number }, spare } = job;
     let end = form.lines(&bytes, ended, &mut number, &mut |row| {
         if row.number > header {
             reader.take(row);
         }
         Ok(Flow::Go)
     });
-    Done { batch: reader.end_batch(spare), bytes, end, number }
+    Done { batch: reader.end_batch(spare), bytes, at, end, number }
 }
 
 /// Hands pieces out and gathers what they become, in order.
 fn lead<R: Read + Seek>(
     mut pieces: Pieces<'_, R>,
-    hands: &[Hand],
+    mut hands: Crew<Job, Done, impl FnMut(Job) -> Done + Send>,
     gather: &mut Gather<'_>,
 ) -> Result<Option<Place>, IntakeError> {
-    let mut waiting = VecDeque::new();
     let mut spare: Vec<(Vec<u8>, Batch)> = Vec::new();
-    let mut turn = hands.iter().cycle();
     loop {
-        if waiting.len() < hands.len() * AHEAD
-            && let Some((job, at)) = pieces.next(spare.pop().unwrap_or_default())
-            && let Some(hand) = turn.next()
+        if !hands.is_full()
+            && let Some(job) = pieces.next(spare.pop().unwrap_or_default())
         {
-            hand.jobs.send(job).map_err(|_| gone())?;
-            waiting.push_back((hand, at));
+            hands.give(job)?;
             continue;
         }
-        let Some((hand, at)) = waiting.pop_front() else { return pieces.rest() };
-        let Done { mut batch, bytes, end, number } = hand.done.recv().map_err(|_| gone())?;
+        let Some(done) = hands.take() else { return pieces.rest() };
+        let Done { mut batch, bytes, at, end, number } = done?;
         gather.take(&mut batch)?;
         let (length, end) = end?;
         if end != End::Bytes {
@@ -142,11 +121,6 @@ fn lead<R: Read + Seek>(
         }
         spare.push((bytes, batch));
     }
-}
-
-/// A hand that is gone has panicked, which the scope passes on.
-fn gone() -> io::Error {
-    io::Error::other("a thread that reads has ended")
 }
 
 /// The pieces of a file, each ending with a line feed.
@@ -171,8 +145,8 @@ impl<'s, R: Read + Seek> Pieces<'s, R> {
         Ok(Self { source, size, begun: Vec::new(), place, ended: false, is_left: false, fault: None })
     }
 
-    /// The next piece and where it begins; nothing at the end, or where one thread must go on ([`Pieces::rest`]).
-    fn next(&mut self, spare: (Vec<u8>, Batch)) -> Option<(Job, u64)> {
+    /// The next piece; nothing at the end, or where one thread must go on ([`Pieces::rest`]).
+    fn next(&mut self, spare: (Vec<u8>, Batch)) -> Option<Job> {
         if self.ended || self.is_left || self.fault.is_some() {
             return None;
         }
@@ -202,9 +176,9 @@ impl<'s, R: Read + Seek> Pieces<'s, R> {
         };
         self.begun.extend_from_slice(&bytes[cut..]);
         bytes.truncate(cut);
-        let Place { at, number } = self.place;
-        self.place = Place { at: at + cut as u64, number: number + line_ends(&bytes) };
-        Some((Job { bytes, ended: self.ended, number, spare }, at))
+        let place = self.place;
+        self.place = Place { at: place.at + cut as u64, number: place.number + line_ends(&bytes) };
+        Some(Job { bytes, ended: self.ended, place, spare })
     }
 
     /// What is left when there are no more pieces.
@@ -218,7 +192,14 @@ impl<'s, R: Read + Seek> Pieces<'s, R> {
 
 /// How many lines end in whole lines: with LF, CR LF or CR.
 fn line_ends(bytes: &[u8]) -> u64 {
-    let feeds = memchr::memchr_iter(b'\n', bytes).count();
-    let alone = memchr::memchr_iter(b'\r', bytes).filter(|at| bytes.get(at + 1) != Some(&b'\n'));
-    (feeds + alone.count()) as u64
+    let (mut ends, mut after_return) = (0, 0);
+    for block in bytes.chunks(BLOCK) {
+        let block = marks::block_of(block);
+        let (feeds, returns) = (marks::equal(&block, b'\n'), marks::equal(&block, b'\r'));
+        // a line feed after a return is its second half
+        let second = feeds & (returns << 1 | after_return);
+        ends += u64::from(feeds.count_ones() + returns.count_ones() - second.count_ones());
+        after_return = returns >> (BLOCK - 1);
+    }
+    ends
 }

@@ -5,7 +5,6 @@
 //! would make it end the process, never end, or exhaust the memory is refused before: see `compound` and `unpack`.
 //! An xlsx keeps its texts in one shared list, which the reader holds for all columns while the file is open.
 
-use std::borrow::Cow;
 use std::io::{Cursor, Read, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -14,11 +13,13 @@ use calamine::{
     XlsxError,
 };
 use jiff::civil::Date;
+use smallvec::SmallVec;
 
 use super::cell::{Cell, Epoch};
 use super::compound::check_xls;
 use super::error::{IntakeError, WorkbookProblem};
 use super::limits::{Limit, MAX_COLUMNS, MAX_SHEETS, MAX_WORKBOOK_BYTES, WorkbookLimit};
+use super::lines::CELLS;
 use super::unpack::check_zip;
 use super::{Flow, Row, Table, Take, check_row};
 
@@ -157,17 +158,15 @@ fn streamed<R: Read + Seek>(
     });
     let Some(mut reader) = opened? else { return Ok(()) };
     let mut current: u32 = 0;
-    let mut cells: Vec<Cell<'_>> = Vec::new();
+    let mut held: Vec<Held<'_>> = Vec::new();
     loop {
         let next = shielded(|| reader.next_cell().map_err(|_| problem(false)))?;
         let position = next.as_ref().map(|next| next.get_position());
-        if position.is_none_or(|(row, _)| row != current) && !cells.is_empty() {
-            let row = u64::from(current) + 1;
-            check_row(row, &cells)?;
-            if take(&Row { number: row, cells: &cells, broken: None })? == Flow::Stop {
+        if position.is_none_or(|(row, _)| row != current) && !held.is_empty() {
+            if pass_on(current, &held, take)? == Flow::Stop {
                 return Ok(());
             }
-            cells.clear();
+            held.clear();
         }
         let (Some(next), Some((row, column))) = (next, position) else {
             return Ok(());
@@ -177,21 +176,28 @@ fn streamed<R: Read + Seek>(
             return Err(WorkbookProblem::RowOrder { sheet: index + 1, row }.into());
         }
         current = row;
-        place(&mut cells, row, column, cell_ref(next.get_value()))?;
+        place(&mut held, row, column, held_cell(next.get_value()))?;
     }
 }
 
+fn pass_on(row: u32, held: &[Held<'_>], take: &mut Take<'_>) -> Result<Flow, IntakeError> {
+    let number = u64::from(row) + 1;
+    let cells: SmallVec<[Cell<'_>; CELLS]> = held.iter().map(Held::cell).collect();
+    check_row(number, &cells)?;
+    take(&Row { number, cells: &cells, broken: None })
+}
+
 /// Puts a cell in its column; empty ones do not widen the row.
-fn place<'c>(cells: &mut Vec<Cell<'c>>, row: u32, column: u32, cell: Cell<'c>) -> Result<(), IntakeError> {
+fn place<'c>(cells: &mut Vec<Held<'c>>, row: u32, column: u32, cell: Held<'c>) -> Result<(), IntakeError> {
     let at = column as usize;
-    if matches!(cell, Cell::Empty) {
+    if matches!(cell, Held::Cell(Cell::Empty)) {
         return Ok(());
     }
     if at >= MAX_COLUMNS {
         return Err(Limit::Columns { row: u64::from(row) + 1, columns: at + 1 }.into());
     }
     if cells.len() <= at {
-        cells.resize_with(at + 1, || Cell::Empty);
+        cells.resize_with(at + 1, || Held::Cell(Cell::Empty));
     }
     cells[at] = cell;
     Ok(())
@@ -199,23 +205,36 @@ fn place<'c>(cells: &mut Vec<Cell<'c>>, row: u32, column: u32, cell: Cell<'c>) -
 
 fn cell(data: &Data) -> Cell<'_> {
     match data {
-        Data::String(text) | Data::DateTimeIso(text) | Data::DurationIso(text) => {
-            Cell::Text(Cow::Borrowed(text))
-        }
+        Data::String(text) | Data::DateTimeIso(text) | Data::DurationIso(text) => Cell::Text(text),
         Data::DateTime(day) => day_of(day),
         other => plain(other),
     }
 }
 
-fn cell_ref<'c>(data: &DataRef<'c>) -> Cell<'c> {
-    match data {
-        DataRef::SharedString(text) => Cell::Text(Cow::Borrowed(text)),
+/// A cell until its row is whole: the reader gives some texts once only.
+enum Held<'c> {
+    Cell(Cell<'c>),
+    Text(String),
+}
+
+impl Held<'_> {
+    fn cell(&self) -> Cell<'_> {
+        match self {
+            Self::Cell(cell) => *cell,
+            Self::Text(text) => Cell::Text(text),
+        }
+    }
+}
+
+fn held_cell<'c>(data: &DataRef<'c>) -> Held<'c> {
+    Held::Cell(match data {
+        DataRef::SharedString(text) => Cell::Text(text),
         DataRef::String(text) | DataRef::DateTimeIso(text) | DataRef::DurationIso(text) => {
-            Cell::Text(Cow::Owned(text.clone()))
+            return Held::Text(text.clone());
         }
         DataRef::DateTime(day) => day_of(day),
         other => plain(other),
-    }
+    })
 }
 
 /// Numbers, truth values and faults, as Swedish Excel shows them.
@@ -226,9 +245,9 @@ fn plain<'c>(data: &impl DataType) -> Cell<'c> {
         // integers of a cell are far below 2^53
         Cell::Number(number as f64)
     } else if let Some(truth) = data.get_bool() {
-        Cell::Text(Cow::Borrowed(if truth { "SANT" } else { "FALSKT" }))
+        Cell::Text(if truth { "SANT" } else { "FALSKT" })
     } else if data.is_error() {
-        Cell::Text(Cow::Borrowed("#FEL"))
+        Cell::Text("#FEL")
     } else {
         Cell::Empty
     }
@@ -240,5 +259,5 @@ fn day_of<'c>(day: &ExcelDateTime) -> Cell<'c> {
     let (year, month, number, ..) = day.to_ymd_hms_milli();
     let date =
         || Date::new(i16::try_from(year).ok()?, i8::try_from(month).ok()?, i8::try_from(number).ok()?).ok();
-    fits.then(date).flatten().map_or(Cell::Text(Cow::Borrowed("#DATUM")), Cell::Day)
+    fits.then(date).flatten().map_or(Cell::Text("#DATUM"), Cell::Day)
 }

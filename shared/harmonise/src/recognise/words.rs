@@ -5,8 +5,8 @@
 //! paragraphs of law and numbering go; words without meaning too. Who (*barn*, *förälder*), towards whom (*mot*, *av*) and
 //! whether (*ej*) are kept as words of their own.
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::{Mutex, PoisonError};
 
 use rust_stemmers::{Algorithm, Stemmer};
 
@@ -97,7 +97,7 @@ pub struct Vocabulary {
     /// Known words by length, for misspelt ones.
     by_length: BTreeMap<usize, Vec<String>>,
     /// What was found for words that are none of them: free text repeats its words.
-    looked_up: RefCell<HashMap<String, Option<String>>>,
+    looked_up: Mutex<HashMap<String, Option<String>>>,
 }
 
 /// Most words whose spelling is remembered; the others are looked up anew.
@@ -114,7 +114,7 @@ impl Vocabulary {
             stems: HashMap::new(),
             bare: HashMap::new(),
             by_length: BTreeMap::new(),
-            looked_up: RefCell::default(),
+            looked_up: Mutex::default(),
         };
         let mut section = "";
         for line in LEXICON.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
@@ -235,11 +235,12 @@ impl Vocabulary {
 
     /// [`Vocabulary::misspelt`], remembered.
     fn spelt(&self, word: &str) -> Option<String> {
-        if let Some(known) = self.looked_up.borrow().get(word) {
+        // a panic of another thread leaves whole entries
+        if let Some(known) = self.looked_up.lock().unwrap_or_else(PoisonError::into_inner).get(word) {
             return known.clone();
         }
         let found = self.misspelt(word);
-        let mut looked_up = self.looked_up.borrow_mut();
+        let mut looked_up = self.looked_up.lock().unwrap_or_else(PoisonError::into_inner);
         if looked_up.len() < MOST_LOOKED_UP {
             looked_up.insert(word.to_owned(), found.clone());
         }

@@ -8,8 +8,11 @@ use suppress::key::PatternKey;
 #[test]
 fn a_corrected_county_is_released_beside_its_first_version() {
     let made = made_county(2024).unwrap();
-    for (kommuner, records, late) in [(1, 1, false), (0, 0, true)] {
-        let wanted = Wanted { seed: 3, kommuner, records, late };
+    // The last three ask the audit of totals that nobody opened: whether each of them may be 0.
+    for (seed, kommuner, records, late) in
+        [(3, 1, 1, false), (3, 0, 0, true), (1, 3, 10, false), (3, 3, 10, false), (4, 1, 10, false)]
+    {
+        let wanted = Wanted { seed, kommuner, records, late };
         let versions = corrected(made.clone(), &PatternKey::new(&[7; 32]), wanted).unwrap();
         let (_, totals) = shows(&versions.second);
         assert!(totals > 0, "{wanted:?}: some totals are shown again");

@@ -12,7 +12,7 @@ use clap::Parser;
 use simulation::country::{self, Country, CountryPlan, Ending};
 use simulation::judge::judge;
 use simulation::world::World;
-use simulation::{Federation, Outcome, Plan};
+use simulation::{Federation, Outcome, Plan, Twice};
 
 #[derive(Parser)]
 struct Options {
@@ -31,6 +31,9 @@ struct Options {
     /// Play national rounds.
     #[arg(long)]
     country: bool,
+    /// Play second versions after the first.
+    #[arg(long)]
+    second: bool,
 }
 
 /// National rounds; whether none failed.
@@ -60,10 +63,40 @@ fn country(options: &Options) -> anyhow::Result<bool> {
     Ok(failed == 0)
 }
 
+/// Second versions; whether none failed.
+fn second(options: &Options) -> anyhow::Result<bool> {
+    let federation = Federation::new(options.federation)?;
+    let began = Instant::now();
+    let mut endings = BTreeMap::<String, u64>::new();
+    let mut failed = 0_u64;
+    for seed in options.seed..options.seed + options.schedules {
+        match Twice::random(&federation, seed).play(&federation, seed) {
+            Ok((first, second)) => {
+                let of = |one: &Outcome| match &one.failure {
+                    Some(failure) => format!("{:?} ({failure})", one.phase),
+                    None => format!("{:?}, {} units", one.phase, one.roster.len()),
+                };
+                let second = second.map_or_else(|| "none".to_owned(), |second| of(&second));
+                *endings.entry(format!("{} → {second}", of(&first))).or_default() += 1;
+            }
+            Err(failures) => {
+                failed += 1;
+                println!("seed {seed}: {}", failures.join("; "));
+            }
+        }
+    }
+    let seconds = began.elapsed().as_secs_f64();
+    println!("{} schedules in {seconds:.1} s, {failed} failed; {endings:#?}", options.schedules);
+    Ok(failed == 0)
+}
+
 fn main() -> anyhow::Result<ExitCode> {
     let options = Options::parse();
     if options.country {
         return Ok(if country(&options)? { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
+    if options.second {
+        return Ok(if second(&options)? { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
     let federation = Federation::new(options.federation)?;
     let began = Instant::now();

@@ -9,7 +9,7 @@ use round::helper::HandedReport;
 use round::refusal::Refusal;
 use sharing::report::HelperPart;
 
-use crate::federation::{COLLECTION, COUNTY, Federation};
+use crate::federation::{COUNTY, Federation};
 use crate::message::{Opened, Reply, Request};
 use crate::trouble::Trouble;
 
@@ -27,8 +27,8 @@ pub fn prefix(federation: &Federation) -> String {
 
 impl HelperParty {
     /// A helper that is not running.
-    pub fn new(federation: Arc<Federation>) -> Self {
-        Self { federation, disk: MemoryDisk::new(), desk: None }
+    pub fn new(federation: Arc<Federation>, disk: MemoryDisk) -> Self {
+        Self { federation, disk, desk: None }
     }
 
     /// Its disk.
@@ -72,7 +72,7 @@ impl HelperParty {
         let desk = self.desk.as_ref().ok_or(Trouble::Crash)?;
         let reference = CollectionRef::of(&self.federation.collection);
         match request {
-            Request::PutCollection => desk.put_collection(COLLECTION, COUNTY)?,
+            Request::PutCollection => desk.put_collection(&self.federation.document, COUNTY)?,
             Request::PutPattern(handed) => desk.hold(*handed, COUNTY, self.federation.as_ref())?,
             Request::Verify { round, unit, part, message, signature } => {
                 let parameters = self.federation.parameters.clone();

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use daemon::facts::FactLog;
 use daemon::store::{MemoryDisk, Store};
-use node::work::case::LedgerBook;
+use node::work::case::{CELLS, COUNTS, LedgerBook};
+use node::work::correction::First;
 use node::work::report::Making;
 use round::document::CollectionRef;
-use round::node::{Duty, Event, Fact, Node, Shown};
+use round::node::{Duty, Event, Fact, Node, Shown, Submitted};
 use round::refusal::Refusal;
 use tables::count::FineStatus;
 use tables::system::Counts;
@@ -18,9 +19,6 @@ use tables::unit::Unit;
 use crate::federation::{Federation, Kommun};
 use crate::message::{Reply, Request, ShownPattern};
 use crate::trouble::Trouble;
-
-/// Where a node's counts lie beside its facts.
-pub const COUNTS: &str = "counts";
 
 /// Where the facts of a node lie in its store.
 pub fn prefix(federation: &Federation) -> String {
@@ -44,6 +42,7 @@ struct Process {
     refused: bool,
     /// The round is over, for all the node knows.
     over: bool,
+    store: Arc<dyn Store>,
     machine: Node,
     log: FactLog<Fact>,
     ledger: LedgerBook,
@@ -61,8 +60,8 @@ pub struct NodeParty {
 impl NodeParty {
     /// A node that is not running.
     /// `lies`: it declares zero where it counts most.
-    pub fn new(federation: Arc<Federation>, unit: Unit, lies: bool) -> Self {
-        Self { federation, unit, lies, disk: MemoryDisk::new(), process: None }
+    pub fn new(federation: Arc<Federation>, unit: Unit, disk: MemoryDisk, lies: bool) -> Self {
+        Self { federation, unit, lies, disk, process: None }
     }
 
     /// Its disk.
@@ -79,8 +78,9 @@ impl NodeParty {
         let (log, facts) = FactLog::open(store.clone(), prefix(&self.federation))?;
         let (collection, system) = (self.federation.collection.clone(), self.federation.system.clone());
         let machine = Node::restore(collection, system, self.unit.clone(), facts);
-        let ledger = LedgerBook::open(store)?;
-        self.process = Some(Process { invited: false, refused: false, over: false, machine, log, ledger });
+        let ledger = LedgerBook::open(store.clone())?;
+        let (invited, refused, over) = (false, false, false);
+        self.process = Some(Process { invited, refused, over, store, machine, log, ledger });
         Ok(())
     }
 
@@ -143,7 +143,11 @@ impl NodeParty {
                     self.take(Event::Approve(self.federation.collection.hash), Vec::new())?
                 }
                 Duty::Count => self.count()?,
-                Duty::Declare => return Ok(process.machine.declaration().cloned().map(Request::Declare)),
+                Duty::Declare => {
+                    let declaration = process.machine.declaration().cloned();
+                    let changed = self.beside()?.map(|submitted| submitted.changed);
+                    return Ok(declaration.map(|declaration| Request::Declare(declaration, changed)));
+                }
                 Duty::AskPattern => {
                     let known = process.machine.pattern().map(|document| document.hash());
                     return Ok(Some(Request::Pattern { known }));
@@ -165,7 +169,17 @@ impl NodeParty {
             most.into_iter().for_each(|atom| statuses[atom] = FineStatus::Zero);
         }
         let stored = postcard::to_allocvec(kommun.counts.to_stored()).map_err(broken)?;
-        self.take(Event::Counted(statuses), vec![(COUNTS.into(), stored)])
+        let cells = self.federation.collection.cells(system).to_vec();
+        self.take(Event::Counted(statuses), vec![(COUNTS.into(), stored), (CELLS.into(), cells)])
+    }
+
+    /// What this node submitted to the version that is corrected, as `node` finds it in its own store.
+    fn beside(&mut self) -> Result<Option<Submitted>, Trouble> {
+        let counts = self.counts()?;
+        let (federation, store) = (self.federation.clone(), self.process()?.store.clone());
+        let first =
+            First::of(&store, &federation.collection, &federation.system, &self.unit).map_err(broken)?;
+        Ok(first.map(|first| first.beside(&federation.system, &counts)))
     }
 
     fn counts(&mut self) -> Result<Counts, Trouble> {
@@ -196,9 +210,10 @@ impl NodeParty {
             secret: &federation.tag_secret(&self.unit),
         };
         let made = making.make(&kommun.key).map_err(broken)?;
+        let corrects = federation.collection.corrects.map(|corrects| corrects.collection);
         let process = self.process()?;
         let lines = process.machine.lines(&document, Some(&made.tags));
-        process.ledger.enter(lines, None)?;
+        process.ledger.enter(lines, corrects)?;
         let round = document.round;
         let beside = vec![(report_key(round), made.bytes), (signature_key(round), made.signature)];
         self.take(Event::Reported { round, content: made.content }, beside)
@@ -221,7 +236,7 @@ impl NodeParty {
         self.process()?.refused = refused;
         match (request, reply) {
             (Request::Collections, Reply::Collections(announced)) => self.process()?.invited = announced,
-            (Request::Declare(_), Reply::Done) => self.take(Event::DeclarationTaken, Vec::new())?,
+            (Request::Declare(..), Reply::Done) => self.take(Event::DeclarationTaken, Vec::new())?,
             (Request::Answer { round, .. }, Reply::Done) => {
                 self.take(Event::AnswerTaken(*round), Vec::new())?
             }
@@ -238,14 +253,20 @@ impl NodeParty {
     fn see(&mut self, shown: ShownPattern) -> Result<(), Trouble> {
         let counts = self.counts()?;
         let federation = self.federation.clone();
-        let ShownPattern { document, witnesses, proof } = shown;
+        let ShownPattern { document, witnesses, proof, first } = shown;
+        if let Some(first) = &first {
+            let process = self.process()?;
+            let lines = process.machine.lines_of_first(first);
+            lines.map_or(Ok(()), |lines| process.ledger.replace(lines))?;
+        }
+        let (earlier, first) = (self.beside()?.map(Box::new), first.map(Box::new));
         let own = document.place(&self.unit).and_then(|place| document.withheld.get(place));
         let thin = own.map_or_else(Vec::new, |withheld| {
             let values = federation.system.unit_values(&counts);
             suppress::request::lines(&federation.system, federation.collection.min_count, withheld, &values)
         });
         let certificate = Federation::fingerprint(&self.kommun().certificate);
-        let shown = Shown { document, witnesses, proof, certificate, thin, earlier: None, first: None };
+        let shown = Shown { document, witnesses, proof, certificate, thin, earlier, first };
         match self.take(Event::Pattern(Box::new(shown)), Vec::new()) {
             // A pattern that was overtaken on its way.
             Err(Trouble::Refused(Refusal::Phase("further on"))) => Ok(()),

@@ -22,11 +22,13 @@ use sharing::verify::{RegionState, RegionVerifier, VerifyKey};
 use tables::figures::Figures;
 use tables::unit::Unit;
 
-use crate::federation::{COLLECTION, Federation};
+use crate::federation::Federation;
 use crate::message::{Opened, PartyId, Reply, Request, ShownPattern};
 use crate::trouble::Trouble;
 
-const COLLECTION_KEY: &str = "region/collection/only";
+fn collection_key(federation: &Federation) -> String {
+    format!("region/collection/{}", federation.collection.version)
+}
 
 /// Where the facts of the region lie in its store.
 pub fn prefix(federation: &Federation) -> String {
@@ -44,6 +46,8 @@ enum Asked {
 struct Process {
     store: Arc<dyn Store>,
     desk: Option<Arc<Desk>>,
+    /// The published version that is corrected.
+    first: Option<Arc<Desk>>,
     /// Whether this process has handed the collection to the helper.
     collection_handed: bool,
     asked: Option<Asked>,
@@ -61,8 +65,8 @@ pub struct RegionParty {
 
 impl RegionParty {
     /// A region that is not running. `rng` gives verify keys.
-    pub fn new(federation: Arc<Federation>, rng: ChaCha20Rng) -> Self {
-        Self { federation, disk: MemoryDisk::new(), process: None, rng, figures: None, findings: None }
+    pub fn new(federation: Arc<Federation>, disk: MemoryDisk, rng: ChaCha20Rng) -> Self {
+        Self { federation, disk, process: None, rng, figures: None, findings: None }
     }
 
     /// Its disk.
@@ -86,8 +90,9 @@ impl RegionParty {
     /// [`Trouble`].
     pub fn start(&mut self, now: i64) -> Result<(), Trouble> {
         let store: Arc<dyn Store> = Arc::new(self.disk.open());
-        let announced = store.get(COLLECTION_KEY)?.is_some();
-        self.process = Some(Process { store, desk: None, collection_handed: false, asked: None });
+        let announced = store.get(&collection_key(&self.federation))?.is_some();
+        self.process =
+            Some(Process { store, desk: None, first: None, collection_handed: false, asked: None });
         if announced { self.open(now) } else { Ok(()) }
     }
 
@@ -116,6 +121,11 @@ impl RegionParty {
         self.process.as_ref().and_then(|process| process.desk.as_ref())
     }
 
+    /// The desk of the version that is corrected.
+    pub fn first(&self) -> Option<&Desk> {
+        self.process.as_ref().and_then(|process| process.first.as_deref())
+    }
+
     fn process(&mut self) -> Result<&mut Process, Trouble> {
         self.process.as_mut().ok_or(Trouble::Crash)
     }
@@ -123,12 +133,13 @@ impl RegionParty {
     fn open(&mut self, now: i64) -> Result<(), Trouble> {
         let federation = self.federation.clone();
         let process = self.process()?;
-        let (log, facts) = FactLog::<Fact>::open(process.store.clone(), prefix(&federation))?;
-        let key = federation.pattern_key.clone();
-        let region = Region::new(federation.collection.clone(), federation.system.clone(), key);
-        let desk = Desk::new(region, log, facts, federation.parameters.clone());
+        let first = match &federation.first {
+            Some(first) => Some(desk_of(&process.store, first, None)?),
+            None => None,
+        };
+        let desk = desk_of(&process.store, &federation, first.as_deref())?;
         desk.take(Event::Announce, now, Vec::new())?;
-        process.desk = Some(desk);
+        (process.desk, process.first) = (Some(desk), first);
         Ok(())
     }
 
@@ -151,7 +162,9 @@ impl RegionParty {
 
     fn announce(&mut self, now: i64) -> Result<Reply, Trouble> {
         if self.desk().is_none() {
-            self.process()?.store.commit(Batch::new().put(COLLECTION_KEY, COLLECTION.as_bytes()))?;
+            let key = collection_key(&self.federation);
+            let batch = Batch::new().put(key, self.federation.document.as_bytes());
+            self.process()?.store.commit(batch)?;
             self.open(now)?;
         }
         Ok(Reply::Done)
@@ -170,8 +183,11 @@ impl RegionParty {
         let (unit, certificate) = (unit.clone(), Federation::fingerprint(&der));
         match request {
             Request::Collections => return Ok(Reply::Collections(true)),
-            Request::Pattern { known } => return Ok(pattern_for(&desk, &unit, known)),
-            Request::Declare(declaration) => {
+            Request::Pattern { known } => return Ok(pattern_for(&desk, self.first(), &unit, known)),
+            Request::Declare(declaration, changed) => {
+                if let Some(changed) = changed {
+                    desk.take(Event::Change { unit: unit.clone(), changed }, now, Vec::new())?;
+                }
                 desk.take(Event::Declare { unit, certificate, der, declaration }, now, Vec::new())?;
             }
             Request::Answer { pattern, lines, .. } => {
@@ -268,18 +284,18 @@ impl RegionParty {
     }
 
     fn certify(&mut self, desk: &Desk, now: i64) -> Result<(), Trouble> {
-        let event = match release::certified(desk, None, &BTreeSet::new()) {
+        let (event, beside) = match release::certified(desk, self.first(), &BTreeSet::new()) {
             Ok(certified) => {
                 self.figures = Some(certified.release.figures().clone());
-                Event::Published([1; 32])
+                (Event::Published([1; 32]), vec![certified.marks()])
             }
             Err(ReleaseError::Findings(findings)) => {
                 self.findings = Some(findings);
-                Event::Fail(Failure::Audit)
+                (Event::Fail(Failure::Audit), Vec::new())
             }
             Err(error) => return Err(error.into()),
         };
-        Ok(desk.take(event, now, Vec::new())?)
+        Ok(desk.take(event, now, beside)?)
     }
 
     /// Takes the helper's reply to what was asked last.
@@ -325,12 +341,34 @@ fn document(desk: &Desk) -> Result<PatternDocument, Trouble> {
     desk.look(|region| region.document().cloned()).ok_or_else(|| Trouble::Broken("no pattern".into()))
 }
 
-fn pattern_for(desk: &Desk, unit: &Unit, known: Option<[u8; 32]>) -> Reply {
+/// The desk of a collection from what the store holds of it.
+fn desk_of(
+    store: &Arc<dyn Store>,
+    federation: &Federation,
+    first: Option<&Desk>,
+) -> Result<Arc<Desk>, Trouble> {
+    let (log, facts) = FactLog::<Fact>::open(store.clone(), prefix(federation))?;
+    let key = federation.pattern_key.clone();
+    let mut region = Region::new(federation.collection.clone(), federation.system.clone(), key);
+    if let Some(first) = first {
+        let published = first.look(Region::published);
+        region = region.correcting(published.ok_or_else(|| Trouble::Broken("no first version".into()))?);
+    }
+    Ok(Desk::new(region, log, facts, federation.parameters.clone()))
+}
+
+fn pattern_for(desk: &Desk, first: Option<&Desk>, unit: &Unit, known: Option<[u8; 32]>) -> Reply {
+    let first = first.and_then(|first| first.look(|region| region.document().cloned()));
     desk.look(|region| {
         let news = region.document().filter(|document| Some(document.hash()) != known);
         let shown = news.and_then(|document| {
             let (_, witnesses, proof) = own_pattern(region, unit)?;
-            Some(Box::new(ShownPattern { document: document.clone(), witnesses, proof }))
+            Some(Box::new(ShownPattern {
+                document: document.clone(),
+                witnesses,
+                proof,
+                first: first.clone(),
+            }))
         });
         Reply::Pattern(shown, region.phase())
     })
