@@ -147,22 +147,38 @@ fn bound(world: &World, at: usize) -> u64 {
     if world.table.realm[2].is_some() { whole - shown } else { 4 }
 }
 
+/// What is printed of the realm and of groups, and its figures.
+fn printed_keys(table: &Table, printed: &[BTreeMap<usize, u64>]) -> (Vec<(Option<usize>, usize)>, Vec<u64>) {
+    let realm = table.realm.iter().enumerate();
+    let of_realm = realm.filter_map(|(row, value)| value.map(|value| ((None, row), value)));
+    let of_groups = printed
+        .iter()
+        .enumerate()
+        .flat_map(|(group, figures)| figures.iter().map(move |(row, value)| ((Some(group), *row), *value)));
+    of_realm.chain(of_groups).unzip()
+}
+
+/// What a group may have in a row.
+fn possible_of_group(
+    world: &World,
+    printed: &[BTreeMap<usize, u64>],
+    (group, row): (usize, usize),
+) -> BTreeSet<u64> {
+    let (mut keys, whole) = printed_keys(&world.table, printed);
+    keys.push((Some(group), row));
+    let mut so_far = HashSet::from([vec![0; keys.len()]]);
+    for (at, county) in world.table.counties.iter().enumerate() {
+        let own = options(&county.groups, &county.figures, bound(world, at).max(1));
+        let unique: HashSet<Vec<u64>> = own.iter().map(|own| adds(own, &keys)).collect();
+        let next = so_far.iter().flat_map(|so| unique.iter().map(|own| sum(so, own)));
+        so_far = next.filter(|so| fits(&so[..whole.len()], &whole)).collect();
+    }
+    so_far.into_iter().filter(|so| so[..whole.len()] == whole).map(|so| so[whole.len()]).collect()
+}
+
 fn possible(world: &World, printed: &[BTreeMap<usize, u64>]) -> Possible {
     let table = &world.table;
-    let mut keys: Vec<(Option<usize>, usize)> = Vec::new();
-    let mut whole = Vec::new();
-    for (row, value) in table.realm.iter().enumerate() {
-        if let Some(value) = value {
-            keys.push((None, row));
-            whole.push(*value);
-        }
-    }
-    for (group, figures) in printed.iter().enumerate() {
-        for (row, value) in figures {
-            keys.push((Some(group), *row));
-            whole.push(*value);
-        }
-    }
+    let (keys, whole) = printed_keys(table, printed);
     let of_county =
         |(at, county): (usize, &County)| options(&county.groups, &county.figures, bound(world, at).max(1));
     let all: Vec<Vec<Own>> = table.counties.iter().enumerate().map(of_county).collect();
@@ -295,4 +311,42 @@ fn safe_2_no_county_learns_of_another_what_it_could_not_tell_without_groups() {
     }
     println!("{beside_withheld} counties beside groups' figures, {would_tell} would be told by all of them");
     assert!(beside_withheld > 100 && would_tell > 10);
+}
+
+/// Rows of groups that are small in truth and of which a reader rules out a small value, and how many are small.
+fn small_rows_told(world: &World, printed: &[BTreeMap<usize, u64>]) -> (usize, usize) {
+    let none = vec![BTreeMap::new(); printed.len()];
+    let (mut told, mut small) = (0, 0);
+    for group in 0..printed.len() {
+        let cells =
+            world.counts.iter().fold([0, 0], |all, own| [all[0] + own[group][0], all[1] + own[group][1]]);
+        for (row, value) in row_values(cells).into_iter().enumerate() {
+            if !(1..LEAST).contains(&value) {
+                continue;
+            }
+            small += 1;
+            let before = possible_of_group(world, &none, (group, row));
+            let after = possible_of_group(world, printed, (group, row));
+            assert!(after.contains(&value), "the truth is possible");
+            told += usize::from(narrows(&before, &after));
+        }
+    }
+    (told, small)
+}
+
+#[test]
+fn safe_1_what_a_group_has_in_part_of_a_block_is_not_told_where_it_is_small() {
+    let (mut small, mut would_tell) = (0, 0);
+    for seed in 0..3000 {
+        let world = world(seed);
+        let printed = shown(&world.table, LEAST);
+        if printed.iter().any(|rows| !rows.is_empty()) {
+            let (told, rows) = small_rows_told(&world, &printed);
+            assert_eq!(told, 0, "seed {seed}: {:?} {printed:?}", world.table);
+            small += rows;
+            would_tell += small_rows_told(&world, &everything(&world)).0;
+        }
+    }
+    println!("{small} small rows of groups beside shown ones, {would_tell} would be told by all of them");
+    assert!(small > 20 && would_tell > 5);
 }
