@@ -65,10 +65,13 @@ fn table(
     };
     let sums = machine.sums().map(|(_, sums)| &sums.groups);
     let group = |group: &GroupCode| {
-        let is_there = counties.values().any(|(groups, _)| groups.contains(group));
         let sum = |(part, row): (usize, &usize)| {
             let opened = sums.and_then(|sums| sums.get(&(group.clone(), printed.rows[*row].cell)));
-            let value = if is_there { opened.copied() } else { Some(0) };
+            // What each of its counties shows as 0 is 0 in the group and is not opened.
+            let has_none = |(groups, figures): &(BTreeSet<GroupCode>, BTreeMap<CellIndex, u64>)| {
+                !groups.contains(group) || figures.get(&printed.rows[*row].cell) == Some(&0)
+            };
+            let value = if counties.values().all(has_none) { Some(0) } else { opened.copied() };
             value.map(|value| (part, value))
         };
         innermost.iter().enumerate().filter_map(sum).collect()

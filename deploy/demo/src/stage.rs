@@ -40,6 +40,9 @@ pub struct Options {
     /// Hela landet: 21 län och 290 kommuner.
     #[arg(long, conflicts_with = "data")]
     pub sweden: bool,
+    /// Rader av kommungrupper (en påhittad lista) i den nationella omgångens första tabell.
+    #[arg(long, conflicts_with_all = ["data", "collection", "nuso"])]
+    pub kommungrupper: bool,
     /// En påhittad studie om barn: 97 kommuner med lika olika uttag som i NUSO:s tredje, räknade och jämförda med facit.
     #[arg(long, conflicts_with_all = ["data", "national", "sweden", "collection"])]
     pub nuso: bool,
@@ -90,7 +93,10 @@ pub fn run(options: &Options) -> anyhow::Result<bool> {
     let units: BTreeSet<Unit> = extracts.keys().cloned().collect();
     let plan = match &made {
         Some(made) => text::Plan::alone(nuso::COUNTY.parse()?, made.collection.clone()),
-        None => text::plan(options.collection.as_deref(), &units, options.data.is_some())?,
+        None => {
+            let list = options.kommungrupper.then(crate::groups::made).transpose()?;
+            text::plan(options.collection.as_deref(), &units, options.data.is_some(), list.as_ref())?
+        }
     };
     let mut collections = Vec::new();
     for text in plan.texts.values() {

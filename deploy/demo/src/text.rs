@@ -41,11 +41,17 @@ impl Plan {
     }
 }
 
-/// Reads the collection, and puts in the units that take part if they are not the built-in ones.
+/// Reads the collection, and puts in the units that take part if they are not the built-in ones, and a list of kommungrupper
+/// in a national round if there is one.
 ///
 /// # Errors
 /// When the file cannot be read or is no TOML.
-pub fn plan(file: Option<&Path>, units: &BTreeSet<Unit>, own_data: bool) -> anyhow::Result<Plan> {
+pub fn plan(
+    file: Option<&Path>,
+    units: &BTreeSet<Unit>,
+    own_data: bool,
+    groups: Option<&Grouping>,
+) -> anyhow::Result<Plan> {
     let mut counties = BTreeMap::<LansKod, Vec<Unit>>::new();
     for unit in units {
         counties.entry(unit.county()).or_default().push(unit.clone());
@@ -68,10 +74,9 @@ pub fn plan(file: Option<&Path>, units: &BTreeSet<Unit>, own_data: bool) -> anyh
         counties.into_iter().partition(|(_, units)| large(units) || national && alone(units));
     let template = given.as_deref().unwrap_or(NATIONAL);
     let all: Vec<LansKod> = if national { large.keys().copied().collect() } else { Vec::new() };
-    let list = if given.is_none() && !own_data { Some(crate::groups::made()?) } else { None };
     let text = |(county, units): (&LansKod, &Vec<Unit>)| {
         let text = fitted(template, *county, units, &all)?;
-        let text = match &list {
+        let text = match groups {
             Some(list) if national => with_groups(&text, list)?,
             _ => text,
         };
