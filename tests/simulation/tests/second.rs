@@ -80,6 +80,17 @@ fn a_kommun_that_reported_to_a_round_that_was_given_up_joins_the_second_version(
     }
 }
 
+/// Its small figure moves in its own row, with no other kommun: a late one that cannot be hidden took it out with it, because a second
+/// movement was asked for.
+#[test]
+fn a_late_kommun_that_stays_out_takes_nobody_with_it_who_corrects_nothing() {
+    for (federation, seed) in [(7, 1478), (7, 1962), (8, 1442)] {
+        let federation = Federation::new(federation).unwrap();
+        let (first, second) = Twice::random(&federation, seed).play(&federation, seed).unwrap();
+        assert!(first.roster.iter().all(|unit| second.as_ref().unwrap().roster.contains(unit)), "{seed}");
+    }
+}
+
 /// SAFE-1. An earlier release of this program may have withheld a total that today's would show: what readers have of version 1 is read
 /// from the store, not chosen again.
 #[test]
