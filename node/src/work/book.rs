@@ -157,7 +157,7 @@ impl LedgerBook {
     }
 
     /// Lines of what was opened without this node take the place of those it wrote down of the same case, durably
-    /// ([`Node::lines_of_first`]).
+    /// ([`round::node::Node::lines_of_first`]).
     ///
     /// # Errors
     /// When they cannot be stored; nothing is entered then.
