@@ -13,11 +13,9 @@ use daemon::tls::Credentials;
 use jiff::Timestamp;
 use round::chain::Signed;
 use round::document::{CollectionRef, PatternDocument};
-use round::ledger::{Ledger, Line};
 use round::node::{Duty, Event, Fact, Node, Shown, Submitted};
 use round::refusal::Refusal;
 use round::shares;
-use serde::{Deserialize, Serialize};
 use sharing::helper_key::HelperPublicKey;
 use sharing::params::VectorParameters;
 use sharing::signing::SigningContext;
@@ -26,6 +24,7 @@ use tables::codebook::Codebook;
 use tables::collection::Collection;
 use tables::system::{Counts, System};
 
+use super::book::LedgerBook;
 use super::chain::GateChain;
 use super::correction::First;
 use super::report::Making;
@@ -33,110 +32,6 @@ use crate::config::{Approval, Config};
 use crate::intake;
 use crate::link::cleared::{Cleared, StoredReport};
 use crate::link::egress::{Egress, EgressError};
-
-/// One line of the node's ledger as it is stored.
-#[derive(Serialize, Deserialize)]
-pub struct LedgerEntry {
-    definition: [u8; 32],
-    line: Line,
-}
-
-/// The days of a collection that this node has taken part in.
-#[derive(Clone, Serialize, Deserialize)]
-struct Covered {
-    case: [u8; 32],
-    days: (jiff::civil::Date, jiff::civil::Date),
-}
-
-/// The node's ledger over all collections.
-pub struct LedgerBook {
-    log: FactLog<LedgerEntry>,
-    ledger: Mutex<Ledger>,
-    covered_log: FactLog<Covered>,
-    covered: Mutex<Vec<Covered>>,
-}
-
-impl LedgerBook {
-    /// Opens the ledger of a store.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    pub fn open(store: Arc<dyn Store>) -> anyhow::Result<Self> {
-        let (log, entries) = FactLog::<LedgerEntry>::open(store.clone(), "node/ledger")?;
-        let mut ledger = Ledger::default();
-        entries.into_iter().for_each(|entry| ledger.enter(entry.definition, entry.line));
-        let (covered_log, covered) = FactLog::open(store, "node/covered")?;
-        Ok(Self { log, ledger: Mutex::new(ledger), covered_log, covered: Mutex::new(covered) })
-    }
-
-    /// Writes down that this node takes part in a collection. A second collection over a common day is refused: what both
-    /// show of the same records can be subtracted (ADR 10).
-    fn cover(&self, collection: &Collection) -> anyhow::Result<()> {
-        let days = collection.days().context("a collection without periods")?;
-        let mut covered = self.covered.lock().unwrap_or_else(PoisonError::into_inner);
-        if covered.iter().any(|known| known.case == collection.hash) {
-            return Ok(());
-        }
-        // A second version is judged together with the first, and with nothing else.
-        let corrected = collection.corrects.map(|corrects| corrects.collection);
-        let others = covered.iter().filter(|known| Some(known.case) != corrected);
-        if others.into_iter().any(|known| known.days.0 <= days.1 && days.0 <= known.days.1) {
-            bail!(
-                "{} counts records of days that this node has delivered under another collection; it takes no part",
-                collection.id
-            );
-        }
-        let entry = Covered { case: collection.hash, days };
-        self.covered_log.append(std::slice::from_ref(&entry), Vec::new())?;
-        covered.push(entry);
-        Ok(())
-    }
-
-    /// Stores lines and enters them; `corrects` is the collection they correct.
-    ///
-    /// # Errors
-    /// When they cannot be stored; nothing is entered then.
-    pub fn enter(&self, lines: Vec<([u8; 32], Line)>, corrects: Option<[u8; 32]>) -> anyhow::Result<()> {
-        let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
-        if !lines.iter().all(|(definition, line)| ledger.allows(definition, line, corrects)) {
-            return Err(Refusal::Ledger.into());
-        }
-        let entry = |(definition, line): &([u8; 32], Line)| LedgerEntry {
-            definition: *definition,
-            line: line.clone(),
-        };
-        let entries: Vec<LedgerEntry> = lines.iter().map(entry).collect();
-        self.log.append(&entries, Vec::new())?;
-        lines.into_iter().for_each(|(definition, line)| ledger.enter(definition, line));
-        Ok(())
-    }
-
-    /// Lines of what was opened without this node take the place of those it wrote down of the same case, durably
-    /// ([`Node::lines_of_first`]).
-    ///
-    /// # Errors
-    /// When they cannot be stored; nothing is entered then.
-    pub fn replace(&self, lines: Vec<([u8; 32], Line)>) -> anyhow::Result<()> {
-        let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
-        let news = |(definition, line): &([u8; 32], Line)| !ledger.holds(definition, line);
-        let lines: Vec<_> = lines.into_iter().filter(news).collect();
-        let entry = |(definition, line): &([u8; 32], Line)| LedgerEntry {
-            definition: *definition,
-            line: line.clone(),
-        };
-        let entries: Vec<LedgerEntry> = lines.iter().map(entry).collect();
-        if !entries.is_empty() {
-            self.log.append(&entries, Vec::new())?;
-        }
-        lines.into_iter().for_each(|(definition, line)| ledger.enter(definition, line));
-        Ok(())
-    }
-
-    /// Looks at the ledger.
-    pub fn look<T>(&self, look: impl FnOnce(&Ledger) -> T) -> T {
-        look(&self.ledger.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
 
 /// What every collection of a node shares.
 pub struct Shared {
@@ -299,7 +194,7 @@ impl Case {
     }
 
     fn count(&self) -> anyhow::Result<Step> {
-        self.shared.ledger.cover(&self.collection)?;
+        self.shared.ledger.cover(&self.collection, &self.system)?;
         let today = Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
         let asked = intake::Asked::configured(&self.shared.config, &self.codebook)?;
         // a database may take minutes; other rounds go on meanwhile
@@ -432,6 +327,7 @@ impl Case {
             helper: &self.helper,
             secret: &self.shared.secret,
         };
+        self.shared.ledger.delivers_nothing_else(&self.collection)?;
         let made = making.make(self.shared.credentials.key())?;
         let lines = self.look(|node| node.lines(&document, Some(&made.tags)));
         // The ledger first: a line without a report is harmless, a report without its line is not.

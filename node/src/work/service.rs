@@ -17,7 +17,8 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use sharing::tag::TagSecret;
 
-use super::case::{Case, LedgerBook, Shared, Step};
+use super::book::LedgerBook;
+use super::case::{Case, Shared, Step};
 use crate::config::Config;
 use crate::link::cleared::Cleared;
 use crate::link::egress::{Egress, EgressError};

@@ -40,7 +40,7 @@ impl Finer {
         known: &BTreeMap<CellIndex, u64>,
         marks: Marks,
     ) -> Self {
-        let untold = if marks == Marks::AtLeastOne { 1 } else { i64::MAX };
+        let untold = if marks == Marks::AtLeastOne { 1 } else { NO_LIMIT };
         let mut refined = vec![false; system.unit_atoms];
         let mut lists = vec![(Vec::new(), Vec::new()); system.atoms];
         let mut empty = vec![false; system.atoms];
@@ -175,6 +175,8 @@ impl Finer {
     }
 }
 
+/// More records than there are; small enough for a program's floating point.
+const NO_LIMIT: i64 = 1 << 28;
 /// Most transfers that a search considers; the others do not take place.
 const MOST_TRANSFERS: usize = 600;
 /// Most split totals that one witness may change: more are not paired.

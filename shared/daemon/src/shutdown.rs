@@ -1,11 +1,13 @@
 //! One signal that everything listens to: stop taking work, finish what is acknowledged, leave.
 //!
-//! What it does not do: it does not wait for anybody; each task waits for its own work.
+//! What it does not do: it does not wait for anybody; each task waits for its own work. Computations (an audit takes minutes) listen to
+//! nothing: [`leave`] does not wait for them, and they are done again after the next start, as after a crash (KEEP-1).
 //!
 //! Invariants: once triggered it stays triggered; a listener that comes late sees it at once; if every trigger
 //! is gone the listeners stop too, rather than run unattended.
 
 use std::io;
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -54,6 +56,14 @@ impl Shutdown {
     }
 }
 
+/// What a computation that is nearly done gets before the process ends without it.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Ends a runtime whose daemon has stopped, with computations that still run left behind after `patience`.
+pub fn leave(runtime: tokio::runtime::Runtime, patience: Duration) {
+    runtime.shutdown_timeout(patience);
+}
+
 #[cfg(unix)]
 async fn signal() -> io::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
@@ -81,6 +91,17 @@ mod tests {
         trigger.stop();
         late.wait().await;
         assert!(late.is_stopping());
+    }
+
+    #[test]
+    fn a_computation_that_never_ends_does_not_keep_the_process() {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+        let (ended, is_over) = std::sync::mpsc::channel::<()>();
+        runtime.block_on(async {
+            tokio::task::spawn_blocking(move || is_over.recv().is_ok());
+        });
+        leave(runtime, Duration::from_millis(10));
+        ended.send(()).expect("it runs on: nobody waited for it");
     }
 
     #[tokio::test]

@@ -129,35 +129,54 @@ impl Federation {
     pub fn correcting(first: &Arc<Self>, pattern: [u8; 32], seed: u64) -> anyhow::Result<Arc<Self>> {
         let (hash, pattern) = (hex::encode(first.collection.hash), hex::encode(pattern));
         let head = format!("version = 2\nrattar = \"{hash}\"\nrattar_monster = \"{pattern}\"");
-        let document = first.document.replacen("version = 1", &head, 1);
-        let collection = Arc::new(Collection::from_toml(&document, &first.codebook)?);
-        let system = Arc::new(System::new(&collection, &first.codebook)?);
         let mut rng = ChaCha20Rng::seed_from_u64(seed ^ 0xc0_44ec);
         let units: Vec<&Unit> = first.kommuner.keys().collect();
         let many = 1 + below(&mut rng, 2);
         let corrected: BTreeSet<&Unit> =
             (0..many).map(|_| units[below(&mut rng, units.len() as u64) as usize]).collect();
-        let mut kommuner = BTreeMap::new();
-        for (unit, kommun) in &first.kommuner {
-            let mut stored = kommun.counts.to_stored().to_vec();
+        Self::later(first, &head, Some(first.clone()), |unit, stored| {
             if corrected.contains(unit) {
-                mistakes(&mut stored, &mut rng);
+                mistakes(stored, &mut rng);
             }
+        })
+    }
+
+    /// The county when the same is asked for again, after a round that failed.
+    ///
+    /// # Errors
+    /// When the document cannot be used.
+    pub fn asked_again(failed: &Arc<Self>) -> anyhow::Result<Arc<Self>> {
+        Self::later(failed, "version = 2", None, |_, _| ())
+    }
+
+    fn later(
+        before: &Arc<Self>,
+        head: &str,
+        first: Option<Arc<Self>>,
+        mut change: impl FnMut(&Unit, &mut Vec<u32>),
+    ) -> anyhow::Result<Arc<Self>> {
+        let document = before.document.replacen("version = 1", head, 1);
+        let collection = Arc::new(Collection::from_toml(&document, &before.codebook)?);
+        let system = Arc::new(System::new(&collection, &before.codebook)?);
+        let mut kommuner = BTreeMap::new();
+        for (unit, kommun) in &before.kommuner {
+            let mut stored = kommun.counts.to_stored().to_vec();
+            change(unit, &mut stored);
             let counts = Counts::from_stored(&system, stored).context("counts of the same cells")?;
             let (key, secret) = (kommun.key.clone(), kommun.secret);
             let (certificate, own_min_count) = (kommun.certificate.clone(), kommun.own_min_count);
             kommuner.insert(unit.clone(), Kommun { counts, own_min_count, key, certificate, secret });
         }
         Ok(Arc::new(Self {
-            seed: first.seed,
+            seed: before.seed,
             document,
-            first: Some(first.clone()),
-            codebook: first.codebook.clone(),
+            first,
+            codebook: before.codebook.clone(),
             collection,
             system,
-            parameters: first.parameters.clone(),
-            pattern_key: first.pattern_key.clone(),
-            helper_keys: first.helper_keys.clone(),
+            parameters: before.parameters.clone(),
+            pattern_key: before.pattern_key.clone(),
+            helper_keys: before.helper_keys.clone(),
             kommuner,
         }))
     }

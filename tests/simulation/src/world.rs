@@ -100,7 +100,7 @@ impl World {
         Self::on(federation, plan, EPOCH, |_| MemoryDisk::new())
     }
 
-    /// The world months later: the same disks, and a federation that corrects what was published.
+    /// The world months later: the same disks, and a federation that corrects what was published or asks again for what failed.
     pub fn correcting(first: &Self, federation: Arc<Federation>, plan: Plan) -> Self {
         Self::on(federation, plan, EPOCH + MONTHS, |party| {
             first.disk(party).map_or_else(MemoryDisk::new, |disk| MemoryDisk::from_image(disk.image()))

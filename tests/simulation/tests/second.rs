@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use daemon::store::{Batch, Store};
 use round::region::Phase;
+use simulation::plan::{Fault, HOUR};
 use simulation::world::World;
 use simulation::{Federation, Outcome, Plan, Twice};
 
@@ -78,6 +79,35 @@ fn a_kommun_that_reported_to_a_round_that_was_given_up_joins_the_second_version(
         let late = second.roster.iter().filter(|unit| !first.roster.contains(unit));
         assert!(late.count() > 0, "{seed}: nobody came late");
     }
+}
+
+/// Its small figure moves in its own row, with no other kommun: a late one that cannot be hidden took it out with it, because a second
+/// movement was asked for.
+#[test]
+fn a_late_kommun_that_stays_out_takes_nobody_with_it_who_corrects_nothing() {
+    for (federation, seed) in [(7, 1478), (7, 1962), (8, 1442)] {
+        let federation = Federation::new(federation).unwrap();
+        let (first, second) = Twice::random(&federation, seed).play(&federation, seed).unwrap();
+        assert!(first.roster.iter().all(|unit| second.as_ref().unwrap().roster.contains(unit)), "{seed}");
+    }
+}
+
+/// Too few declared. The region announces the same tables again, and those who had declared take part: nothing of them was delivered.
+#[test]
+fn a_collection_whose_round_failed_is_announced_again() {
+    let federation = Federation::new(3).unwrap();
+    let units = federation.collection.units.iter().take(4);
+    let away = units.map(|unit| Fault::Away { unit: unit.clone(), from: 0, until: 12 * HOUR });
+    let mut failed = World::new(federation.clone(), Plan::only(1, away.collect()));
+    failed.run();
+    assert_eq!(failed.phase(), Phase::Failed);
+    let again = Federation::asked_again(&federation).unwrap();
+    let mut world = World::correcting(&failed, again.clone(), Plan::quiet(2));
+    world.run();
+    assert_eq!(world.record.failures, Vec::<String>::new());
+    assert_eq!(world.phase(), Phase::Published);
+    let outcome = simulation::judge::judge(&world).unwrap();
+    assert_eq!(outcome.roster, again.collection.units);
 }
 
 /// SAFE-1. An earlier release of this program may have withheld a total that today's would show: what readers have of version 1 is read

@@ -235,10 +235,10 @@ impl Own<'_> {
             let kommuner = joint.before.iter().map(|step| earlier.units[step.0 as usize].kommun());
             kommuner.filter(|kommun| *kommun != home).collect()
         };
-        let all: Vec<BTreeSet<KommunKod>> = self.asked.joints.iter().filter(mine).map(others).collect();
-        let count = all.len();
-        let common = all.into_iter().reduce(|one, two| one.intersection(&two).copied().collect());
-        count >= 2 && common.is_some_and(|common| common.is_empty())
+        // Two through different kommuner, or one in the own row alone: no kommun takes part in all.
+        let all = self.asked.joints.iter().filter(mine).map(others);
+        let common = all.reduce(|one, two| one.intersection(&two).copied().collect());
+        common.is_some_and(|common| common.is_empty())
     }
 
     fn is_fixed(&self, atom: u32) -> bool {

@@ -55,7 +55,8 @@ impl Chooser<'_> {
                 None => others,
                 Some(common) => common.intersection(&others).copied().collect(),
             };
-            if found.len() >= 2 && left.is_empty() {
+            // One in its own row alone has no other kommun in it: nobody can stop it.
+            if left.is_empty() {
                 return Some(found);
             }
             common = Some(left);

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use daemon::facts::FactLog;
 use daemon::store::{MemoryDisk, Store};
-use node::work::case::{CELLS, COUNTS, LedgerBook};
+use node::work::book::LedgerBook;
+use node::work::case::{CELLS, COUNTS};
 use node::work::correction::First;
 use node::work::report::Making;
 use round::document::CollectionRef;
@@ -160,6 +161,8 @@ impl NodeParty {
     }
 
     fn count(&mut self) -> Result<(), Trouble> {
+        let federation = self.federation.clone();
+        self.process()?.ledger.cover(&federation.collection, &federation.system)?;
         let kommun = self.kommun();
         let system = &self.federation.system;
         let mut statuses = round::shares::statuses(system, &kommun.counts, kommun.own_min_count);
@@ -209,6 +212,7 @@ impl NodeParty {
             helper: federation.helper_keys.public(),
             secret: &federation.tag_secret(&self.unit),
         };
+        self.process()?.ledger.delivers_nothing_else(&federation.collection)?;
         let made = making.make(&kommun.key).map_err(broken)?;
         let corrects = federation.collection.corrects.map(|corrects| corrects.collection);
         let process = self.process()?;
