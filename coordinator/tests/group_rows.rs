@@ -4,13 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use coordinator::counties::desk::built;
+use coordinator::counties::group_rows;
 use coordinator::counties::release::certified;
 use round::chain::Signed;
 use round::document::CollectionRef;
 use round::national::document::{Document, NationalRef, Offer, Rows};
 use round::national::{National, Sums};
 use suppress::key::PatternKey;
-use tables::figures::CountyMark;
+use tables::figures::{CountyMark, Mark};
 use tables::strict::{Status, StrictTable};
 use tables::system::{CellIndex, System};
 use tables::unit::GroupCode;
@@ -200,4 +201,55 @@ fn beside_counties_that_withhold_groups_are_shown_where_they_say_nothing_of_thos
     let (a, b, all) = (figures(table, "G:A"), figures(table, "G:B"), figures(table, "00"));
     let adds_up = |at: usize| a[at].zip(b[at]).is_none_or(|(a, b)| Some(a + b) == all[at]);
     assert!((0..all.len()).all(adds_up));
+}
+
+/// Steele, Lea and Flood's SplitMix64: worlds are the same everywhere.
+fn below(state: &mut u64, bound: u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut mixed = *state;
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    (mixed ^ (mixed >> 31)) % bound
+}
+
+/// The audit, which knows the files and the list only, finds nothing in what the rule shows: neither shares code with the other.
+#[test]
+fn safe_1_the_audit_of_the_files_withholds_nothing_of_what_is_chosen() {
+    let (mut shown, mut beside_withheld) = (0, 0);
+    for seed in 0..40 {
+        let state = &mut (seed * 1_000);
+        let mut counts = [EVEN; 5];
+        for count in counts.iter_mut().flatten().flatten().flatten() {
+            *count = [0, 15, 15, 15][below(state, 4) as usize] + below(state, 60);
+        }
+        for _ in 0..below(state, 3) {
+            let (county, kon, age) = (below(state, 5), below(state, 2), below(state, 2));
+            let own = &mut counts[county as usize];
+            (own[0][kon as usize][age as usize], own[1][kon as usize][age as usize]) = (1, below(state, 3));
+        }
+        let machine = round(&counts, LIST);
+        let Ok(release) = certified(&machine) else { continue };
+        let (name, bytes) = &release.files()[0];
+        let table = StrictTable::from_csv(name, bytes).unwrap();
+        let printed = &machine.system.tables[0].rows;
+        let realm = figures(&table, "00");
+        let realm = printed.iter().zip(realm).filter_map(|(row, value)| Some((row.cell, value? as u64)));
+        for (group, marks) in group_rows::rows(&machine, &realm.collect()) {
+            let marks = marks.unwrap();
+            let chosen: Vec<Option<i64>> = printed
+                .iter()
+                .map(|row| match marks[&row.cell] {
+                    Mark::Shown(value) => Some(value as i64),
+                    Mark::Withheld => None,
+                })
+                .collect();
+            assert_eq!(figures(&table, &format!("G:{group}")), chosen, "seed {seed}");
+            let count = chosen.iter().flatten().count();
+            shown += count;
+            let withholds = COUNTIES.iter().any(|county| figures(&table, county).contains(&None));
+            beside_withheld += if withholds { count } else { 0 };
+        }
+    }
+    println!("{shown} figures of groups, {beside_withheld} beside counties that withhold");
+    assert!(shown > 100 && beside_withheld > 40);
 }

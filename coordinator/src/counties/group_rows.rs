@@ -36,6 +36,17 @@ pub fn rows(machine: &National, realm: &BTreeMap<CellIndex, u64>) -> Vec<GroupRo
     codes.into_iter().zip(shown(&table, least)).map(marks).collect()
 }
 
+/// The counted counties that each group has kommuner of rosters in.
+pub fn members(machine: &National) -> BTreeMap<GroupCode, BTreeSet<LansKod>> {
+    let mut members = BTreeMap::<GroupCode, BTreeSet<LansKod>>::new();
+    for (county, (groups, _)) in counties(machine) {
+        for group in groups {
+            members.entry(group).or_default().insert(county);
+        }
+    }
+    members
+}
+
 type Counties = BTreeMap<LansKod, (BTreeSet<GroupCode>, BTreeMap<CellIndex, u64>)>;
 
 /// The counted counties with the groups of their rosters and the figures they show.

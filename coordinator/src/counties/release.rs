@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use audit::Budget;
-use audit::counties::{Asked, CountyRelease, Exposed, File, Refused, certify};
+use audit::counties::{Asked, CountyRelease, Exposed, File, GroupRows, Refused, certify};
 use publish::WriteError;
 use publish::publication::{Publication, Realm};
 use publish::table::{Area, BORTFALL, TableError, count_word, tables_of_areas};
@@ -26,6 +26,9 @@ use crate::signer::Signer;
 
 /// How often sums are withheld after an audit before there is no publication.
 const ATTEMPTS: usize = 64;
+
+/// How often figures of kommungrupper are withheld after an audit; the last time all of them.
+const GROUP_ATTEMPTS: usize = 4;
 
 /// Why nothing was written.
 #[derive(Debug, thiserror::Error)]
@@ -126,20 +129,42 @@ impl<'a> Material<'a> {
         Ok(tables)
     }
 
-    /// What the audit certified, with the rows of groups.
+    /// What the audit certified, with the rows of groups. Columns in which the audit of those finds something are withheld for every
+    /// group; all of them are where that is not enough.
     fn with_groups(
         &self,
         release: CountyRelease,
         withheld: &BTreeSet<CellIndex>,
     ) -> Result<CountyRelease, NationalReleaseError> {
         let realm = self.realm(withheld);
-        let groups = group_rows::rows(self.machine, &realm);
+        let mut groups = group_rows::rows(self.machine, &realm);
         if groups.is_empty() {
             return Ok(release);
         }
-        let files = self.written(self.tables(&realm, &groups)?)?;
-        let least = u64::from(self.machine.collection.min_count.get());
-        release.with_groups(files, least).map_err(|error| NationalReleaseError::Tables(error.to_string()))
+        let (places, members) = (self.places(), group_rows::members(self.machine));
+        let mut found = 0;
+        for attempt in 0..GROUP_ATTEMPTS {
+            let rows = GroupRows {
+                files: self.written(self.tables(&realm, &groups)?)?,
+                members: &members,
+                min_count: u64::from(self.machine.collection.min_count.get()),
+                budget: Budget::default(),
+            };
+            let exposed = match release.with_groups(rows) {
+                Ok(release) => return Ok(release),
+                Err(Refused::Exposed(exposed)) => exposed,
+                Err(other) => return Err(NationalReleaseError::Tables(other.to_string())),
+            };
+            found = exposed.len();
+            let cell = |place: &Exposed| places.get(&(place.file.clone(), place.column.clone())).copied();
+            let cells: BTreeSet<CellIndex> = exposed.iter().filter_map(cell).collect();
+            let all = !hide(&mut groups, |cell| cells.contains(&cell)) || attempt + 2 >= GROUP_ATTEMPTS;
+            if all {
+                hide(&mut groups, |_| true);
+            }
+            tracing::info!(found, all, "the audit asks for figures of kommungrupper to be withheld");
+        }
+        Err(NationalReleaseError::Findings(found))
     }
 
     fn written(&self, tables: Vec<StrictTable>) -> Result<Vec<File>, NationalReleaseError> {
@@ -181,6 +206,17 @@ impl<'a> Material<'a> {
         }
         places
     }
+}
+
+/// Withholds figures of every group; whether any was shown.
+fn hide(groups: &mut [GroupRow], is_hidden: impl Fn(CellIndex) -> bool) -> bool {
+    let mut hidden = false;
+    for mark in groups.iter_mut().filter_map(|(_, marks)| marks.as_mut()).flatten() {
+        if is_hidden(*mark.0) && matches!(mark.1, Mark::Shown(_)) {
+            (*mark.1, hidden) = (Mark::Withheld, true);
+        }
+    }
+    hidden
 }
 
 /// Certified national tables.

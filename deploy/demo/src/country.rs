@@ -131,7 +131,7 @@ pub fn print(
         println!("  {}  {}  ({withheld} av {all} antal undanhållna)", round.area, folder.display());
         let (withheld, all) = marks(&folder, collection, |area| area.starts_with("G:"))?;
         if all > 0 {
-            println!("      kommungrupper (påhittad lista): {withheld} av {all} antal undanhållna");
+            println!("      kommungrupper: {withheld} av {all} antal undanhållna");
         }
     }
     Ok(whole)

@@ -40,9 +40,10 @@ pub struct Options {
     /// Hela landet: 21 län och 290 kommuner.
     #[arg(long, conflicts_with = "data")]
     pub sweden: bool,
-    /// Rader av kommungrupper (en påhittad lista) i den nationella omgångens första tabell.
-    #[arg(long, conflicts_with_all = ["data", "collection", "nuso"])]
-    pub kommungrupper: bool,
+    /// Listan över kommungrupper (CSV: kommunkod,kommungrupp; alla kommuner) för en nationell omgång. Demots egna data har en
+    /// påhittad lista om ingen anges.
+    #[arg(long, conflicts_with = "nuso")]
+    pub kommungrupper: Option<PathBuf>,
     /// En påhittad studie om barn: 97 kommuner med lika olika uttag som i NUSO:s tredje, räknade och jämförda med facit.
     #[arg(long, conflicts_with_all = ["data", "national", "sweden", "collection"])]
     pub nuso: bool,
@@ -94,7 +95,8 @@ pub fn run(options: &Options) -> anyhow::Result<bool> {
     let plan = match &made {
         Some(made) => text::Plan::alone(nuso::COUNTY.parse()?, made.collection.clone()),
         None => {
-            let list = options.kommungrupper.then(crate::groups::made).transpose()?;
+            let is_made = options.data.is_none() && options.collection.is_none();
+            let list = crate::groups::list(options.kommungrupper.as_deref(), is_made)?;
             text::plan(options.collection.as_deref(), &units, options.data.is_some(), list.as_ref())?
         }
     };

@@ -110,11 +110,18 @@ fn fitted(template: &str, county: LansKod, units: &[Unit], counties: &[LansKod])
     Ok(toml::to_string(&document)?)
 }
 
-/// A collection whose first table has rows of the groups of a list.
+/// A collection whose first table of fewest dimensions has rows of the groups of a list, unless it names its own: the finer the
+/// table, the fewer figures of groups say nothing of a county (ADR 23).
 fn with_groups(text: &str, list: &Grouping) -> anyhow::Result<String> {
     let mut document: toml::Table = text.parse().context("insamlingen")?;
     let section: toml::Table = list.to_toml().parse().context("listan")?;
-    let first = document.get("tabell").and_then(|tables| tables.get(0)).and_then(|table| table.get("id"));
+    let of_its_own = |terms: &toml::Value| terms.get("grupper").is_some();
+    if document.get("nationell").is_some_and(of_its_own) {
+        return Ok(text.to_owned());
+    }
+    let tables = document.get("tabell").and_then(toml::Value::as_array);
+    let size = |table: &&toml::Value| table.get("dimensioner").and_then(toml::Value::as_array).map(Vec::len);
+    let first = tables.and_then(|tables| tables.iter().min_by_key(size)?.get("id"));
     let first = first.cloned().context("insamlingen har ingen tabell")?;
     let groups = section.get("nationell").and_then(|section| section.get("grupper")).cloned();
     if let (Some(toml::Value::Table(terms)), Some(groups)) = (document.get_mut("nationell"), groups) {

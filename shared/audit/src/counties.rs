@@ -11,6 +11,8 @@
 
 mod groups;
 
+pub use groups::GroupRows;
+
 use std::collections::HashMap;
 
 use crate::budget::Budget;

@@ -20,7 +20,7 @@ pub mod rerun;
 pub mod strict;
 pub mod truth;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
@@ -337,6 +337,8 @@ pub struct Publication {
     pub cells: Vec<Cell>,
     /// All relations; each names cells of the list, none of which is [`Figure::NoCount`].
     pub relations: Vec<Relation>,
+    /// Counts that nobody prints and of which only values under the threshold are a secret (what a county has in a kommungrupp).
+    pub crossed: BTreeSet<CellIndex>,
     /// Whether withheld cells that stand in no relation are reported too, with what their mark says.
     pub lists_unrelated: bool,
     /// What the reader of the files could not use, in Swedish; each may hide a disclosure.

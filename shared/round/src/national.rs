@@ -8,6 +8,7 @@
 mod check;
 pub mod document;
 pub mod groups;
+mod tailed;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -79,13 +80,20 @@ pub enum Fact {
     Opened {
         /// Unix time.
         at: i64,
-        /// What was opened.
-        sums: Sums,
+        /// By cell.
+        sums: BTreeMap<CellIndex, u64>,
     },
     /// The publication stands.
     Published([u8; 32]),
     /// There will be none.
     Failed(String),
+    /// The sums were opened, some of groups of kommuner among them.
+    OpenedOfGroups {
+        /// Unix time.
+        at: i64,
+        /// What was opened.
+        sums: Sums,
+    },
 }
 
 impl std::fmt::Debug for Fact {
@@ -98,6 +106,7 @@ impl std::fmt::Debug for Fact {
             Self::Closed { .. } => "Closed",
             Self::Unusable(_) => "Unusable",
             Self::Opened { .. } => "Opened",
+            Self::OpenedOfGroups { .. } => "OpenedOfGroups",
             Self::Published(_) => "Published",
             Self::Failed(_) => "Failed",
         })
@@ -231,7 +240,10 @@ impl National {
                 self.unusable.extend(counties);
                 self.close = None;
             }
-            Fact::Opened { at, sums } => self.opened = Some((at, sums)),
+            Fact::Opened { at, sums } => {
+                self.opened = Some((at, Sums { realm: sums, groups: BTreeMap::new() }));
+            }
+            Fact::OpenedOfGroups { at, sums } => self.opened = Some((at, sums)),
             Fact::Published(manifest) => self.published = Some(manifest),
             Fact::Failed(reason) => self.failed = Some(reason),
         }
@@ -454,7 +466,12 @@ impl National {
         if self.phase() != Phase::Open {
             return Err(Refusal::Phase("not opening"));
         }
-        Ok(vec![Fact::Opened { at: now, sums }])
+        // without groups as it always was: older releases' stores hold such facts
+        Ok(vec![if sums.groups.is_empty() {
+            Fact::Opened { at: now, sums: sums.realm }
+        } else {
+            Fact::OpenedOfGroups { at: now, sums }
+        }])
     }
 
     /// The pattern.

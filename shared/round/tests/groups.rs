@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use round::document::CollectionRef;
 use round::national::document::{Document, NationalClose, NationalPattern, NationalRef, Offer};
-use round::national::{National, check_close, check_pattern};
+use round::national::{Fact, National, check_close, check_pattern};
 use round::refusal::{PatternFault, Refusal};
 use suppress::key::PatternKey;
 use tables::collection::Collection;
 use tables::figures::CountyMark;
 use tables::system::{CellIndex, System};
-use tables::unit::GroupCode;
+use tables::unit::{GroupCode, LansKod};
 
 const COUNTIES: [&str; 5] = ["03", "07", "08", "10", "21"];
 
@@ -200,4 +200,95 @@ fn another_list_is_another_round() {
     let of = |in_c: &[&str]| offer("21", in_c).national;
     assert_ne!(of(&[]), of(&["03"]));
     assert_eq!(of(&["03"]), offer("03", &["03"]).national);
+}
+
+/// The documents as they were before there were sums of groups, field by field.
+mod before {
+    use super::*;
+    use serde::Serialize;
+
+    #[derive(Serialize)]
+    pub struct Offer {
+        pub national: NationalRef,
+        pub county: LansKod,
+        pub collection: CollectionRef,
+        pub round: u32,
+        pub pattern: [u8; 32],
+        pub marks: Vec<CountyMark>,
+    }
+
+    #[derive(Serialize)]
+    pub struct NationalPattern {
+        pub national: NationalRef,
+        pub counties: Vec<(LansKod, [u8; 32])>,
+        pub withheld: Vec<BTreeSet<CellIndex>>,
+        pub open: BTreeSet<CellIndex>,
+        pub third_key_id: [u8; 32],
+        pub deliver_until: i64,
+    }
+
+    #[derive(Serialize)]
+    pub struct NationalClose {
+        pub pattern: [u8; 32],
+        pub roster: Vec<LansKod>,
+        pub open: BTreeSet<CellIndex>,
+    }
+}
+
+/// KEEP-1: what parties of the previous release signed, stored and hashed is read, and means and hashes the same.
+#[test]
+fn documents_without_groups_keep_the_bytes_they_had_before_there_were_any() {
+    let (machine, pattern) = patterned(&[]);
+    let mut offer = offer("03", &[]);
+    offer.groups.clear();
+    let Offer { national, county, collection, round, pattern: own, marks, .. } = offer.clone();
+    let old = before::Offer { national, county, collection, round, pattern: own, marks };
+    let bytes = postcard::to_allocvec(&old).unwrap();
+    assert_eq!((offer.bytes(), Offer::read(&bytes)), (bytes.clone(), Some(offer.clone())));
+
+    let mut plain = pattern.clone();
+    plain.groups = vec![BTreeSet::new(); plain.counties.len()];
+    plain.open_groups.clear();
+    let NationalPattern { national, counties, withheld, open, third_key_id, deliver_until, .. } =
+        plain.clone();
+    let old = before::NationalPattern { national, counties, withheld, open, third_key_id, deliver_until };
+    let bytes = postcard::to_allocvec(&old).unwrap();
+    assert_eq!((plain.bytes(), NationalPattern::read(&bytes)), (bytes, Some(plain)));
+
+    let mut closed = close(&pattern, &COUNTIES);
+    closed.open_groups.clear();
+    let NationalClose { pattern: own, roster, open, .. } = closed.clone();
+    let bytes = postcard::to_allocvec(&before::NationalClose { pattern: own, roster, open }).unwrap();
+    assert_eq!((closed.bytes(), NationalClose::read(&bytes)), (bytes, Some(closed)));
+
+    // stored facts too: an enclosed document ends where the next field begins
+    let fact = Fact::Offered { at: 7, offer: Box::new(offer), kommuner: (5, 6) };
+    let stored = postcard::to_allocvec(&fact).unwrap();
+    let Fact::Offered { at, offer: read, kommuner } = postcard::from_bytes(&stored).unwrap() else {
+        panic!()
+    };
+    assert_eq!((at, read.groups.len(), kommuner), (7, 0, (5, 6)));
+    assert!(machine.pattern().is_some());
+}
+
+#[test]
+fn documents_with_groups_are_read_and_have_one_form() {
+    let (_, pattern) = patterned(&[]);
+    let with = offer("03", &[]);
+    assert!(!with.groups.is_empty() && !pattern.open_groups.is_empty());
+    assert_eq!(Offer::read(&with.bytes()), Some(with.clone()));
+    assert_eq!(NationalPattern::read(&pattern.bytes()), Some(pattern.clone()));
+    let closed = close(&pattern, &COUNTIES);
+    assert_eq!(NationalClose::read(&closed.bytes()), Some(closed));
+    // the long form of a document without groups is nobody's
+    let NationalRef { id, version, shape } = with.national.clone();
+    let marker = NationalRef { id: String::new(), version: 0, shape: [0; 32] };
+    let rest = (with.county, &with.collection, with.round, with.pattern, &with.marks);
+    let long = (marker, (NationalRef { id, version, shape }, rest), BTreeSet::<GroupCode>::new());
+    assert_eq!(Offer::read(&postcard::to_allocvec(&long).unwrap()), None);
+    // of as many counties as the pattern has
+    let mut short = pattern.clone();
+    short.open_groups.clear();
+    short.groups.clear();
+    assert_eq!(NationalPattern::read(&short.bytes()), Some(short));
 }

@@ -8,6 +8,7 @@
 //! Reads files and writes texts; all arithmetic is [`audit::published`]. Errors name file, row and column, never
 //! what stands in a cell.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -23,6 +24,7 @@ use audit::published::truth::{Placed, Truth, TruthError};
 use audit::published::{
     MAX_BYTES, MAX_FILES, MarkMeaning, Marks, Publication, PublishedError, read, report, strict,
 };
+use tables::grouping::{Grouping, GroupingError};
 
 use crate::watch::{Watch, write_whole};
 
@@ -52,6 +54,10 @@ pub struct AuditArguments {
     /// Grupper av koder i filerna: `dimension,grupp,del`, en rad per del
     #[arg(long, requires = "strict", value_name = "FIL")]
     pub hierarchy: Option<PathBuf>,
+    /// Vilken kommungrupp varje kommun hör till (`kommungrupper.csv` bredvid en nationell publicering): då granskas också vad ett
+    /// län kan ha i en grupp
+    #[arg(long, requires = "strict", conflicts_with = "truth", value_name = "FIL")]
+    pub kommungrupper: Option<PathBuf>,
     /// De egna talen, finaste cellerna som till `sdc protect`, en fil till varje strikt fil och i samma ordning
     #[arg(long, num_args = 1.., requires = "strict", value_name = "FIL")]
     pub truth: Vec<PathBuf>,
@@ -123,6 +129,9 @@ pub enum AuditFault {
     /// A list of groups, or counts, not of the form.
     #[error(transparent)]
     Groups(#[from] crate::input::InputError),
+    /// A list of kommungrupper that is not of the form.
+    #[error(transparent)]
+    Kommungrupper(#[from] GroupingError),
     /// Counts that are not those of the tables.
     #[error(transparent)]
     Truth(#[from] TruthError),
@@ -152,7 +161,11 @@ impl AuditFault {
     /// What the command ends with: 4 bad input, 5 our fault.
     pub fn code(&self) -> u8 {
         match self {
-            Self::Read { .. } | Self::Limit { .. } | Self::Input(_) | Self::Groups(_) => 4,
+            Self::Read { .. }
+            | Self::Limit { .. }
+            | Self::Input(_)
+            | Self::Groups(_)
+            | Self::Kommungrupper(_) => 4,
             Self::Truth(_) | Self::Pairs { .. } | Self::Names { .. } => 4,
             Self::Write(_) | Self::List(_) => 5,
         }
@@ -295,7 +308,15 @@ fn from_strict(arguments: &AuditArguments) -> Result<Publication, AuditFault> {
         let parts = parts.into_iter().map(|(part, _)| part).collect();
         Group { dimension, name, parts }
     });
+    let members = match &arguments.kommungrupper {
+        Some(path) => {
+            let (name, bytes) = load(path)?;
+            Grouping::beside(&name, &bytes)?.counties()
+        }
+        None => BTreeMap::new(),
+    };
     let options = StrictOptions {
+        members,
         not_sums: arguments.non_additive.clone(),
         groups: groups.collect(),
         min_count: arguments.min_count,

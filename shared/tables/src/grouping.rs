@@ -53,6 +53,22 @@ impl Grouping {
     /// # Errors
     /// [`GroupingError`] names file and row, and what was expected.
     pub fn read(file: &str, bytes: &[u8], expected: &BTreeSet<KommunKod>) -> Result<Self, GroupingError> {
+        Self::of_rows(file, bytes, Some(expected))
+    }
+
+    /// Reads a list that lies beside a publication: of the kommuner that stand in it.
+    ///
+    /// # Errors
+    /// As [`Grouping::read`], whatever kommuner there are.
+    pub fn beside(file: &str, bytes: &[u8]) -> Result<Self, GroupingError> {
+        Self::of_rows(file, bytes, None)
+    }
+
+    fn of_rows(
+        file: &str,
+        bytes: &[u8],
+        expected: Option<&BTreeSet<KommunKod>>,
+    ) -> Result<Self, GroupingError> {
         let whole = |problem: &str| GroupingError::Whole { file: file.into(), problem: problem.into() };
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         if bytes.len() > MAX_BYTES {
@@ -82,7 +98,7 @@ impl Grouping {
                 continue;
             }
             let (kommun, group) = fields(&record).map_err(|expected| refuse(row, expected))?;
-            if !expected.contains(&kommun) {
+            if expected.is_some_and(|expected| !expected.contains(&kommun)) {
                 let what = format!("a kommun of the list of kommuner, which {kommun} is not");
                 return Err(refuse(row, what));
             }
@@ -92,8 +108,8 @@ impl Grouping {
             }
             groups.entry(group).or_default().insert(kommun);
         }
-        let missing: Vec<String> =
-            expected.iter().filter(|kommun| !rows.contains_key(kommun)).map(ToString::to_string).collect();
+        let missing = expected.into_iter().flatten().filter(|kommun| !rows.contains_key(kommun));
+        let missing: Vec<String> = missing.map(ToString::to_string).collect();
         if !missing.is_empty() {
             let some = missing.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
             let problem = format!("expected every kommun once; {} are missing: {some}", missing.len());
@@ -145,6 +161,12 @@ impl Grouping {
         self.0.iter().filter(|(_, kommuner)| is_there(kommuner)).map(|(code, _)| code.clone()).collect()
     }
 
+    /// The counties that each group has a kommun in.
+    pub fn counties(&self) -> BTreeMap<GroupCode, BTreeSet<LansKod>> {
+        let of = |kommuner: &BTreeSet<KommunKod>| kommuner.iter().map(|kommun| kommun.county()).collect();
+        self.0.iter().map(|(code, kommuner)| (code.clone(), of(kommuner))).collect()
+    }
+
     /// The list as a file, by kommun: equal lists have equal bytes (SAME-1). It lies beside a publication.
     pub fn to_csv(&self) -> String {
         let mut rows = BTreeMap::new();
@@ -194,6 +216,8 @@ mod tests {
         assert_eq!(one, other);
         assert_eq!(one.to_csv(), "kommunkod,kommungrupp\n0180,A1\n2104,B3\n2180,B3\n");
         assert_eq!(read(&one.to_csv()).unwrap(), one);
+        assert_eq!(Grouping::beside("kommungrupper.csv", one.to_csv().as_bytes()).unwrap(), one);
+        assert_eq!(one.counties()[&"A1".parse().unwrap()], BTreeSet::from(["01".parse().unwrap()]));
         assert_eq!(one.group_of("2180".parse().unwrap()).unwrap().to_string(), "B3");
         assert_eq!(one.in_county("21".parse().unwrap()).len(), 1);
         assert_eq!(one.to_toml(), "[nationell.grupper]\nA1 = [\"0180\"]\nB3 = [\"2104\", \"2180\"]\n");

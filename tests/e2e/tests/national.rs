@@ -25,7 +25,7 @@ fn run() -> anyhow::Result<Country> {
     let root = tempfile::tempdir()?;
     let out = root.path().join("land");
     let seed = SEED.to_string();
-    let arguments = ["--national", "--kommungrupper", "--seed", seed.as_str(), "--out"];
+    let arguments = ["--national", "--seed", seed.as_str(), "--out"];
     let output = Command::new(EXE).args(arguments).arg(&out).stdin(Stdio::null()).output()?;
     let said = String::from_utf8(output.stdout)? + &String::from_utf8(output.stderr)?;
     Ok(Country { _root: root, out, said, code: output.status.code() })

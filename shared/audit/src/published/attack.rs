@@ -160,13 +160,22 @@ pub struct Asked<'a> {
     pub truth: Option<&'a Truth>,
     /// Whether the ends of cells of large blocks are looked for too: some seconds each where it is hard.
     pub ends: bool,
+    /// Of every cell only what can be under the threshold, as of cells of large blocks: no ends are looked for.
+    pub only_small: bool,
     /// Counted up by one for every cell that is done.
     pub done: Option<&'a AtomicUsize>,
 }
 
 impl Default for Asked<'_> {
     fn default() -> Self {
-        Self { budget: Budget::default(), min_count: 4, truth: None, ends: false, done: None }
+        Self {
+            budget: Budget::default(),
+            min_count: 4,
+            truth: None,
+            ends: false,
+            only_small: false,
+            done: None,
+        }
     }
 }
 
@@ -195,9 +204,21 @@ pub fn attack(publication: &Publication, asked: Asked<'_>, abort: Abort<'_>) -> 
     if publication.lists_unrelated {
         findings.extend(unrelated.drain(..).map(|cell| by_its_mark(publication, cell)));
     }
+    findings.retain(|finding| !is_nobodys_secret(publication, finding, asked.min_count));
     findings.sort_by_key(|finding| publication.cells[finding.cell].order);
     contradictions.sort_by_key(|contradiction| contradiction.relations.first().copied());
     Attack { findings, contradictions, unrelated, has_unused: !publication.unused.is_empty() }
+}
+
+/// A count that nobody prints and that is known to be 0, or to be no small one.
+fn is_nobodys_secret(publication: &Publication, finding: &Finding, min_count: u64) -> bool {
+    publication.crossed.contains(&finding.cell)
+        && match finding.outcome.recovered() {
+            Some(value) => !(1..min_count).contains(&value),
+            None => {
+                matches!(finding.outcome, Outcome::Interval { lower, .. } | Outcome::Shown { lower, .. } if lower >= min_count)
+            }
+        }
 }
 
 /// A cell that nothing but its mark tells of.
@@ -325,6 +346,12 @@ impl Work<'_> {
 
     /// What can be said of a cell, and whether holes are still to be asked for.
     fn outcome(&self, engine: &mut Engine, target: usize, cell: CellIndex) -> (Outcome, bool) {
+        // of what nobody prints only small values matter
+        if self.asked.only_small || self.publication.crossed.contains(&cell) {
+            if let Some(found) = settled(engine, target, self.asked.min_count) {
+                return (found, false);
+            }
+        }
         if engine.is_large(target) {
             let least = match self.asked.truth {
                 // not small: only whether it can be computed is asked

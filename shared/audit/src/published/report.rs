@@ -175,15 +175,30 @@ fn with_reason(line: String, why: Option<String>) -> String {
 
 fn counts(publication: &Publication, attack: &Attack) -> String {
     let shown = publication.cells.iter().filter(|cell| cell.shown().is_some()).count();
-    let withheld =
-        publication.cells.iter().filter(|cell| matches!(cell.figure, Figure::Withheld { .. })).count();
+    let is_withheld = |cell: &&Cell| matches!(cell.figure, Figure::Withheld { .. });
+    let withheld = publication.cells.iter().filter(is_withheld).count() - publication.crossed.len();
+    let crossed = match publication.crossed.len() {
+        0 => String::new(),
+        n => format!(
+            "\n{n} antal för län i kommungrupper trycks inte; granskat är om något av dem är litet och går att räkna ut."
+        ),
+    };
     let tables: std::collections::BTreeSet<&str> =
         publication.cells.iter().map(|cell| cell.table.as_str()).collect();
     let recovered = attack.findings.iter().filter(|finding| finding.outcome.recovered().is_some()).count();
-    let contradicted =
-        attack.findings.iter().filter(|finding| finding.outcome == Outcome::Contradiction).count();
-    let large =
-        attack.findings.iter().filter(|finding| matches!(finding.outcome, Outcome::Shown { .. })).count();
+    let unprinted =
+        attack.findings.iter().filter(|finding| publication.crossed.contains(&finding.cell)).count();
+    let contradicted = attack
+        .findings
+        .iter()
+        .filter(|finding| {
+            finding.outcome == Outcome::Contradiction && !publication.crossed.contains(&finding.cell)
+        })
+        .count();
+    let is_large = |finding: &&Finding| {
+        matches!(finding.outcome, Outcome::Shown { .. }) && !publication.crossed.contains(&finding.cell)
+    };
+    let large = attack.findings.iter().filter(is_large).count();
     let large = match large {
         0 => String::new(),
         n => format!(
@@ -192,10 +207,10 @@ fn counts(publication: &Publication, attack: &Attack) -> String {
     };
     format!(
         "Granskning av {} tabeller: {shown} visade antal, {withheld} undertryckta celler, {} samband.\n\
-         {} undertryckta celler granskade: {recovered} går att räkna ut. {} block säger emot sig självt ({contradicted} celler).{large}",
+         {} undertryckta celler granskade: {recovered} går att räkna ut. {} block säger emot sig självt ({contradicted} celler).{large}{crossed}",
         tables.len(),
         publication.relations.len(),
-        attack.findings.len() - contradicted,
+        attack.findings.len() - unprinted - contradicted,
         attack.contradictions.len(),
     )
 }

@@ -1,7 +1,8 @@
 //! Reads strict table files as their readers do: `x` is a count of at least 1, since zeros are published.
 //!
 //! Relations: each `TOT` is the sum over its dimension; a kommun is the sum of its sub-units, a county of its
-//! units, the realm of its counties, as far as the file lists them and they have delivered (`..` adds nothing); the same
+//! units, the realm of its counties, as far as the file lists them and they have delivered (`..` adds nothing); a kommungrupp what it
+//! has in counties, where somebody says which ([`Members`]); the same
 //! cell in two files is one cell; persons are no more than events; a shown percentage bounds its part and its base.
 //! `personer`, and dimensions named as such, do not add up: their totals lie between the largest part and the sum.
 //! A year is the sum of the halves, quarters or months that the files have; other periods are independent.
@@ -13,6 +14,7 @@
 
 mod groups;
 mod links;
+mod members;
 mod percent;
 mod periods;
 mod sums;
@@ -25,6 +27,7 @@ use tables::strict::{Status, StrictRow, StrictTable, Vocabulary};
 use tables::unit::{Omrade, Unit};
 
 pub use groups::Group;
+pub use members::Members;
 
 use super::read::{File, Order};
 use super::{
@@ -60,6 +63,8 @@ pub struct StrictOptions {
     pub not_sums: Vec<String>,
     /// Codes that are made of other codes.
     pub groups: Vec<Group>,
+    /// Which counties kommungrupper have kommuner in, where rows of them are read.
+    pub members: Members,
     /// Counts in `1..min_count` that follow from two files are findings; none if 0.
     pub min_count: u64,
 }
@@ -110,6 +115,7 @@ pub fn read(files: &[File], options: &StrictOptions) -> Result<Publication, Publ
         groups::relations(sheet, &options.groups, &mut publication);
         persons(sheet, &mut publication);
         percent::relations(sheet, &mut publication);
+        members::relations(sheet, &options.members, &mut order, &mut publication);
         unusable(sheet, options, &mut publication);
     }
     links::relations(&sheets, &mut order, options.min_count, &mut publication);
@@ -378,7 +384,7 @@ fn unusable(sheet: &Sheet, options: &StrictOptions, publication: &mut Publicatio
             .unused
             .push(format!("{}: {changes} visade förändringar av undertryckta antal", sheet.name));
     }
-    if has_groups && has_withheld {
+    if has_groups && has_withheld && !members::is_usable(sheet, &options.members) {
         let text = "kommungrupper: filen säger inte vilka kommuner de består av";
         publication.unused.push(format!("{}: {text}", sheet.name));
     }

@@ -14,6 +14,7 @@ use tables::figures::CountyMark;
 use tables::system::{Build, CellIndex, System};
 use tables::unit::{GroupCode, LansKod};
 
+use super::tailed::Tailed;
 use crate::document::{CollectionRef, encode};
 
 /// Names a national round: the same id, version, tables and counties in every county's collection.
@@ -81,6 +82,7 @@ pub type GroupSums = BTreeSet<GroupSum>;
 
 /// What a region says of its closed round: which totals it would publish. No value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "TailedOffer", into = "TailedOffer")]
 pub struct Offer {
     /// The national round.
     pub national: NationalRef,
@@ -98,8 +100,28 @@ pub struct Offer {
     pub groups: BTreeSet<GroupCode>,
 }
 
+type TailedOffer =
+    Tailed<NationalRef, (LansKod, CollectionRef, u32, [u8; 32], Vec<CountyMark>), BTreeSet<GroupCode>>;
+
+impl From<Offer> for TailedOffer {
+    fn from(offer: Offer) -> Self {
+        let Offer { national, county, collection, round, pattern, marks, groups } = offer;
+        let tail = (!groups.is_empty()).then_some(groups);
+        Self { first: national, rest: (county, collection, round, pattern, marks), tail }
+    }
+}
+
+impl From<TailedOffer> for Offer {
+    fn from(tailed: TailedOffer) -> Self {
+        let (county, collection, round, pattern, marks) = tailed.rest;
+        let groups = tailed.tail.unwrap_or_default();
+        Self { national: tailed.first, county, collection, round, pattern, marks, groups }
+    }
+}
+
 /// The pattern over counties.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "TailedPattern", into = "TailedPattern")]
 pub struct NationalPattern {
     /// The national round.
     pub national: NationalRef,
@@ -117,6 +139,42 @@ pub struct NationalPattern {
     pub third_key_id: [u8; 32],
     /// Deliveries are taken until this second (Unix time).
     pub deliver_until: i64,
+}
+
+type TailedPattern = Tailed<
+    NationalRef,
+    (Vec<(LansKod, [u8; 32])>, Vec<BTreeSet<CellIndex>>, BTreeSet<CellIndex>, [u8; 32], i64),
+    (Vec<BTreeSet<GroupCode>>, GroupSums),
+>;
+
+impl From<NationalPattern> for TailedPattern {
+    fn from(pattern: NationalPattern) -> Self {
+        let NationalPattern { national, counties, withheld, open, third_key_id, deliver_until, .. } = pattern;
+        let (groups, open_groups) = (pattern.groups, pattern.open_groups);
+        let has_groups = groups.iter().any(|groups| !groups.is_empty()) || !open_groups.is_empty();
+        // a list of no groups for other than every county is no pattern: it keeps its long form and is refused as one
+        let is_plain = !has_groups && groups.len() == counties.len();
+        let tail = (!is_plain).then_some((groups, open_groups));
+        Self { first: national, rest: (counties, withheld, open, third_key_id, deliver_until), tail }
+    }
+}
+
+impl From<TailedPattern> for NationalPattern {
+    fn from(tailed: TailedPattern) -> Self {
+        let (counties, withheld, open, third_key_id, deliver_until) = tailed.rest;
+        let none = || (vec![BTreeSet::new(); counties.len()], GroupSums::new());
+        let (groups, open_groups) = tailed.tail.unwrap_or_else(none);
+        Self {
+            national: tailed.first,
+            counties,
+            withheld,
+            open,
+            groups,
+            open_groups,
+            third_key_id,
+            deliver_until,
+        }
+    }
 }
 
 /// What a county publishes of its totals under a national pattern, in ascending cell order, withheld ones left out.
@@ -174,6 +232,7 @@ pub fn share_binding(pattern: &[u8; 32], county: LansKod) -> BindingHash {
 
 /// Who is counted in the end and what is opened of them: never more than the pattern named.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "TailedClose", into = "TailedClose")]
 pub struct NationalClose {
     /// The pattern.
     pub pattern: [u8; 32],
@@ -183,6 +242,23 @@ pub struct NationalClose {
     pub open: BTreeSet<CellIndex>,
     /// Sums over groups that are opened.
     pub open_groups: GroupSums,
+}
+
+type TailedClose = Tailed<[u8; 32], (Vec<LansKod>, BTreeSet<CellIndex>), GroupSums>;
+
+impl From<NationalClose> for TailedClose {
+    fn from(close: NationalClose) -> Self {
+        let NationalClose { pattern, roster, open, open_groups } = close;
+        let tail = (!open_groups.is_empty()).then_some(open_groups);
+        Self { first: pattern, rest: (roster, open), tail }
+    }
+}
+
+impl From<TailedClose> for NationalClose {
+    fn from(tailed: TailedClose) -> Self {
+        let (roster, open) = tailed.rest;
+        Self { pattern: tailed.first, roster, open, open_groups: tailed.tail.unwrap_or_default() }
+    }
 }
 
 /// A county's aggregate share by group of kommuner, as it is sealed: the whole is their sum, and is not sent beside them.
