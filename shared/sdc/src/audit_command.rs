@@ -206,6 +206,7 @@ fn audited(arguments: &AuditArguments) -> Result<Verdict, AuditFault> {
         min_count: arguments.min_count,
         truth: truth.as_ref(),
         ends: arguments.ends,
+        only_small: false,
         done: Some(done.as_ref()),
     };
     let started = Instant::now();

@@ -19,7 +19,7 @@ fn read(table: &str, list: &str) -> Result<Collection, String> {
 fn a_countys_aggregates_are_kept_for_the_groups_of_the_list_that_are_invited() {
     let collection = read("grupptabell = \"N3\"\n", LIST).unwrap();
     let groups = collection.national.as_ref().unwrap().groups.as_ref().unwrap();
-    assert_eq!(groups.table, 1);
+    assert_eq!(groups.table, 2);
     assert_eq!(groups.grouping.codes().len(), 2);
     let sizes: Vec<usize> = collection.groups.values().map(|kommuner| kommuner.len()).collect();
     assert_eq!(sizes, [1, 9], "0180 lies in another county");

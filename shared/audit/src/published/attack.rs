@@ -347,10 +347,10 @@ impl Work<'_> {
     /// What can be said of a cell, and whether holes are still to be asked for.
     fn outcome(&self, engine: &mut Engine, target: usize, cell: CellIndex) -> (Outcome, bool) {
         // of what nobody prints only small values matter
-        if self.asked.only_small || self.publication.crossed.contains(&cell) {
-            if let Some(found) = settled(engine, target, self.asked.min_count) {
-                return (found, false);
-            }
+        if (self.asked.only_small || self.publication.crossed.contains(&cell))
+            && let Some(found) = settled(engine, target, self.asked.min_count)
+        {
+            return (found, false);
         }
         if engine.is_large(target) {
             let least = match self.asked.truth {
