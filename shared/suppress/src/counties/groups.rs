@@ -4,7 +4,7 @@
 //! A county's row is the sum of what it has in its groups, a group's row the sum of what it has in counties; nobody prints what a
 //! county has in a group. For one cell this is a transport: counties supply, groups take, a county reaches only its own groups.
 //! Numbers fit exactly where each set of groups takes no less than those counties supply that reach nothing else (D. Gale,
-//! *A theorem on flows in networks*, 1957), so that what a set leaves free ([`flow::Flow`]) says all there is to say.
+//! *A theorem on flows in networks*, 1957), so that what a set leaves free (`flow::Flow`) says all there is to say.
 //!
 //! One table has rows of groups. Its innermost cells are put together into *blocks* until each block is good:
 //! - the national figure is shown, and that of each group (or of the rest of them together) is 0 or at least the threshold;
