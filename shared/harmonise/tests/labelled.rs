@@ -1,7 +1,9 @@
 //! What becomes of labels whose writers had seen neither the codebook's texts nor the program.
 //!
-//! Parts a, b, c, d and f were looked at, one after the other, when words were added to the lexicon and the codebook; part e is
-//! only ever measured: what it misses is not printed. An empty code: nobody could honestly give the label one.
+//! Parts a, b, c, d and f were looked at, one after the other, when words were added to the lexicon and the codebook; parts e and g
+//! are only ever measured: what they miss is not printed. An empty code: nobody could honestly give the label one.
+//!
+//! Part g is far from the aim and has labels that are mapped wrongly: its numbers are what is, not what is good enough.
 #![allow(clippy::unwrap_used)] // helpers of tests may panic
 
 use std::collections::HashMap;
@@ -77,16 +79,16 @@ fn labels_that_were_looked_at_are_mapped_and_none_wrongly() {
 }
 
 #[test]
-fn labels_that_were_never_looked_at_are_mapped_too() {
-    let found = measured("etiketter-barn-e.csv");
-    // its labels are not printed, or somebody would look
-    let (labels, coded, share) = (found.labels, found.coded, shares(&found));
-    println!(
-        "e: {labels} etiketter, {coded} med kod, {share} promille automatiskt, {} fel",
-        found.wrong.len()
-    );
-    assert_eq!(found.wrong.len(), 0);
-    assert!(share >= 930);
+fn labels_that_were_never_looked_at_are_no_worse_than_the_readme_says() {
+    // (part, least share in thousandths, most mapped wrongly); whoever mends a part lowers its last number
+    for (part, least, most_wrong) in [("e", 930, 0), ("g", 638, 3)] {
+        let found = measured(&format!("etiketter-barn-{part}.csv"));
+        // their labels are not printed, or somebody would look
+        let (labels, coded, share, wrong) = (found.labels, found.coded, shares(&found), found.wrong.len());
+        println!("{part}: {labels} etiketter, {coded} med kod, {share} promille automatiskt, {wrong} fel");
+        assert!(wrong <= most_wrong, "{part}: {wrong} mapped wrongly");
+        assert!(share >= least, "{part}: {share} of 1000");
+    }
 }
 
 /// What a system does to a label: case, accents, numbers, names of units, ages, characters of word processors.
