@@ -24,6 +24,7 @@ use round::region::{Event, Phase, Region};
 use sharing::signing::SigningContext;
 use suppress::key::PatternKey;
 use tables::collection::{Collection, Corrects};
+use tables::extension::Extension;
 use tables::system::System;
 use tables::unit::LansKod;
 
@@ -51,8 +52,10 @@ struct Built {
     collection: Arc<Collection>,
     system: Arc<System>,
     parameters: sharing::params::VectorParameters,
-    /// What it corrects.
+    /// What it corrects or extends.
     first: Option<Arc<Announced>>,
+    /// How the cells of what it extends are numbered in it.
+    extension: Option<Arc<Extension>>,
 }
 
 /// Everything a running region shares.
@@ -317,9 +320,14 @@ impl Running {
         let collection = Arc::new(Collection::from_toml(text, &codebook)?);
         let system = Arc::new(System::new(&collection, &codebook)?);
         let parameters = round::shares::parameters(&system)?;
+        let same = match collection.extends() {
+            true => Arc::new(System::new(&collection.first_part(), &codebook)?),
+            false => system.clone(),
+        };
         let first =
-            collection.corrects.map(|corrects| self.first(&collection, &system, corrects)).transpose()?;
-        Ok(Built { collection, system, parameters, first })
+            collection.corrects.map(|corrects| self.first(&collection, &same, corrects)).transpose()?;
+        let extension = Self::extension(&collection, &system, first.as_deref())?;
+        Ok(Built { collection, system, parameters, first, extension })
     }
 
     /// The published version that a collection corrects.
@@ -335,35 +343,53 @@ impl Running {
             .find(|(known, _)| known.hash == corrects.collection)
             .map(|(_, first)| first.clone());
         drop(collections);
-        let first = found.context("rattar: no collection with this hash was announced here")?;
+        let first = found.context("rattar, kompletterar: no collection with this hash was announced here")?;
         if first.desk.phase() != Phase::Published {
-            bail!("rattar: the version it corrects is not published");
+            bail!("rattar, kompletterar: the version it names is not published");
         }
         if first.desk.look(|region| region.document().map(|document| document.hash()))
             != Some(corrects.pattern)
         {
-            bail!("rattar_monster: expected pattern_sha256 of the manifest of the version it corrects");
+            bail!("rattar_monster, kompletterar_monster: expected pattern_sha256 of the manifest of the version it names");
         }
 
         first.desk.look(|region| collection.continues(system, region.collection(), region.system()))?;
         Ok(first)
     }
 
+    /// How the cells of a published version are numbered in the collection that extends it; `None` when it extends none.
+    fn extension(
+        collection: &Collection,
+        system: &System,
+        first: Option<&Announced>,
+    ) -> anyhow::Result<Option<Arc<Extension>>> {
+        let Some(first) = first.filter(|_| collection.extends()) else { return Ok(None) };
+        let extension = first.desk.look(|region| Extension::new(region.system(), system));
+        Ok(Some(Arc::new(extension.context("kompletterar")?)))
+    }
+
     fn start(&self, built: Built, text: &str) -> anyhow::Result<()> {
-        let Built { collection, system, parameters, first } = built;
+        let Built { collection, system, parameters, first, extension } = built;
         let prefix = format!("region/case/{}", hex::encode(collection.hash));
         let (log, facts) = FactLog::open(self.store.clone(), prefix)?;
         let reference = CollectionRef::of(&collection);
         let mut region = Region::new(collection, system, self.key.clone());
         if let Some(first) = &first {
             let published = first.desk.look(Region::published);
-            region = region.correcting(published.context("the version it corrects lacks its pattern")?);
+            let published = published.context("the version it corrects or extends lacks its pattern")?;
+            region = match &extension {
+                None => region.correcting(published),
+                Some(extension) => {
+                    let extended = region.extending(&published, extension.clone());
+                    extended.ok().context("the version it extends has other unit atoms")?
+                }
+            };
         }
         let desk = Desk::new(region, log, facts, parameters);
         desk.take(Event::Announce, Timestamp::now().as_second(), Vec::new())?;
         let collection = self.signer.sign(SigningContext::Collection, text.as_bytes().to_vec());
         let helper_key = self.helper.key().clone();
-        let announced = Arc::new(Announced { desk, collection, helper_key, first });
+        let announced = Arc::new(Announced { desk, collection, helper_key, first, extension });
         self.collections.write().unwrap_or_else(PoisonError::into_inner).insert(reference, announced.clone());
         let (helper, releaser) = (self.helper.clone(), self.releaser.clone());
         let engine = Engine { announced, helper, releaser, counties: self.counties.clone() };

@@ -19,7 +19,9 @@ use sharing::aggregate::AggregateShare;
 use sharing::helper_key::HelperKeyPair;
 use sharing::opening::NoNoise;
 use sharing::output::{OutputShare, Side};
+use tables::codebook::Codebook;
 use tables::collection::{Collection, CollectionError};
+use tables::extension::Extension;
 use tables::system::System;
 use tables::unit::{GroupCode, Unit};
 
@@ -175,16 +177,21 @@ impl Desk {
     /// [`DeskError`].
     pub fn hold(&self, handed: HandedPattern, county: &str, chain: &dyn Chain) -> Result<(), DeskError> {
         let reference = handed.document.collection.clone();
-        let earlier = self.corrected_by(&reference)?;
+        let (earlier, extension) = self.corrected_by(&reference)?.unzip();
         self.with(&reference, county, |case| {
-            case.helper.follows(&handed.document, earlier.as_ref())?;
+            let extension = extension.as_ref().and_then(Option::as_ref);
+            case.helper.follows(&handed.document, earlier.as_ref(), extension)?;
             let facts = case.helper.hold(handed, chain)?;
             case.record(facts, Vec::new())
         })
     }
 
-    /// The pattern that was opened of the version that a collection corrects; the two have the same cells and threshold.
-    fn corrected_by(&self, reference: &CollectionRef) -> Result<Option<PatternDocument>, DeskError> {
+    /// The pattern that was opened of the version that a collection corrects or extends, and how its cells are numbered in an
+    /// extension; the two have the same cells and threshold, but for those that an extension adds.
+    fn corrected_by(
+        &self,
+        reference: &CollectionRef,
+    ) -> Result<Option<(PatternDocument, Option<Extension>)>, DeskError> {
         let cases = self.cases.lock().unwrap_or_else(PoisonError::into_inner);
         let Some((second, corrects)) =
             cases.get(reference).and_then(|case| Some((case, case.collection.corrects?)))
@@ -194,10 +201,20 @@ impl Desk {
         let Some((_, first)) = cases.iter().find(|(known, _)| known.hash == corrects.collection) else {
             return Ok(None);
         };
-        let same =
-            second.collection.continues(second.helper.system(), &first.collection, first.helper.system());
-        same.map_err(|error| DeskError::Collection(error.to_string()))?;
-        Ok(first.helper.closed().cloned())
+        let unfit = |error: &dyn std::fmt::Display| DeskError::Collection(error.to_string());
+        let (system, before) = (second.helper.system(), first.helper.system());
+        let (same, extension) = match second.collection.extends() {
+            false => (second.collection.continues(system, &first.collection, before), None),
+            true => {
+                let book = Codebook::built_in(&second.collection.codebook).ok().flatten();
+                let book = book.ok_or_else(|| unfit(&"its codebook is not at hand"))?;
+                let part = System::new(&second.collection.first_part(), &book).map_err(|e| unfit(&e))?;
+                let extension = Extension::new(before, system).map_err(|error| unfit(&error))?;
+                (second.collection.continues(&part, &first.collection, before), Some(extension))
+            }
+        };
+        same.map_err(|error| unfit(&error))?;
+        Ok(first.helper.closed().cloned().map(|document| (document, extension)))
     }
 
     /// Verifies a report; the answer, also a rejection, is stored before it is returned.

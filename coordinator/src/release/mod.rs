@@ -13,6 +13,7 @@ use round::shares;
 use sha2::{Digest, Sha256};
 use suppress::known::KnownError;
 use tables::codebook::Codebook;
+use tables::extension::Extension;
 use tables::figures::Figures;
 use tables::system::CellIndex;
 
@@ -77,8 +78,17 @@ pub struct Certified {
     pub opened_at: i64,
     /// The totals the coordinator knows, shown or not.
     pub totals: BTreeMap<CellIndex, u64>,
-    /// What they correct.
-    pub first: Option<First>,
+    /// What the version showed that they correct or extend, numbered as here.
+    pub before: Option<Figures>,
+}
+
+/// The round of the version that is corrected or extended.
+#[derive(Clone, Copy)]
+pub struct Before<'a> {
+    /// Its desk.
+    pub desk: &'a Desk,
+    /// Of an extension how its cells are numbered here.
+    pub extension: Option<&'a Extension>,
 }
 
 impl Certified {
@@ -117,22 +127,30 @@ fn published(first: &Desk) -> Result<Figures, ReleaseError> {
 /// [`ReleaseError`].
 pub fn certified(
     desk: &Desk,
-    first: Option<&Desk>,
+    first: Option<Before<'_>>,
     extra: &BTreeSet<CellIndex>,
 ) -> Result<Certified, ReleaseError> {
     let (mut material, opened_at) = desk.look(material)?;
-    if let Some(first) = first {
-        let figures = published(first)?;
-        let published = first.look(Region::published).ok_or(ReleaseError::State("the first version"))?;
-        material.first = Some(First {
-            figures,
-            statuses: published.statuses,
-            changed: desk.look(|region| material.units.iter().map(|unit| region.changed(unit)).collect()),
-        });
+    let before = first.map(|first| published(first.desk)).transpose()?;
+    let before = match first.and_then(|first| first.extension) {
+        Some(extension) => before.map(|figures| extension.figures(&figures)),
+        None => before,
+    };
+    match (first, before.clone()) {
+        (Some(Before { extension: Some(_), .. }), figures) => material.beside = figures,
+        (Some(Before { desk: first, extension: None }), Some(figures)) => {
+            let published = first.look(Region::published).ok_or(ReleaseError::State("the first version"))?;
+            material.first = Some(First {
+                figures,
+                statuses: published.statuses,
+                changed: desk.look(|region| material.units.iter().map(|unit| region.changed(unit)).collect()),
+            });
+        }
+        _ => {}
     }
     let (system, collection) = desk.look(|region| (region.system().clone(), region.collection().clone()));
     let release = stage::certify(&system, collection.min_count, &material, extra)?;
-    Ok(Certified { release, opened_at, totals: material.totals, first: material.first })
+    Ok(Certified { release, opened_at, totals: material.totals, before })
 }
 
 /// A publication that stands in its folder.
@@ -149,14 +167,14 @@ pub struct Written {
 /// [`ReleaseError`]; the publication's folder does not exist then.
 pub fn release(
     desk: &Desk,
-    first: Option<&Desk>,
+    first: Option<Before<'_>>,
     releaser: &Releaser,
     extra: &BTreeSet<CellIndex>,
 ) -> Result<Written, ReleaseError> {
     let certified = certified(desk, first, extra)?;
     let marks = certified.marks();
-    let corrected = first.map(|first| first.look(|region| region.collection().clone()));
-    let Certified { release, opened_at, first, .. } = certified;
+    let corrected = first.map(|first| first.desk.look(|region| region.collection().clone()));
+    let Certified { release, opened_at, before, .. } = certified;
     let (system, collection) = desk.look(|region| (region.system().clone(), region.collection().clone()));
     let report = release.report();
     tracing::info!(
@@ -180,8 +198,8 @@ pub fn release(
     if let Some(pattern) = desk.look(|region| region.document().map(round::document::PatternDocument::hash)) {
         publication = publication.under(pattern);
     }
-    if let Some((first, collection)) = first.as_ref().zip(corrected.as_ref()) {
-        let before = publish::table::Source { figures: &first.figures, collection, ..source };
+    if let Some((figures, collection)) = before.as_ref().zip(corrected.as_ref()) {
+        let before = publish::table::Source { figures, collection, ..source };
         publication = publication.correcting(before).map_err(WriteError::from)?;
     }
     let folder = releaser
@@ -220,6 +238,7 @@ fn material(region: &Region) -> Result<(Material, i64), ReleaseError> {
         readable: known.readable.clone(),
         totals: shares::totals(region.system(), document, &known.sums, &known.readable),
         first: None,
+        beside: None,
     };
     Ok((material, known.at))
 }

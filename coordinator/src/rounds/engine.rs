@@ -16,7 +16,7 @@ use super::close;
 use super::desk::{Desk, DeskError, report_key, share_key, signature_key};
 use crate::counties::client::CountiesClient;
 use crate::helper::client::{HelperClient, HelperError};
-use crate::release::{self, ReleaseError, Releaser};
+use crate::release::{self, Before, ReleaseError, Releaser};
 use crate::rounds::service::Announced;
 
 /// First pause after a failed duty.
@@ -206,8 +206,11 @@ impl Engine {
         let released = match self.counties.take_part(&self.announced.desk).await {
             Ok(extra) => {
                 let (announced, releaser) = (self.announced.clone(), self.releaser.clone());
-                let first = announced.first.as_ref().map(|first| first.desk.clone());
-                let work = move || release::release(&announced.desk, first.as_deref(), &releaser, &extra);
+                let work = move || {
+                    let extension = announced.extension.as_deref();
+                    let first = announced.first.as_ref().map(|first| Before { desk: &first.desk, extension });
+                    release::release(&announced.desk, first, &releaser, &extra)
+                };
                 let done = tokio::task::spawn_blocking(work).await;
                 done.map_err(|_| DutyError::State("the end of a computation"))?
             }

@@ -20,6 +20,7 @@ use round::region::{Event, Region};
 use sharing::chunk::Reassembler;
 use sharing::report::Report;
 use sharing::signing::{Signature, SigningContext, VerifyingKey};
+use tables::extension::Extension;
 use tables::unit::Unit;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -38,8 +39,10 @@ pub struct Announced {
     pub collection: Signed,
     /// The helper's signed key.
     pub helper_key: Signed,
-    /// The version that it corrects.
+    /// The version that it corrects or extends.
     pub first: Option<Arc<Announced>>,
+    /// How the cells of the version that it extends are numbered in it.
+    pub extension: Option<Arc<Extension>>,
 }
 
 /// The region's service.

@@ -237,7 +237,7 @@ impl Case {
     /// What this node submitted to the version that is corrected.
     fn beside(&self, counts: &Counts) -> anyhow::Result<Option<Submitted>> {
         let (shared, unit) = (&self.shared, &self.shared.config.unit);
-        let first = First::of(&shared.store, &self.collection, &self.system, unit)?;
+        let first = First::of(&shared.store, (&self.collection, &self.codebook), &self.system, unit)?;
         Ok(first.map(|first| first.beside(&self.system, counts)))
     }
 

@@ -37,6 +37,7 @@ fn shown(system: &System, counts: &Counts, own: MinCount) -> BTreeSet<CellIndex>
         readable: Vec::new(),
         totals,
         first: None,
+        beside: None,
     };
     let is_margin =
         |cell: &CellIndex| matches!(system.cells[*cell].build, Build::Sum(_)) && material.totals[cell] > 0;

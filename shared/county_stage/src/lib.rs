@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use audit::sensitive::Place;
 use audit::versions::FirstVersion;
 use audit::{Budget, CertifyInput, Findings, Release};
-use suppress::known::{KnownError, Weights, protect_totals};
+use suppress::known::{KnownError, Settled, Weights, protect_totals};
 use suppress::totals::readable_sum;
 use tables::count::{FineStatus, MinCount};
 use tables::figures::{Figures, Mark, Pattern};
@@ -50,6 +50,8 @@ pub struct Material {
     pub totals: BTreeMap<CellIndex, u64>,
     /// The version that this one corrects.
     pub first: Option<First>,
+    /// What the version shows that this one extends: stays shown and withheld as it is.
+    pub beside: Option<Figures>,
 }
 
 /// A published first version.
@@ -118,11 +120,14 @@ pub fn certify(
     let figures = figures(system, material);
     let (mut low, mut more) = (BTreeSet::new(), extra.clone());
     more.extend(material.first.iter().flat_map(First::withheld));
+    let settled = material.beside.as_ref().map(settled).unwrap_or_default();
+    more.extend(&settled.withheld);
     let (mut last, mut budget) = (String::new(), Budget::default());
     for attempt in 0..ATTEMPTS {
         let statuses = &material.statuses;
         let weights = Weights::default();
-        let mut marked = protect_totals(system, &figures, statuses, min_count, weights, &low)?.figures;
+        let protected = protect_totals(system, &figures, statuses, min_count, weights, &low, &settled)?;
+        let mut marked = protected.figures;
         for cell in &more {
             marked.totals.insert(*cell, Mark::Withheld);
         }
@@ -149,18 +154,47 @@ pub fn certify(
         }
         let (lines, cells) = (
             lines_to_withhold(&findings),
-            totals_to_withhold(system, &marked, &findings, attempt >= ONE_BY_ONE),
+            totals_to_withhold(system, &marked, &findings, &settled.shown, attempt >= ONE_BY_ONE),
         );
         last = sentence(&findings);
         tracing::warn!(%findings, lines = lines.len(), totals = cells.len(), "the audit asks for more withheld");
         let before = low.len() + more.len();
         low.extend(lines);
         more.extend(cells);
-        if low.len() + more.len() == before {
-            break;
+        if low.len() + more.len() == before || attempt + 2 == ATTEMPTS {
+            // An extension can always show what was shown, and nothing besides.
+            let before = more.len();
+            more.extend(new_totals(system, &marked, material.beside.as_ref()));
+            if more.len() == before {
+                break;
+            }
         }
     }
     Err(StageError::Findings(last))
+}
+
+fn withheld_of_units(figures: &Figures) -> Vec<BTreeSet<CellIndex>> {
+    let of = |marks: &BTreeMap<CellIndex, Mark>| {
+        marks.iter().filter(|(_, mark)| **mark == Mark::Withheld).map(|(cell, _)| *cell).collect()
+    };
+    figures.per_unit.iter().map(of).collect()
+}
+
+fn settled(first: &Figures) -> Settled {
+    let shown = first.totals.iter().filter(|(_, mark)| mark.shown().is_some());
+    Settled { shown: shown.map(|(cell, _)| *cell).collect(), withheld: withheld_totals(first) }
+}
+
+/// Shown totals that hold somebody and are not of the version that is extended; none where none is.
+fn new_totals(system: &System, marked: &Figures, first: Option<&Figures>) -> BTreeSet<CellIndex> {
+    let Some(first) = first else { return BTreeSet::new() };
+    let holds = |mark: &Mark| mark.shown().is_some_and(|value| value > 0);
+    let withheld = withheld_of_units(marked);
+    let new = marked.totals.iter().filter(|(cell, mark)| !first.totals.contains_key(cell) && holds(mark));
+    let is_free = |cell: &CellIndex| {
+        system.cells[*cell].is_count && readable_sum(system, &withheld, *cell).is_none()
+    };
+    new.map(|(cell, _)| *cell).filter(is_free).collect()
 }
 
 /// Unit atoms of findings about units: their lines' totals are withheld next.
@@ -178,19 +212,14 @@ fn totals_to_withhold(
     system: &System,
     figures: &Figures,
     findings: &Findings,
+    settled: &BTreeSet<CellIndex>,
     all: bool,
 ) -> BTreeSet<CellIndex> {
-    let withheld: Vec<BTreeSet<CellIndex>> = figures
-        .per_unit
-        .iter()
-        .map(|marks| {
-            marks.iter().filter(|(_, mark)| **mark == Mark::Withheld).map(|(cell, _)| *cell).collect()
-        })
-        .collect();
+    let withheld = withheld_of_units(figures);
     let shown = |cell: &CellIndex| {
         let value = figures.totals.get(cell).and_then(|mark| mark.shown()).filter(|value| *value > 0)?;
         let free = system.cells[*cell].is_count && readable_sum(system, &withheld, *cell).is_none();
-        free.then_some((value, *cell))
+        (free && !settled.contains(cell)).then_some((value, *cell))
     };
     let of = |finding: &audit::Finding| -> Vec<CellIndex> {
         let totals = finding.withhold.iter().filter(|candidate| candidate.unit.is_none());

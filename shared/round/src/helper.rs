@@ -15,13 +15,14 @@ use sharing::report::HelperPart;
 use sharing::signing::{Signature, SigningContext};
 use sharing::verify::{HelperAccepted, HelperVerifier, VerifyKey};
 use tables::collection::Collection;
+use tables::extension::Extension;
 use tables::system::System;
 use tables::unit::Unit;
 
 use crate::chain::Chain;
 use crate::document::{CollectionRef, PatternDocument, Stage, Tier};
 use crate::ledger::{Ledger, Line};
-use crate::node::{opens_enough, readable_units};
+use crate::node::{opens_enough, readable_units, repeats};
 use crate::refusal::{PatternFault, Refusal};
 
 /// What a helper knows for good of one collection.
@@ -231,22 +232,28 @@ impl Helper {
         self.rounds.get(&round).into_iter().flat_map(|held| held.accepted.iter())
     }
 
-    /// Whether a pattern may follow the one that was opened of the version it corrects: it opens no sum besides (SAFE-3).
-    /// Whose figures differ, the ledger's tags say at close.
+    /// Whether a pattern may follow the one that was opened of the version it corrects or extends: it opens no sum of that besides
+    /// (SAFE-3), and where it extends it, shows and hides of it what that did, of the same kommuner. Whose figures differ, the ledger's
+    /// tags say at close.
     ///
     /// # Errors
-    /// [`Refusal`], also when the collection corrects another one than `earlier`'s.
+    /// [`Refusal`], also when the collection names another one than `earlier`'s.
     pub fn follows(
         &self,
         document: &PatternDocument,
         earlier: Option<&PatternDocument>,
+        extension: Option<&Extension>,
     ) -> Result<(), Refusal> {
         match (self.collection.corrects, earlier) {
             (None, _) => Ok(()),
             (Some(corrects), Some(earlier))
                 if (earlier.hash(), earlier.collection.hash) == (corrects.pattern, corrects.collection) =>
             {
-                let repeats = document.open.is_subset(&earlier.open);
+                let repeats = match (corrects.extends, extension) {
+                    (false, _) => document.open.is_subset(&earlier.open),
+                    (true, Some(extension)) => repeats(extension, earlier, document),
+                    (true, None) => false,
+                };
                 if repeats { Ok(()) } else { Err(Refusal::Pattern(PatternFault::Opens)) }
             }
             _ => Err(Refusal::OtherBinding("the version it corrects, which is not closed here")),

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use suppress::correction::{Joint, own};
 use tables::collection::Collection;
 use tables::count::FineStatus;
+use tables::extension::Extension;
 use tables::figures::Witness;
 use tables::system::{Build, CellIndex, System};
 use tables::unit::Unit;
@@ -115,8 +116,10 @@ pub struct Submitted {
     pub document: PatternDocument,
     /// What it declared.
     pub statuses: Vec<FineStatus>,
-    /// The cells whose figure is another now.
+    /// The cells whose figure is another now, numbered as now.
     pub changed: BTreeSet<CellIndex>,
+    /// Of an extension how the cells of that version are numbered now.
+    pub extension: Option<Arc<Extension>>,
 }
 
 /// What a node should do next.
@@ -328,7 +331,8 @@ impl Node {
     ///
     /// `None` when the document is not the one that the collection names, or when the node's own lines are those that count.
     pub fn lines_of_first(&self, first: &PatternDocument) -> Option<Vec<([u8; 32], Line)>> {
-        let corrects = self.collection.corrects?;
+        // Of an extension nobody takes part who does not stand in the first version.
+        let corrects = self.collection.corrects.filter(|corrects| !corrects.extends)?;
         let named = (first.hash(), first.collection.hash) == (corrects.pattern, corrects.collection);
         (named && first.place(&self.unit).is_none()).then(|| self.lines(first, None))
     }
@@ -407,10 +411,13 @@ impl Node {
             return Err(PatternFault::Proof);
         }
         let statuses = &self.declaration.as_ref().ok_or(PatternFault::Shape)?.0.statuses;
-        if self.collection.corrects.is_some() {
-            self.examine_second(shown, place, statuses)?;
-        } else {
-            self.examine_witnesses(shown, place, statuses)?;
+        match self.collection.corrects {
+            None => self.examine_witnesses(shown, place, statuses)?,
+            Some(corrects) if corrects.extends => {
+                self.examine_extension(shown, statuses)?;
+                self.examine_witnesses(shown, place, statuses)?;
+            }
+            Some(_) => self.examine_second(shown, place, statuses)?,
         }
         let lines = self.lines(document, None);
         let corrects = self.collection.corrects.map(|corrects| corrects.collection);
@@ -447,18 +454,7 @@ impl Node {
     ) -> Result<(), PatternFault> {
         let document = &shown.document;
         let joints: Vec<Joint> = postcard::from_bytes(&shown.witnesses).map_err(|_| PatternFault::Proof)?;
-        // What was published is named in what this kommun approved; nobody else's word is taken for it, nor this node's memory
-        // for having been there.
-        let (first, corrects) = (shown.first.as_deref(), self.collection.corrects);
-        let named = first.zip(corrects).filter(|(first, corrects)| {
-            (first.hash(), first.collection.hash) == (corrects.pattern, corrects.collection)
-        });
-        let (first, _) = named.ok_or(PatternFault::Shape)?;
-        let submitted = match (first.place(&self.unit), shown.earlier.as_deref()) {
-            (None, _) => None,
-            (Some(_), Some(submitted)) if submitted.document == *first => Some(submitted),
-            (Some(_), _) => return Err(PatternFault::Ledger),
-        };
+        let submitted = self.submitted_to_first(shown)?;
         let earlier = submitted
             .map(|submitted| (submitted, submitted.document.units(), submitted.document.pattern(Vec::new())));
         let earlier = match &earlier {
@@ -478,6 +474,38 @@ impl Node {
             joints: &joints,
         };
         own::check_own(&self.system, earlier, asked).map_err(fault_of)
+    }
+
+    /// What this node submitted to the version that the collection names, under the pattern it names; `None` when it was not in it.
+    fn submitted_to_first<'s>(&self, shown: &'s Shown) -> Result<Option<&'s Submitted>, PatternFault> {
+        // What was published is named in what this kommun approved; nobody else's word is taken for it, nor this node's memory
+        // for having been there.
+        let (first, corrects) = (shown.first.as_deref(), self.collection.corrects);
+        let named = first.zip(corrects).filter(|(first, corrects)| {
+            (first.hash(), first.collection.hash) == (corrects.pattern, corrects.collection)
+        });
+        let (first, _) = named.ok_or(PatternFault::Shape)?;
+        match (first.place(&self.unit), shown.earlier.as_deref()) {
+            (None, _) => Ok(None),
+            (Some(_), Some(submitted)) if submitted.document == *first => Ok(Some(submitted)),
+            (Some(_), _) => Err(PatternFault::Ledger),
+        }
+    }
+
+    /// An extension: the first version as it was, of the same kommuner, and this one's figures in it the same (SAFE-1, SAFE-3). The
+    /// evidence is looked at as that of a first version: there is one set of records.
+    fn examine_extension(&self, shown: &Shown, statuses: &[FineStatus]) -> Result<(), PatternFault> {
+        let submitted = self.submitted_to_first(shown)?.ok_or(PatternFault::RosterUnits)?;
+        let extension = submitted.extension.as_deref().ok_or(PatternFault::Shape)?;
+        let declared = extension.statuses(&submitted.statuses);
+        if !submitted.changed.is_empty() || declared.as_deref() != Some(statuses) {
+            return Err(PatternFault::Ledger);
+        }
+        let (first, document) = (&submitted.document, &shown.document);
+        match repeats(extension, first, document) {
+            true => Ok(()),
+            false => Err(PatternFault::Ledger),
+        }
     }
 
     fn examine_roster(&self, document: &PatternDocument, own: &[u8; 32]) -> Result<usize, PatternFault> {
@@ -503,6 +531,13 @@ impl Node {
         }
         if opens_enough(&self.system, document) { Ok(()) } else { Err(PatternFault::Opens) }
     }
+}
+
+/// Whether the document of an extension shows of the first version's cells what that showed, of the same units.
+pub(crate) fn repeats(extension: &Extension, first: &PatternDocument, document: &PatternDocument) -> bool {
+    let earlier = extension.pattern(&first.pattern(Vec::new()));
+    let (then, now) = (first.units(), document.units());
+    suppress::extension::repeats(extension, (&then, &earlier), (&now, &document.pattern(Vec::new())))
 }
 
 /// Whether every listed sum may be opened, and no combination of them speaks of one or two kommuner only (SAFE-3).

@@ -12,6 +12,7 @@ use suppress::blind::{self, Request};
 use suppress::key::PatternKey;
 use tables::collection::Collection;
 use tables::count::FineStatus;
+use tables::extension::Extension;
 use tables::figures::Pattern;
 use tables::system::{CellIndex, System};
 use tables::unit::{KommunKod, Unit};
@@ -22,6 +23,7 @@ use crate::refusal::Refusal;
 
 mod correction;
 mod current;
+mod extension;
 mod quiet;
 mod words;
 
@@ -59,6 +61,7 @@ pub struct Region {
     system: Arc<System>,
     key: PatternKey,
     earlier: Option<Arc<Published>>,
+    extension: Option<Arc<Extension>>,
     changes: BTreeMap<Unit, BTreeSet<CellIndex>>,
     announced: Option<i64>,
     declared: BTreeMap<Unit, Declared>,
@@ -77,6 +80,7 @@ impl Region {
             system,
             key,
             earlier: None,
+            extension: None,
             changes: BTreeMap::new(),
             announced: None,
             declared: BTreeMap::new(),
@@ -340,9 +344,13 @@ impl Region {
         helper_key_id: [u8; 32],
         now: i64,
     ) -> Fact {
-        if let Some(earlier) = self.earlier.clone() {
-            let frame = Frame { round, stage, verify_key, helper_key_id, now };
-            return self.chosen_again(&earlier, roster, requests, frame);
+        let frame = Frame { round, stage, verify_key, helper_key_id, now };
+        match (self.earlier.clone(), self.extension.clone()) {
+            (Some(earlier), Some(extension)) => {
+                return self.chosen_beside(&earlier, &extension, roster, frame);
+            }
+            (Some(earlier), None) => return self.chosen_again(&earlier, roster, requests, frame),
+            (None, _) => {}
         }
         let kommuner = roster.iter().map(Unit::kommun).collect::<BTreeSet<KommunKod>>().len();
         let least = self.collection.minimum_roster();
@@ -355,23 +363,28 @@ impl Region {
             Ok(pattern) => pattern,
             Err(failure) => return Fact::Failed(failure),
         };
+        let document = self.framed(roster, &pattern, witness_root(&pattern, roster.len()), frame);
+        Fact::Chosen { document: Box::new(document), pattern: Box::new(pattern), verify_key }
+    }
+
+    /// The document of a pattern over some units that declared.
+    fn framed(&self, units: &[Unit], pattern: &Pattern, witness_root: [u8; 32], frame: Frame) -> PatternDocument {
         let entry = |unit: &Unit| {
             self.declared.get(unit).map(|d| RosterEntry { unit: unit.clone(), certificate: d.certificate })
         };
-        let document = PatternDocument {
+        PatternDocument {
             collection: CollectionRef::of(&self.collection),
-            round,
+            round: frame.round,
             tier: Tier::Region,
-            stage,
-            roster: roster.iter().filter_map(entry).collect(),
+            stage: frame.stage,
+            roster: units.iter().filter_map(entry).collect(),
             withheld: pattern.withheld.clone(),
             open: pattern.open.clone(),
             closed: pattern.closed.clone(),
-            witness_root: witness_root(&pattern, roster.len()),
-            helper_key_id,
-            submit_until: now + i64::from(self.collection.submit_hours) * 3600,
-        };
-        Fact::Chosen { document: Box::new(document), pattern: Box::new(pattern), verify_key }
+            witness_root,
+            helper_key_id: frame.helper_key_id,
+            submit_until: frame.now + i64::from(self.collection.submit_hours) * 3600,
+        }
     }
 
     fn pattern_over(

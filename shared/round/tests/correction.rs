@@ -164,11 +164,11 @@ fn safe_3_a_helper_holds_no_second_pattern_that_opens_more_than_the_first() {
     let first = second.first.as_ref().unwrap();
     let mut document = second.document();
     let closed = *first.document().closed.first().unwrap();
-    assert_eq!(second.helper.follows(&document, first.helper.closed()), Ok(()));
+    assert_eq!(second.helper.follows(&document, first.helper.closed(), None), Ok(()));
     document.open.insert(closed);
-    let refused = second.helper.follows(&document, first.helper.closed());
+    let refused = second.helper.follows(&document, first.helper.closed(), None);
     assert_eq!(refused, Err(Refusal::Pattern(PatternFault::Opens)));
-    let refused = second.helper.follows(&second.document(), None);
+    let refused = second.helper.follows(&second.document(), None, None);
     assert!(matches!(refused, Err(Refusal::OtherBinding(_))), "not the version it corrects");
 }
 

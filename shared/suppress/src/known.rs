@@ -45,6 +45,15 @@ impl Default for Weights {
     }
 }
 
+/// What is settled of totals beforehand: an extension shows and withholds what was published as it was.
+#[derive(Debug, Clone, Default)]
+pub struct Settled {
+    /// Shown, whatever it costs.
+    pub shown: BTreeSet<CellIndex>,
+    /// Withheld already.
+    pub withheld: BTreeSet<CellIndex>,
+}
+
 /// Totals that cannot be protected from what is at hand.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KnownError {
@@ -101,7 +110,7 @@ pub struct Protected {
 
 /// Withholds further totals until every small one keeps its range. `statuses[unit][unit atom]` in roster
 /// order. `low` names unit atoms whose all-small lines an audit found too low: they are treated as such whatever
-/// their sum.
+/// their sum. What is `settled` stays: small totals that it shows are nobody's secret any more.
 ///
 /// Post: no mark of a unit changed, no total opened; each target has its witnesses or stands in
 /// `unprotected`.
@@ -115,6 +124,7 @@ pub fn protect_totals(
     threshold: MinCount,
     weights: Weights,
     low: &BTreeSet<u32>,
+    settled: &Settled,
 ) -> Result<Protected, KnownError> {
     let fits = figures.per_unit.len() == statuses.len()
         && figures.units.len() == statuses.len()
@@ -124,9 +134,9 @@ pub fn protect_totals(
         let (units, totals) = (figures.units.len(), figures.totals.len());
         return Err(KnownError::Shape { units, totals });
     }
-    let board = Board::new(system, figures, weights);
-    let mut work =
-        Work { system, figures, threshold, board, withheld: BTreeSet::new(), unprotected: Vec::new() };
+    let board = Board::new(system, figures, weights, &settled.shown);
+    let withheld = settled.withheld.clone();
+    let mut work = Work { system, figures, threshold, board, withheld, unprotected: Vec::new() };
     let mut witnesses = Vec::new();
     for (target, values) in work.printed_targets() {
         work.protect(target, &values, &mut witnesses)?;

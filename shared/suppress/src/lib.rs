@@ -12,6 +12,7 @@ pub mod blind;
 pub mod check;
 pub mod correction;
 pub mod counties;
+pub mod extension;
 pub mod key;
 pub mod known;
 pub mod opened;

@@ -10,7 +10,7 @@ use std::time::Instant;
 use suppress::blind::choose;
 use suppress::check::check;
 use suppress::key::PatternKey;
-use suppress::known::{Protected, Weights, protect_totals};
+use suppress::known::{Protected, Settled, Weights, protect_totals};
 use suppress::request::lines;
 use tables::codebook::Codebook;
 use tables::collection::Collection;
@@ -390,7 +390,8 @@ fn no_kommun_of_the_demo_needs_to_ask_for_more() {
 fn protect(demo: &Demo) -> Protected {
     let figures = demo.figures(&demo.pattern());
     let weights = Weights::default();
-    protect_totals(&demo.system, &figures, &demo.statuses(), MinCount::default(), weights, &BTreeSet::new())
+    let (statuses, none) = (demo.statuses(), Settled::default());
+    protect_totals(&demo.system, &figures, &statuses, MinCount::default(), weights, &BTreeSet::new(), &none)
         .unwrap()
 }
 

@@ -167,6 +167,8 @@ pub struct Table {
     pub change: Option<Change>,
     /// Swedish footnotes.
     pub footnotes: Vec<String>,
+    /// Whether an extension adds it to what was published before.
+    pub is_new: bool,
 }
 
 impl Table {

@@ -8,6 +8,7 @@ pub mod codebook;
 pub mod collection;
 pub mod count;
 pub mod differences;
+pub mod extension;
 pub mod figures;
 pub mod grouping;
 pub mod period;

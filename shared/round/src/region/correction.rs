@@ -13,7 +13,7 @@ use tables::system::CellIndex;
 use tables::unit::Unit;
 
 use super::{Fact, Failure, Region};
-use crate::document::{CollectionRef, PatternDocument, RosterEntry, Stage, Tier, joint_leaves};
+use crate::document::{Stage, joint_leaves};
 use crate::merkle;
 use crate::refusal::Refusal;
 
@@ -142,22 +142,7 @@ impl Region {
 
     fn document_of(&self, units: &[Unit], corrected: Corrected, frame: Frame) -> Fact {
         let Corrected { pattern, joints } = corrected;
-        let entry = |unit: &Unit| {
-            self.declared.get(unit).map(|d| RosterEntry { unit: unit.clone(), certificate: d.certificate })
-        };
-        let document = PatternDocument {
-            collection: CollectionRef::of(&self.collection),
-            round: frame.round,
-            tier: Tier::Region,
-            stage: frame.stage,
-            roster: units.iter().filter_map(entry).collect(),
-            withheld: pattern.withheld.clone(),
-            open: pattern.open.clone(),
-            closed: pattern.closed.clone(),
-            witness_root: merkle::root(&joint_leaves(&joints)),
-            helper_key_id: frame.helper_key_id,
-            submit_until: frame.now + i64::from(self.collection.submit_hours) * 3600,
-        };
+        let document = self.framed(units, &pattern, merkle::root(&joint_leaves(&joints)), frame);
         let (document, pattern) = (Box::new(document), Box::new(pattern));
         Fact::ChosenAgain { document, pattern, joints, verify_key: frame.verify_key }
     }

@@ -146,6 +146,25 @@ pub enum Failure {
     /// No pattern protects the cells.
     #[error("no pattern could be chosen: {0}")]
     Pattern(String),
+    /// An extension lacks somebody of the version it extends, or somebody has other figures now.
+    #[error(
+        "an extension needs every kommun of the version it extends, with the same figures; missing: {}; others now, or not known: {}",
+        listed(missing),
+        listed(changed)
+    )]
+    Extension {
+        /// Who did not declare or deliver.
+        missing: Vec<Unit>,
+        /// Whose figures are others, or who has lost what it sent.
+        changed: Vec<Unit>,
+    },
+}
+
+fn listed(units: &[Unit]) -> String {
+    match units {
+        [] => "nobody".into(),
+        units => units.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+    }
 }
 
 /// What reaches a region. Units and certificates come from the connection, never from a message (DOOR-1).

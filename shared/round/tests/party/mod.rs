@@ -34,6 +34,7 @@ use suppress::key::PatternKey;
 use tables::codebook::Codebook;
 use tables::collection::Collection;
 use tables::count::FineStatus;
+use tables::extension::Extension;
 use tables::figures::Pattern;
 use tables::system::{CellIndex, Counts, System};
 use tables::unit::Unit;
@@ -127,16 +128,37 @@ fn rng(seed: u64) -> ChaCha20Rng {
     ChaCha20Rng::seed_from_u64(seed)
 }
 
-fn collection_text(version: u32, corrects: Option<[[u8; 32]; 2]>) -> String {
-    let corrects = corrects.map(|[collection, pattern]| {
-        format!("rattar = \"{}\"\nrattar_monster = \"{}\"\n", hex::encode(collection), hex::encode(pattern))
+/// What an extension adds: sex and who told, which no table of the first version has.
+const NEW_TABLES: &str = r#"
+[[tabell]]
+id = "N1"
+titel = "Efter typ, kön och åldersgrupp"
+matt = "aktualiseringar"
+omfattning = "total"
+dimensioner = ["aktualiseringstyp", "kon", "aldersgrupp"]
+tider = ["2024"]
+ny = true
+
+[[tabell]]
+id = "N2"
+titel = "Efter kön"
+matt = "aktualiseringar"
+omfattning = "total"
+dimensioner = ["kon"]
+ny = true
+"#;
+
+fn collection_text(version: u32, names: Option<(&str, &PatternDocument)>, more: &str) -> String {
+    let names = names.map(|(key, first)| {
+        let (collection, pattern) = (hex::encode(first.collection.hash), hex::encode(first.hash()));
+        format!("{key} = \"{collection}\"\n{key}_monster = \"{pattern}\"\n")
     });
-    let corrects = corrects.unwrap_or_default();
+    let names = names.unwrap_or_default();
     format!(
-        "id = \"prov\"\nversion = {version}\n{corrects}titel = \"Prov\"\nlan = \"21\"\nmin_count = 4\nkodbok = \"vuxna/1\"\n\
+        "id = \"prov\"\nversion = {version}\n{names}titel = \"Prov\"\nlan = \"21\"\nmin_count = 4\nkodbok = \"vuxna/1\"\n\
          perioder = [\"2023\", \"2024\"]\ndeltagare = {UNITS:?}\nminst_kommuner = 5\nminst_procent = 60\n\
          deklarera_inom_timmar = 336\nlamna_inom_timmar = 168\nkontakt = \"Prov\"\nkalla = \"Prov\"\n\n[grupper]\n\
-         A1 = [\"2101\", \"2104\", \"2121\"]\nB2 = [\"2132\", \"2161\", \"2180\", \"2181\"]\n{TABLES}"
+         A1 = [\"2101\", \"2104\", \"2121\"]\nB2 = [\"2132\", \"2161\", \"2180\", \"2181\"]\n{TABLES}{more}"
     )
 }
 
@@ -179,7 +201,7 @@ impl World {
 
     /// The same county and counts under another version of the document.
     pub fn version(version: u32) -> Self {
-        Self::of(&collection_text(version, None), &[])
+        Self::of(&collection_text(version, None, ""), &[])
     }
 
     /// A county with one kommun.
@@ -189,7 +211,12 @@ impl World {
 
     /// The second version, in which these counts are others.
     pub fn correcting(first: &PatternDocument, changes: &[Change]) -> Self {
-        Self::of(&collection_text(2, Some([first.collection.hash, first.hash()])), changes)
+        Self::of(&collection_text(2, Some(("rattar", first)), ""), changes)
+    }
+
+    /// The extension, in which these counts are others.
+    pub fn extending(first: &PatternDocument, changes: &[Change]) -> Self {
+        Self::of(&collection_text(2, Some(("kompletterar", first)), NEW_TABLES), changes)
     }
 
     fn of(text: &str, changes: &[Change]) -> Self {
@@ -506,8 +533,9 @@ pub struct Member {
 /// All parties of one collection.
 pub struct Federation {
     pub world: World,
-    /// The round of the version that is corrected.
+    /// The round of the version that is corrected or extended.
     pub first: Option<Box<Federation>>,
+    pub extension: Option<Arc<Extension>>,
     pub now: i64,
     pub region: Region,
     pub region_facts: Vec<region::Fact>,
@@ -539,6 +567,7 @@ impl Federation {
             region_shares: BTreeMap::new(),
             helper_shares: BTreeMap::new(),
             first: None,
+            extension: None,
             world,
         }
     }
@@ -549,22 +578,45 @@ impl Federation {
         let (one, two) = (&first.world, &this.world);
         two.collection.continues(&two.system, &one.collection, &one.system).unwrap();
         this.region = this.world.region().correcting(first.region.published().unwrap());
+        this.after(first)
+    }
+
+    /// The extension of a round that was published: the same parties, with their ledgers.
+    pub fn extended(first: Self, changes: &[Change]) -> Self {
+        let mut this = Self::new(World::extending(&first.document(), changes));
+        let (one, two) = (&first.world, &this.world);
+        let part = System::new(&two.collection.first_part(), &Codebook::vuxna().unwrap()).unwrap();
+        two.collection.continues(&part, &one.collection, &one.system).unwrap();
+        let extension = Arc::new(Extension::new(&one.system, &two.system).unwrap());
+        let published = first.region.published().unwrap();
+        this.region = this.world.region().extending(&published, extension.clone()).ok().unwrap();
+        this.extension = Some(extension);
+        this.after(first)
+    }
+
+    fn after(mut self, first: Self) -> Self {
+        let this = &mut self;
         for (unit, member) in &mut this.members {
             member.ledger = first.members[unit].ledger.clone();
         }
         this.helper_ledger = first.helper_ledger.clone();
         this.first = Some(Box::new(first));
-        this
+        self
     }
 
     /// What a node has of the first version, against its counts now.
     pub fn earlier(&self, unit: &Unit) -> Option<Box<Submitted>> {
         let first = self.first.as_ref()?;
         let node = &first.members[unit].node;
-        let changed = self.world.system.differing(&first.world.counts[unit], &self.world.counts[unit]);
+        let (then, now) = (&first.world.counts[unit], &self.world.counts[unit]);
+        let extension = self.extension.clone();
+        let changed = match &extension {
+            None => self.world.system.differing(then, now),
+            Some(extension) => extension.differing((&first.world.system, then), (&self.world.system, now)),
+        };
         let (document, statuses) =
             (node.submitted(&first.document().hash())?.clone(), node.declaration()?.statuses.clone());
-        Some(Box::new(Submitted { document, statuses, changed }))
+        Some(Box::new(Submitted { document, statuses, changed, extension }))
     }
 
     /// From the helper's closing to a publication.
@@ -675,7 +727,7 @@ impl Federation {
             document,
         };
         let earlier = self.first.as_ref().and_then(|first| first.helper.closed());
-        self.helper.follows(&handed.document, earlier).unwrap();
+        self.helper.follows(&handed.document, earlier, self.extension.as_deref()).unwrap();
         let facts = self.helper.hold(handed, &self.world.roots).unwrap();
         self.at_helper(facts);
         let round = self.document().round;

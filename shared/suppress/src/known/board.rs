@@ -32,8 +32,13 @@ pub struct Board<'a> {
 }
 
 impl<'a> Board<'a> {
-    /// Reads figures; the caller checked their shape.
-    pub fn new(system: &'a System, figures: &'a Figures, weights: Weights) -> Self {
+    /// Reads figures; the caller checked their shape. Of `fixed` totals none gives way.
+    pub fn new(
+        system: &'a System,
+        figures: &'a Figures,
+        weights: Weights,
+        fixed: &BTreeSet<CellIndex>,
+    ) -> Self {
         let mut holding = vec![Vec::new(); system.atoms];
         let zero = |cell: &CellIndex| figures.totals.get(cell) == Some(&Mark::Shown(0));
         for (at, cell) in system.cells.iter().enumerate() {
@@ -57,7 +62,8 @@ impl<'a> Board<'a> {
         for (kind, cells) in cells_of.iter().enumerate() {
             cells.iter().for_each(|cell| kinds[*cell].push(kind as u32));
         }
-        let prices = prices(system, figures, weights);
+        let mut prices = prices(system, figures, weights);
+        fixed.iter().for_each(|cell| prices[*cell] = None);
         let ties = tied.of_kinds(&kind_of);
         let block_of = blocks(&cells_of, &kinds, &ties);
         Self { system, figures, kind_of, cells_of, unit_atom, kinds, prices, ties, block_of }

@@ -40,6 +40,7 @@ fn protect(fixture: &Fixture, figures: &Figures) -> Result<Protected, KnownError
         MinCount::default(),
         Weights::default(),
         &BTreeSet::new(),
+        &Settled::default(),
     )
 }
 
@@ -189,6 +190,7 @@ fn both_stages(
         four,
         Weights::default(),
         &BTreeSet::new(),
+        &Settled::default(),
     )
     .unwrap();
     (fixture, values, pattern, figures, protected)

@@ -41,6 +41,8 @@ pub(super) struct RawCollection {
     nationell: Option<RawNational>,
     rattar: Option<String>,
     rattar_monster: Option<String>,
+    kompletterar: Option<String>,
+    kompletterar_monster: Option<String>,
     tabell: Vec<RawTable>,
 }
 
@@ -100,6 +102,8 @@ struct RawTable {
     forandring: Option<Change>,
     #[serde(default)]
     fotnoter: Vec<String>,
+    #[serde(default)]
+    ny: bool,
 }
 
 #[derive(Deserialize)]
@@ -131,11 +135,13 @@ impl RawCollection {
         let ids: Vec<&str> = self.tabell.iter().map(|table| table.id.as_str()).collect();
         let national = self.nationell.map(|raw| raw.check(self.lan, &ids)).transpose()?;
         let groups = groups_of(self.grupper, national.as_ref(), &units)?;
-        let corrects = corrects::read(
-            (self.rattar.as_deref(), self.rattar_monster.as_deref()),
-            self.version,
-            national.is_some(),
-        )?;
+        let keys = corrects::Keys {
+            rattar: self.rattar,
+            rattar_monster: self.rattar_monster,
+            kompletterar: self.kompletterar,
+            kompletterar_monster: self.kompletterar_monster,
+        };
+        let corrects = corrects::read(&keys, self.version, national.is_some())?;
         let is_alone = national.as_ref().is_some_and(|national| national.alone);
         check_alone(is_alone, &units)?;
         let mut ids = BTreeSet::new();
@@ -152,13 +158,14 @@ impl RawCollection {
             }
             tables.push(raw.check(codebook, &self.perioder)?);
         }
+        corrects::check_new(corrects, &tables)?;
         several::check_each(&tables, codebook, national.is_some())?;
         let overlapping = |table: &Table| table.several.values().any(|several| *several == Several::Each);
         if let Some(table) = tables.iter().find(|table| corrects.is_some() && overlapping(table)) {
             // What two versions of overlapping parts tell together is not worked out.
             return rule(
                 table.id.clone(),
-                "flera = \"varje\" is not corrected yet: leave the table out, or rattar",
+                "flera = \"varje\" has no second version yet: leave the table out, or rattar and kompletterar",
             );
         }
         Ok(Collection {
@@ -389,6 +396,7 @@ impl RawTable {
             percent_over,
             change: self.forandring,
             footnotes,
+            is_new: self.ny,
         })
     }
 }
