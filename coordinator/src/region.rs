@@ -350,7 +350,9 @@ impl Running {
         if first.desk.look(|region| region.document().map(|document| document.hash()))
             != Some(corrects.pattern)
         {
-            bail!("rattar_monster, kompletterar_monster: expected pattern_sha256 of the manifest of the version it names");
+            bail!(
+                "rattar_monster, kompletterar_monster: expected pattern_sha256 of the manifest of the version it names"
+            );
         }
 
         first.desk.look(|region| collection.continues(system, region.collection(), region.system()))?;

@@ -200,7 +200,10 @@ pub fn release(
     }
     if let Some((figures, collection)) = before.as_ref().zip(corrected.as_ref()) {
         let before = publish::table::Source { figures, collection, ..source };
-        publication = publication.correcting(before).map_err(WriteError::from)?;
+        publication = match source.collection.extends() {
+            true => publication.extending(collection.version),
+            false => publication.correcting(before).map_err(WriteError::from)?,
+        };
     }
     let folder = releaser
         .folder

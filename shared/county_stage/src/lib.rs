@@ -191,9 +191,8 @@ fn new_totals(system: &System, marked: &Figures, first: Option<&Figures>) -> BTr
     let holds = |mark: &Mark| mark.shown().is_some_and(|value| value > 0);
     let withheld = withheld_of_units(marked);
     let new = marked.totals.iter().filter(|(cell, mark)| !first.totals.contains_key(cell) && holds(mark));
-    let is_free = |cell: &CellIndex| {
-        system.cells[*cell].is_count && readable_sum(system, &withheld, *cell).is_none()
-    };
+    let is_free =
+        |cell: &CellIndex| system.cells[*cell].is_count && readable_sum(system, &withheld, *cell).is_none();
     new.map(|(cell, _)| *cell).filter(is_free).collect()
 }
 

@@ -5,7 +5,7 @@
 //! TRUE-3.
 
 use tables::codebook::{SEVERAL, TOT};
-use tables::collection::{Measure, Scope, Table};
+use tables::collection::{Collection, Measure, Scope, Table};
 use tables::period::Period;
 use tables::strict::{Status, StrictRow, StrictTable};
 
@@ -75,6 +75,9 @@ pub fn sections(publication: &Publication) -> Vec<Section> {
             ],
         ),
     ];
+    if let Some(first) = publication.extends {
+        sections.push(section("Komplettering", extension(publication.collection, first)));
+    }
     if let Some(revisions) = &publication.revisions {
         sections.push(section("Rättningar", corrections(publication.collection.version, revisions.version)));
     }
@@ -140,6 +143,17 @@ fn signs() -> Vec<String> {
     let all = [Status::Withheld, Status::NotDelivered, Status::CannotOccur];
     let marks = all.into_iter().filter_map(meaning).map(str::to_string);
     marks.chain(["0 = antalet är noll, eller mindre än en halv procent".into()]).collect()
+}
+
+fn extension(collection: &Collection, first: u32) -> Vec<String> {
+    let new: Vec<&str> =
+        collection.tables.iter().filter(|table| table.is_new).map(|table| table.id.as_str()).collect();
+    vec![format!(
+        "Det här är version {}: version {first} med nya tabeller ({}). Uppgifterna i de andra tabellerna är desamma som i version {first}. \
+         De två versionerna är granskade tillsammans.",
+        collection.version,
+        new.join(", ")
+    )]
 }
 
 fn corrections(this: u32, first: u32) -> Vec<String> {

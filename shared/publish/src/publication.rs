@@ -102,6 +102,8 @@ pub struct Publication<'a> {
     pub(crate) pattern: Option<[u8; 32]>,
     /// What a second version changes.
     pub(crate) revisions: Option<Revisions>,
+    /// The number of the version that this one extends.
+    pub(crate) extends: Option<u32>,
     /// What the audit says of the coordinator, for the report.
     pub(crate) coordinator: Option<report::Coordinator>,
 }
@@ -131,6 +133,7 @@ impl<'a> Publication<'a> {
             realm: None,
             figures: Some(source.figures),
             revisions: None,
+            extends: None,
             pattern: None,
             coordinator: None,
         })
@@ -166,6 +169,7 @@ impl<'a> Publication<'a> {
             realm: Some(realm),
             figures,
             revisions: None,
+            extends: None,
             pattern: None,
             coordinator,
         })
@@ -193,6 +197,13 @@ impl<'a> Publication<'a> {
         let version = first.collection.version;
         self.revisions = Some(Revisions::of(version, &strict_tables(first)?, &self.tables));
         Ok(self)
+    }
+
+    /// An extension of the version of this number: what that shows is here as it was.
+    #[must_use]
+    pub fn extending(mut self, version: u32) -> Self {
+        self.extends = Some(version);
+        self
     }
 
     /// Whether a row of a table was another in the version that is corrected.

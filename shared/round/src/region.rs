@@ -368,7 +368,13 @@ impl Region {
     }
 
     /// The document of a pattern over some units that declared.
-    fn framed(&self, units: &[Unit], pattern: &Pattern, witness_root: [u8; 32], frame: Frame) -> PatternDocument {
+    fn framed(
+        &self,
+        units: &[Unit],
+        pattern: &Pattern,
+        witness_root: [u8; 32],
+        frame: Frame,
+    ) -> PatternDocument {
         let entry = |unit: &Unit| {
             self.declared.get(unit).map(|d| RosterEntry { unit: unit.clone(), certificate: d.certificate })
         };

@@ -34,7 +34,8 @@ fn true_1_new_sums_and_old_ones_are_right_and_nothing_of_the_first_version_is_an
     let added = new_cells(&extended);
     assert!(sums.keys().filter(|cell| added.contains(cell)).count() > 10, "new sums are opened");
     for (cell, sum) in &sums {
-        let straight: u64 = document.units().iter().map(|u| world.system.value(&world.counts[u], *cell)).sum();
+        let straight: u64 =
+            document.units().iter().map(|u| world.system.value(&world.counts[u], *cell)).sum();
         assert_eq!(*sum, straight, "cell {cell}");
     }
     let extension = extended.extension.as_ref().unwrap();
@@ -43,7 +44,8 @@ fn true_1_new_sums_and_old_ones_are_right_and_nothing_of_the_first_version_is_an
         assert_eq!(sums.get(&extension.cell(*cell).unwrap()), Some(sum), "as it was opened before");
     }
     for (then, now) in known.readable.iter().zip(&readable) {
-        let then: Vec<_> = then.iter().map(|(cell, value)| (extension.cell(*cell).unwrap(), *value)).collect();
+        let then: Vec<_> =
+            then.iter().map(|(cell, value)| (extension.cell(*cell).unwrap(), *value)).collect();
         assert_eq!(then.into_iter().collect::<std::collections::BTreeMap<_, _>>(), *now);
     }
     extended.publish();

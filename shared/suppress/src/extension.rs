@@ -16,6 +16,7 @@ use tables::system::{Build, CellIndex, System};
 use tables::unit::Unit;
 
 use crate::opened::thin_combination;
+use crate::reach::Reaches;
 use crate::span::Span;
 use crate::totals::{LEAST_HIDDEN, Totals, close_sums, hidden_kommuner, readable_sum};
 
@@ -32,6 +33,7 @@ pub fn choose(
 ) -> Pattern {
     let chooser = Chooser { system, first, known: extension.cells() };
     let mut totals = chooser.at_a_glance(units, extension);
+    chooser.close_what_moves(&mut totals);
     chooser.close_thin(units, statuses, &mut totals);
     chooser.close_what_gives_back(&mut totals);
     close_sums(system, &mut totals);
@@ -81,9 +83,8 @@ impl Chooser<'_> {
             let may_open = match &cell.build {
                 Build::Sum(_) => continue,
                 Build::Entry { .. } => true,
-                Build::UnitAtoms(atoms) => {
-                    let hidden = hidden_kommuner(self.system, units, withheld, at);
-                    hidden.len() >= LEAST_HIDDEN && !self.is_moved(atoms)
+                Build::UnitAtoms(_) => {
+                    hidden_kommuner(self.system, units, withheld, at).len() >= LEAST_HIDDEN
                 }
             };
             let side = if may_open { &mut totals.open } else { &mut totals.closed };
@@ -92,12 +93,24 @@ impl Chooser<'_> {
         totals
     }
 
-    /// Whether a witness of the first version changes the sum of these unit atoms.
-    fn is_moved(&self, atoms: &[u32]) -> bool {
-        self.first.witnesses.iter().any(|witness| {
-            let inside = witness.steps.iter().filter(|step| atoms.binary_search(&step.1).is_ok());
-            inside.map(|step| step.2).sum::<i32>() != 0
-        })
+    /// Closes the new sums that a witness of the first version changes, or may change where it leaves open whose records move: what
+    /// the first keeps, they keep.
+    fn close_what_moves(&self, totals: &mut Totals) {
+        let kept: BTreeSet<CellIndex> = self.known.difference(&self.first.closed).copied().collect();
+        let reaches = Reaches::keeping(self.system, &kept);
+        let mut seen = BTreeSet::new();
+        for witness in &self.first.witnesses {
+            let mut drift = BTreeMap::<u32, i32>::new();
+            witness.steps.iter().for_each(|step| *drift.entry(step.1).or_default() += step.2);
+            drift.retain(|_, change| *change != 0);
+            if drift.is_empty() || !seen.insert(drift.clone()) {
+                continue;
+            }
+            for cell in reaches.changed(&drift).into_iter().filter(|cell| !kept.contains(cell)) {
+                totals.open.remove(&cell);
+                totals.closed.insert(cell);
+            }
+        }
     }
 
     /// Closes new sums until no combination of those open speaks of one or two kommuner only, for those who see zeros and

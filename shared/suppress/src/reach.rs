@@ -18,6 +18,8 @@ use tables::system::{CellIndex, System};
 const MOST_FOLLOWED: usize = 6;
 /// What a total of incomplete registrations counts when kinds are compared: it can hardly be withheld.
 const BORTFALL: u32 = 1_000;
+/// What a total counts that must not change: more than all others of a collection together.
+const KEPT: u32 = 100_000;
 
 /// A record's way: from a unit atom or nowhere, to one or nowhere.
 type Way = (Option<u32>, Option<u32>);
@@ -35,12 +37,19 @@ pub struct Reaches {
     kinds: Vec<Vec<Set>>,
     /// Which of the finer totals are of incomplete registrations.
     bortfall: Set,
+    /// Which of them are to stay as they are if records can go otherwise at all.
+    kept: Set,
     ways: RefCell<HashMap<Way, Rc<Set>>>,
 }
 
 impl Reaches {
     /// Of all cells of a system.
     pub fn new(system: &System) -> Self {
+        Self::keeping(system, &BTreeSet::new())
+    }
+
+    /// The same, where ways that leave some totals as they are come first.
+    pub fn keeping(system: &System, kept: &BTreeSet<CellIndex>) -> Self {
         let outside = system.unit_atoms;
         let (mut whole, mut lists) = (vec![Vec::new(); outside], vec![Vec::new(); system.atoms]);
         for (at, cell) in system.cells.iter().enumerate() {
@@ -67,7 +76,8 @@ impl Reaches {
         };
         let kinds = kinds.into_iter().map(sets).collect();
         let bortfall = set(&mut (0..system.cells.len()).filter(|cell| !system.cells[*cell].is_count));
-        Self { whole, finer, kinds, bortfall, ways: RefCell::default() }
+        let kept = set(&mut kept.iter().copied());
+        Self { whole, finer, kinds, bortfall, kept, ways: RefCell::default() }
     }
 
     /// Totals that a change of the roster's unit atoms may change.
@@ -122,9 +132,13 @@ impl Reaches {
     }
 
     fn weight(&self, set: &Set) -> u32 {
-        let of =
-            |(set, bortfall): (&u64, &u64)| set.count_ones() + (BORTFALL - 1) * (set & bortfall).count_ones();
-        set.iter().zip(&self.bortfall).map(of).sum()
+        let of = |((set, bortfall), kept): ((&u64, &u64), &u64)| {
+            set.count_ones()
+                + (BORTFALL - 1) * (set & bortfall).count_ones()
+                + KEPT * (set & kept).count_ones()
+        };
+        let sum = set.iter().zip(&self.bortfall).zip(&self.kept).map(of);
+        sum.fold(0, u32::saturating_add)
     }
 
     /// The finer totals that one record's way, there or back, may change.

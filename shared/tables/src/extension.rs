@@ -19,7 +19,9 @@ pub enum ExtensionError {
     #[error("the first tables are not those of the version that is extended")]
     Tables,
     /// A new table prints a cell of the first in other words, so that the ledger would not know it again.
-    #[error("a new table has a cell of the first version under another definition; leave it out, or its filter")]
+    #[error(
+        "a new table has a cell of the first version under another definition; leave it out, or its filter"
+    )]
     Definition,
 }
 
@@ -39,7 +41,10 @@ impl Extension {
     pub fn new(first: &System, system: &System) -> Result<Self, ExtensionError> {
         let cells = cells(first, system)?;
         let unit_atoms = unit_atoms(first, system, &cells)?;
-        if cells.iter().enumerate().any(|(at, cell)| first.cells[at].definition != system.cells[*cell].definition)
+        if cells
+            .iter()
+            .enumerate()
+            .any(|(at, cell)| first.cells[at].definition != system.cells[*cell].definition)
         {
             return Err(ExtensionError::Definition);
         }
@@ -113,8 +118,7 @@ impl Extension {
         (first, then): (&System, &Counts),
         (system, now): (&System, &Counts),
     ) -> BTreeSet<CellIndex> {
-        let differs =
-            |(at, cell): &(usize, &CellIndex)| first.value(then, *at) != system.value(now, **cell);
+        let differs = |(at, cell): &(usize, &CellIndex)| first.value(then, *at) != system.value(now, **cell);
         self.cells.iter().enumerate().filter(differs).map(|(_, cell)| *cell).collect()
     }
 }
@@ -158,11 +162,7 @@ fn cells(first: &System, system: &System) -> Result<Vec<CellIndex>, ExtensionErr
 }
 
 /// Unit atoms by the cells of kommun scope that hold them: what tells them apart.
-fn unit_atoms(
-    first: &System,
-    system: &System,
-    cells: &[CellIndex],
-) -> Result<Vec<u32>, ExtensionError> {
+fn unit_atoms(first: &System, system: &System, cells: &[CellIndex]) -> Result<Vec<u32>, ExtensionError> {
     let mut then = vec![BTreeSet::new(); first.unit_atoms];
     for cell in first.per_unit() {
         for atom in first.cells[cell].unit_atoms.iter().flatten() {
@@ -233,7 +233,8 @@ mod tests {
 
     #[test]
     fn every_cell_and_unit_atom_of_the_first_counts_the_same_records_here() {
-        let (first, system, book) = systems(&(FIRST.to_owned() + &table("[\"aldersgrupp\", \"anmalare\", \"kon\"]", "")));
+        let (first, system, book) =
+            systems(&(FIRST.to_owned() + &table("[\"aldersgrupp\", \"anmalare\", \"kon\"]", "")));
         let extension = Extension::new(&first, &system).unwrap();
         let (then, now) = counted(&first, &system, &book, false);
         assert!(extension.differing((&first, &then), (&system, &now)).is_empty());

@@ -150,6 +150,7 @@ fn release(before: &Made, first: &Released, after: &Made, chosen: Corrected) -> 
             statuses: before.statuses(),
             changed: changed(before, after),
         }),
+        beside: None,
     };
     Ok(certify(&after.system, after.collection.min_count, &material, &BTreeSet::new())?)
 }

@@ -5,6 +5,7 @@
 //! by adding. Does not judge what comes out; the tests do.
 
 pub mod corrected;
+pub mod extended;
 pub mod made;
 pub mod published;
 pub mod random;

@@ -39,7 +39,7 @@ pub struct Made {
 /// Whatever refuses: generator, file system, code map or intake.
 pub fn made_county(seed: u64) -> anyhow::Result<Made> {
     let order: Vec<usize> = (0..county::KOMMUNER.len()).collect();
-    made_in_order(seed, &order)
+    made_of(seed, &order, COLLECTION)
 }
 
 /// As [`made_county`], with the kommuner's files read in this order (indices of [`county::KOMMUNER`]).
@@ -47,10 +47,23 @@ pub fn made_county(seed: u64) -> anyhow::Result<Made> {
 /// # Errors
 /// As [`made_county`].
 pub fn made_in_order(seed: u64, order: &[usize]) -> anyhow::Result<Made> {
+    made_of(seed, order, COLLECTION)
+}
+
+/// As [`made_county`], its records counted for another document.
+///
+/// # Errors
+/// As [`made_county`], and when the document cannot be used.
+pub fn made_county_of(seed: u64, document: &dyn Fn(String) -> String) -> anyhow::Result<Made> {
+    let order: Vec<usize> = (0..county::KOMMUNER.len()).collect();
+    made_of(seed, &order, &document(COLLECTION.to_owned()))
+}
+
+fn made_of(seed: u64, order: &[usize], text: &str) -> anyhow::Result<Made> {
     let folder = tempfile::tempdir()?;
     county::write_files(&County::generate(seed)?, folder.path())?;
     let codebook = Codebook::vuxna()?;
-    let collection = Collection::from_toml(COLLECTION, &codebook)?;
+    let collection = Collection::from_toml(text, &codebook)?;
     let system = System::new(&collection, &codebook)?;
     let mut counts = BTreeMap::new();
     for at in order {

@@ -27,12 +27,21 @@ const SIZES: [u64; 5] = [250, 500, 1_000, 3_000, 8_000];
 /// # Errors
 /// When the demo's collection cannot be used.
 pub fn random_county(seed: u64) -> anyhow::Result<Made> {
+    random_county_of(seed, &|text| text)
+}
+
+/// The county of a seed, its records counted for another document: what `document` makes of the first.
+///
+/// # Errors
+/// When the document cannot be used.
+pub fn random_county_of(seed: u64, document: &dyn Fn(String) -> String) -> anyhow::Result<Made> {
     let codebook = Codebook::vuxna()?;
     let mut rng = ChaCha20Rng::seed_from_u64(seed);
     let size = SIZES[below(&mut rng, SIZES.len() as u64) as usize];
     let skew = 1 + below(&mut rng, 3);
     let leave = below(&mut rng, 6);
-    let collection = Collection::from_toml(&invite(&POOL[leave as usize..]), &codebook)?;
+    let text = document(invite(&POOL[leave as usize..]));
+    let collection = Collection::from_toml(&text, &codebook)?;
     let system = System::new(&collection, &codebook)?;
     let mut counts = BTreeMap::new();
     for unit in POOL.iter().skip(leave as usize) {

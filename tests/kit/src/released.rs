@@ -52,7 +52,8 @@ pub fn released(made: &Made, key: &PatternKey) -> anyhow::Result<Released> {
         (0..made.counts.len()).map(|at| readable_of(made, &document, at)).collect::<Result<_, _>>()?;
     let opened = document.open.iter().map(|cell| (*cell, made.total(*cell))).collect();
     let totals = shares::totals(&made.system, &document, &opened, &readable);
-    let material = Material { units: made.units(), pattern, statuses, readable, totals, first: None, beside: None };
+    let material =
+        Material { units: made.units(), pattern, statuses, readable, totals, first: None, beside: None };
     let release = certify(&made.system, made.collection.min_count, &material, &BTreeSet::new())?;
     let Material { pattern, totals: known_totals, .. } = material;
     let plain = |cell: &CellIndex| {

@@ -34,7 +34,8 @@ impl Region {
         roster: &[Unit],
         frame: Frame,
     ) -> Fact {
-        let missing: Vec<Unit> = earlier.units.iter().filter(|unit| !roster.contains(unit)).cloned().collect();
+        let missing: Vec<Unit> =
+            earlier.units.iter().filter(|unit| !roster.contains(unit)).cloned().collect();
         let is_other = |(unit, then): &(&Unit, &Vec<FineStatus>)| {
             // Who does not say that nothing changed has lost what it sent, and cannot know.
             let unchanged = self.changes.get(*unit).is_some_and(std::collections::BTreeSet::is_empty);

@@ -51,7 +51,12 @@ pub(super) fn read(keys: &Keys, version: u32, national: bool) -> Result<Option<C
     let (name, other, given) = match (corrects, extends) {
         (corrects, (None, None)) => ("rattar", "rattar_monster", corrects),
         ((None, None), extends) => ("kompletterar", "kompletterar_monster", extends),
-        _ => return rule("rattar, kompletterar", "expected one of them: figures are corrected or tables added"),
+        _ => {
+            return rule(
+                "rattar, kompletterar",
+                "expected one of them: figures are corrected or tables added",
+            );
+        }
     };
     let (collection, pattern) = match given {
         (None, None) => return Ok(None),
@@ -157,7 +162,10 @@ impl Collection {
             return rule("deltagare", format!("expected {unit} too, as in the version it corrects"));
         }
         if system.fingerprint() != earlier_system.fingerprint() {
-            return rule("tabell, perioder", "expected the tables and periods of the version it corrects or extends");
+            return rule(
+                "tabell, perioder",
+                "expected the tables and periods of the version it corrects or extends",
+            );
         }
         Ok(())
     }

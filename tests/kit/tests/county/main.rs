@@ -6,6 +6,7 @@ mod common;
 mod corrections;
 mod determinism;
 mod enumerate;
+mod extensions;
 mod fourteen;
 mod incomplete;
 mod kommun_attack;
