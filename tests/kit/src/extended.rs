@@ -32,6 +32,9 @@ pub struct Extended {
     pub second: Release,
 }
 
+/// Makes the county of what it makes of the first document: always the same records.
+pub type Making<'a> = &'a dyn Fn(&dyn Fn(String) -> String) -> anyhow::Result<Made>;
+
 /// A first version's document as its extension by some tables, each with `ny = true`.
 pub fn extending(text: &str, tables: &str) -> String {
     // What is named is looked at by region, helper and node; here nothing is announced.
@@ -40,15 +43,11 @@ pub fn extending(text: &str, tables: &str) -> String {
     text.replacen("version = 1", &head, 1) + tables
 }
 
-/// Releases a county and extends it: `made` gives the same records for what it makes of the first document.
+/// Releases a county and extends it.
 ///
 /// # Errors
 /// Whatever refuses.
-pub fn extended(
-    made: &dyn Fn(&dyn Fn(String) -> String) -> anyhow::Result<Made>,
-    tables: &str,
-    key: &PatternKey,
-) -> anyhow::Result<Extended> {
+pub fn extended(made: Making<'_>, tables: &str, key: &PatternKey) -> anyhow::Result<Extended> {
     let before = made(&|text| text)?;
     let after = made(&|text| extending(&text, tables))?;
     let first = released(&before, key)?;

@@ -28,6 +28,7 @@ use suppress::key::PatternKey;
 use tables::codebook::{CodeIndex, Codebook};
 use tables::collection::Collection;
 use tables::count::MinCount;
+use tables::extension::Extension;
 use tables::system::{CellIndex, Counts, System};
 use tables::unit::Unit;
 
@@ -60,8 +61,10 @@ pub struct Federation {
     pub seed: u64,
     /// The collection's document, as it is announced.
     pub document: String,
-    /// The same county when the version that is corrected was published.
+    /// The same county when the version that is corrected or extended was published.
     pub first: Option<Arc<Federation>>,
+    /// Of an extension how that one's cells are numbered here.
+    pub extension: Option<Arc<Extension>>,
     /// The codebook.
     pub codebook: Codebook,
     /// The collection.
@@ -111,6 +114,7 @@ impl Federation {
             seed,
             document: COLLECTION.to_owned(),
             first: None,
+            extension: None,
             codebook,
             collection,
             system,
@@ -139,6 +143,49 @@ impl Federation {
                 mistakes(stored, &mut rng);
             }
         })
+    }
+
+    /// The county when it is asked for further tables of the same records, of which one kommun may have corrected some (`mistaken`).
+    ///
+    /// # Errors
+    /// When the extension's document cannot be used.
+    pub fn extending(
+        first: &Arc<Self>,
+        pattern: [u8; 32],
+        mistaken: Option<u64>,
+    ) -> anyhow::Result<Arc<Self>> {
+        let (hash, pattern) = (hex::encode(first.collection.hash), hex::encode(pattern));
+        let head = format!("version = 2\nkompletterar = \"{hash}\"\nkompletterar_monster = \"{pattern}\"");
+        let document = first.document.replacen("version = 1", &head, 1) + NEW_TABLE;
+        let collection = Arc::new(Collection::from_toml(&document, &first.codebook)?);
+        let system = Arc::new(System::new(&collection, &first.codebook)?);
+        let extension = Arc::new(Extension::new(&first.system, &system)?);
+        let mut rng = ChaCha20Rng::seed_from_u64(first.seed);
+        let mut kommuner = BTreeMap::new();
+        for (place, (unit, kommun)) in first.kommuner.iter().enumerate() {
+            let mut counts = records(&system, &first.codebook, place, &mut rng)?;
+            if mistaken.is_some_and(|seed| seed as usize % first.kommuner.len() == place) {
+                let mut stored = counts.to_stored().to_vec();
+                mistakes(&mut stored, &mut ChaCha20Rng::seed_from_u64(mistaken.unwrap_or_default()));
+                counts = Counts::from_stored(&system, stored).context("counts of the same cells")?;
+            }
+            let (key, secret) = (kommun.key.clone(), kommun.secret);
+            let (certificate, own_min_count) = (kommun.certificate.clone(), kommun.own_min_count);
+            kommuner.insert(unit.clone(), Kommun { counts, own_min_count, key, certificate, secret });
+        }
+        Ok(Arc::new(Self {
+            seed: first.seed,
+            document,
+            first: Some(first.clone()),
+            extension: Some(extension),
+            codebook: first.codebook.clone(),
+            parameters: round::shares::parameters(&system)?,
+            collection,
+            system,
+            pattern_key: first.pattern_key.clone(),
+            helper_keys: first.helper_keys.clone(),
+            kommuner,
+        }))
     }
 
     /// The county when the same is asked for again, after a round that failed.
@@ -171,6 +218,7 @@ impl Federation {
             seed: before.seed,
             document,
             first,
+            extension: None,
             codebook: before.codebook.clone(),
             collection,
             system,
@@ -246,6 +294,18 @@ fn mistakes(stored: &mut [u32], rng: &mut ChaCha20Rng) {
         }
     }
 }
+
+/// What an extension adds.
+const NEW_TABLE: &str = r#"
+[[tabell]]
+id = "N1"
+titel = "Efter typ, kön och åldersgrupp"
+matt = "aktualiseringar"
+omfattning = "total"
+dimensioner = ["aktualiseringstyp", "kon", "aldersgrupp"]
+tider = ["2024"]
+ny = true
+"#;
 
 /// The records of one kommun: the later in the county, the larger. Rare codes are rare enough for small cells.
 pub(crate) fn records(

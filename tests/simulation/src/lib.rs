@@ -71,13 +71,21 @@ pub struct Twice {
     pub first: Plan,
     /// How the second is; its seed chooses too what is corrected.
     pub second: Plan,
+    /// Whether the second adds tables; else it is a correction.
+    pub extends: bool,
 }
 
 impl Twice {
     /// Anything may go wrong in both.
     pub fn random(federation: &Federation, seed: u64) -> Self {
         let (first, second) = (Plan::random(federation, seed), Plan::random(federation, seed ^ (1 << 40)));
-        Self { first, second }
+        Self { first, second, extends: false }
+    }
+
+    /// The same with an extension.
+    #[must_use]
+    pub fn extending(self) -> Self {
+        Self { extends: true, ..self }
     }
 
     /// Plays the first version and, if it is published, the second. What is corrected is decided by `mistakes` alone, so that
@@ -98,7 +106,11 @@ impl Twice {
         }
         let pattern = first.region.desk().and_then(|desk| desk.look(|r| r.document().map(|d| d.hash())));
         let pattern = pattern.ok_or_else(|| vec!["broken: published without a pattern".to_owned()])?;
-        let corrected = Federation::correcting(federation, pattern, mistakes);
+        let corrected = match self.extends {
+            false => Federation::correcting(federation, pattern, mistakes),
+            // Every third time somebody's figures are others.
+            true => Federation::extending(federation, pattern, Some(mistakes).filter(|seed| seed % 3 == 0)),
+        };
         let corrected = corrected.map_err(|error| vec![format!("broken: {error:#}")])?;
         let mut second = world::World::correcting(&first, corrected, self.second.clone());
         second.run();

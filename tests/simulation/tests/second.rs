@@ -19,7 +19,7 @@ const SCHEDULES: u64 = 90;
 #[test]
 fn a_quiet_second_version_is_published_and_shows_corrected_figures() {
     let federation = Federation::new(3).unwrap();
-    let twice = Twice { first: Plan::quiet(1), second: Plan::quiet(2) };
+    let twice = Twice { first: Plan::quiet(1), second: Plan::quiet(2), extends: false };
     let (first, second) = twice.play(&federation, 5).unwrap();
     let second = second.unwrap();
     assert_eq!(second.phase, Phase::Published);
@@ -115,7 +115,7 @@ fn a_collection_whose_round_failed_is_announced_again() {
 #[test]
 fn what_version_1_withheld_is_withheld_in_version_2_also_if_this_program_would_show_it() {
     let federation = Federation::new(3).unwrap();
-    let twice = Twice { first: Plan::quiet(1), second: Plan::quiet(2) };
+    let twice = Twice { first: Plan::quiet(1), second: Plan::quiet(2), extends: false };
     let (_, second) = twice.play(&federation, 5).unwrap();
     let shown = second.unwrap().figures.unwrap().totals;
     let opened = |world: &World| world.region.desk().unwrap().look(|r| r.document().unwrap().open.clone());

@@ -34,6 +34,9 @@ struct Options {
     /// Play second versions after the first.
     #[arg(long)]
     second: bool,
+    /// Play extensions after the first.
+    #[arg(long)]
+    extension: bool,
 }
 
 /// National rounds; whether none failed.
@@ -63,14 +66,16 @@ fn country(options: &Options) -> anyhow::Result<bool> {
     Ok(failed == 0)
 }
 
-/// Second versions; whether none failed.
+/// Second versions or extensions; whether none failed.
 fn second(options: &Options) -> anyhow::Result<bool> {
     let federation = Federation::new(options.federation)?;
     let began = Instant::now();
     let mut endings = BTreeMap::<String, u64>::new();
     let mut failed = 0_u64;
     for seed in options.seed..options.seed + options.schedules {
-        match Twice::random(&federation, seed).play(&federation, seed) {
+        let twice = Twice::random(&federation, seed);
+        let twice = if options.extension { twice.extending() } else { twice };
+        match twice.play(&federation, seed) {
             Ok((first, second)) => {
                 let of = |one: &Outcome| match &one.failure {
                     Some(failure) => format!("{:?} ({failure})", one.phase),
@@ -95,7 +100,7 @@ fn main() -> anyhow::Result<ExitCode> {
     if options.country {
         return Ok(if country(&options)? { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
-    if options.second {
+    if options.second || options.extension {
         return Ok(if second(&options)? { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
     let federation = Federation::new(options.federation)?;

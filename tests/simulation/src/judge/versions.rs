@@ -1,9 +1,12 @@
 //! A second version beside the first, against the straight counts of both: which sums were opened again, and what of a kommun is shown.
 //!
-//! Repeats the rules of `suppress::correction` in terms of true counts, which no party has.
+//! Of an extension: the first as it was, of the same kommuner. Repeats the rules of `suppress::correction` in terms of true counts, which no party has.
+
+use std::collections::BTreeSet;
 
 use round::document::PatternDocument;
 use round::region::Region;
+use tables::extension::Extension;
 use tables::system::{CellIndex, System};
 use tables::unit::Unit;
 
@@ -48,11 +51,64 @@ impl Books<'_> {
         units.filter(|other| other.kommun() == unit.kommun()).all(same)
     }
 
+    /// Whether an extension may end by a kommun's name: it was kept from delivering, or its figures are others.
+    pub(super) fn may_end(&self, unit: &Unit) -> bool {
+        let federation = self.federation();
+        let same = || {
+            let (first, extension) = federation.first.as_ref().zip(federation.extension.as_ref())?;
+            let (then, now) = (first.kommun(unit), federation.kommun(unit));
+            let (then, now) = ((&*first.system, &then.counts), (&*federation.system, &now.counts));
+            Some(extension.differing(then, now).is_empty())
+        };
+        let untouched = self.world.plan.untouched(&federation.collection.units).any(|known| known == unit);
+        let lies = self.world.plan.lie.as_ref().is_some_and(|lie| lie.is_told_by(unit));
+        !untouched || lies || same() != Some(true)
+    }
+
+    /// An extension shows and hides of the first version what that did, of the same kommuner, whose figures are the same (SAFE-1,
+    /// SAFE-3, TRUE-2).
+    fn extended(
+        &self,
+        first: &Federation,
+        extension: &Extension,
+        document: &PatternDocument,
+        failures: &mut Failures,
+    ) {
+        let federation = self.federation();
+        let before = self.world.region.first().and_then(|desk| desk.look(|r: &Region| r.document().cloned()));
+        let Some(before) = before else {
+            return failures.push("lost: the pattern of the first version".into());
+        };
+        if before.units() != document.units() {
+            failures.push("promise broken: an extension over other kommuner".into());
+        }
+        for unit in document.units() {
+            let (then, now) = (&first.kommun(&unit).counts, &federation.kommun(&unit).counts);
+            if !extension.differing((&first.system, then), (&federation.system, now)).is_empty() {
+                failures.push(format!("promise broken: {unit} has other figures in the extension"));
+            }
+        }
+        let known = extension.cells();
+        let of_first: BTreeSet<CellIndex> = document.open.intersection(&known).copied().collect();
+        let anew = |cell: &CellIndex| extension.sums().contains(cell);
+        let open = extension.mapped(&before.open);
+        if !open.is_subset(&of_first) || !of_first.difference(&open).all(anew) {
+            failures.push("promise broken: of the first version other sums are open".into());
+        }
+        let withheld: Vec<_> = before.withheld.iter().map(|cells| extension.mapped(cells)).collect();
+        if withheld != document.withheld {
+            failures.push("promise broken: of the first version other cells are withheld".into());
+        }
+    }
+
     /// No sum is opened whose difference from the first version tells of somebody's hidden figure (SAFE-3), and what did not change
     /// is shown or withheld as it was (SAFE-1).
     pub(super) fn versions(&self, document: &PatternDocument, failures: &mut Failures) {
         let federation = self.federation();
         let Some(first) = &federation.first else { return };
+        if let Some(extension) = &federation.extension {
+            return self.extended(first, extension, document, failures);
+        }
         let before = self.world.region.first().and_then(|desk| desk.look(|r: &Region| r.document().cloned()));
         let Some(before) = before else {
             return failures.push("lost: the pattern of the first version".into());

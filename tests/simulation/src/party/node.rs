@@ -180,8 +180,8 @@ impl NodeParty {
     fn beside(&mut self) -> Result<Option<Submitted>, Trouble> {
         let counts = self.counts()?;
         let (federation, store) = (self.federation.clone(), self.process()?.store.clone());
-        let first =
-            First::of(&store, &federation.collection, &federation.system, &self.unit).map_err(broken)?;
+        let asked = (&federation.collection, &federation.codebook);
+        let first = First::of(&store, asked, &federation.system, &self.unit).map_err(broken)?;
         Ok(first.map(|first| first.beside(&federation.system, &counts)))
     }
 

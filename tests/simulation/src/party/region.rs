@@ -284,7 +284,9 @@ impl RegionParty {
     }
 
     fn certify(&mut self, desk: &Desk, now: i64) -> Result<(), Trouble> {
-        let (event, beside) = match release::certified(desk, self.first(), &BTreeSet::new()) {
+        let extension = self.federation.extension.as_deref();
+        let first = self.first().map(|desk| release::Before { desk, extension });
+        let (event, beside) = match release::certified(desk, first, &BTreeSet::new()) {
             Ok(certified) => {
                 self.figures = Some(certified.release.figures().clone());
                 (Event::Published([1; 32]), vec![certified.marks()])
@@ -352,7 +354,14 @@ fn desk_of(
     let mut region = Region::new(federation.collection.clone(), federation.system.clone(), key);
     if let Some(first) = first {
         let published = first.look(Region::published);
-        region = region.correcting(published.ok_or_else(|| Trouble::Broken("no first version".into()))?);
+        let published = published.ok_or_else(|| Trouble::Broken("no first version".into()))?;
+        region = match &federation.extension {
+            None => region.correcting(published),
+            Some(extension) => {
+                let extended = region.extending(&published, extension.clone());
+                extended.map_err(|_| Trouble::Broken("another first version".into()))?
+            }
+        };
     }
     Ok(Desk::new(region, log, facts, federation.parameters.clone()))
 }
