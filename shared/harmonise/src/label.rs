@@ -361,6 +361,9 @@ impl<'a> Matcher<'a> {
             return None;
         }
         let who = self.whom_at_the_end(label);
+        if parts.iter().any(|part| self.speaks_of_parent(part)) && self.leaves_open_whose(&parts) {
+            return None;
+        }
         let mut all = Vec::new();
         for part in parts {
             let mut codes = self.whole(part);
@@ -373,6 +376,27 @@ impl<'a> Matcher<'a> {
             }
         }
         (!all.is_empty()).then_some(all)
+    }
+
+    fn speaks_of_parent(&self, part: &str) -> bool {
+        self.words.as_ref().is_some_and(|words| words.speaks_of_parent(part))
+    }
+
+    /// Whether a part that does not say of whom it speaks would be another code if it were the parent's: beside what is the parent's,
+    /// *förälders missbruk + brott*, nobody knows whose it is. Where the list has the parent's too, *förälders kriminalitet,
+    /// kriminalitet*, it is not that.
+    fn leaves_open_whose(&self, parts: &[&str]) -> bool {
+        let Some(words) = &self.words else { return false };
+        let says_whom =
+            |part: &str| part.split(|c: char| !c.is_alphanumeric()).any(|word| words.is_who(word));
+        let codes: Vec<Codes> = parts.iter().map(|part| self.whole(part)).collect();
+        parts.iter().zip(&codes).any(|(part, own)| {
+            if own.is_empty() || says_whom(part) || self.speaks_of_parent(part) {
+                return false;
+            }
+            let theirs = self.whole(&format!("{part} förälder"));
+            !theirs.is_empty() && theirs != *own && !codes.contains(&theirs)
+        })
     }
 
     /// Whom a list is about, said once at its end: *missbruk och psykisk ohälsa hos förälder*.

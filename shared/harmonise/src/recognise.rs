@@ -135,6 +135,11 @@ impl Recogniser {
         self.vocabulary.is_who(word)
     }
 
+    /// Whether a text names a parent, alone or in a compound.
+    pub fn speaks_of_parent(&self, text: &str) -> bool {
+        !is_free_text(text) && self.read(text, true).set.iter().any(|word| word.ends_with(PARENT))
+    }
+
     /// A label without asides that only deny something else: *anmälan (ej ansökan)*, *missbruk hos barnet, ej förälder*.
     /// What an aside denies must stand in texts of other codes only.
     fn without_asides(&self, label: &str) -> Option<String> {

@@ -451,8 +451,18 @@ fn tokens(text: &str) -> Vec<String> {
         LAWS.contains(&bare(at))
             && (beside(at) || at > 0 && letter(at - 1) || at + 1 < words.len() && letter(at + 1))
     };
-    let keep: Vec<bool> = (0..words.len()).map(|at| !(law(at) || letter(at) && !cites(at))).collect();
+    let drop = |at: usize| law(at) || letter(at) && !cites(at) || is_own_code(bare(at));
+    let keep: Vec<bool> = (0..words.len()).map(|at| !drop(at)).collect();
     words.into_iter().zip(keep).filter(|(_, keep)| *keep).map(|(word, _)| word).collect()
+}
+
+/// `bu07`, `ifo12`: a department's own numbering. One letter before the digits may be a diagnosis, and is none.
+fn is_own_code(word: &str) -> bool {
+    let letters = word.chars().take_while(|c| c.is_alphabetic()).count();
+    let digits = word.chars().skip(letters).count();
+    (2..=4).contains(&letters)
+        && (2..=3).contains(&digits)
+        && word.chars().skip(letters).all(|c| c.is_ascii_digit())
 }
 
 /// `14`, `14.`, `1c`.
@@ -557,6 +567,14 @@ mod tests {
         ] {
             assert_ne!(words(one), words(other), "{one} / {other}");
         }
+    }
+
+    #[test]
+    fn a_departments_own_numbering_is_no_word_and_a_diagnosis_is_one() {
+        assert_eq!(words("BU07 missbruk förälder"), words("missbruk förälder"));
+        assert_eq!(words("IFO12 våld mot barn"), words("våld mot barn"));
+        assert_ne!(words("F32 barn"), words("barn"));
+        assert_ne!(words("barn 120315AB"), words("barn"));
     }
 
     #[test]
