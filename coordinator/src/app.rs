@@ -1,4 +1,4 @@
-//! The command `coordinator`: run, enrol, invite, revoke, announce, status, grupper, lager.
+//! The command `coordinator`: run, enrol, invite, revoke, announce, status, grupper, sammanlagg, lager.
 //!
 //! Exit codes: 0 done, 1 refused, 2 usage, 4 bad input, 5 our fault.
 
@@ -17,11 +17,13 @@ use daemon::wallet::Wallet;
 use jiff::Timestamp;
 use proto::v1;
 use proto::v1::enrolment_client::EnrolmentClient;
+use publish::combine::Named;
 use tables::grouping::Grouping;
+use tables::period::Period;
 
 use crate::admin::{self, Question, Reply};
 use crate::config::{Config, Tier};
-use crate::{national, region, storage, third};
+use crate::{combine, national, region, storage, third};
 
 #[derive(Parser)]
 #[command(name = "coordinator", about = "Samman: samordnare (region, nationell eller tredje)", version)]
@@ -78,6 +80,24 @@ enum Command {
     Grupper {
         /// Listan: varje kommun i landet en gång.
         file: PathBuf,
+    },
+    /// Lägg ihop publicerade delar (halvår, kvartal, månader) till ett år. Tjänsten får köra.
+    Sammanlagg {
+        /// Delarnas insamlingsdokument (TOML), den senaste versionen av varje.
+        #[arg(required = true)]
+        dokument: Vec<PathBuf>,
+        /// Vad delarna fyller: 2024, 2024H1.
+        #[arg(long)]
+        period: Period,
+        /// Namn på den sammanlagda publikationens mapp: a–z, 0–9 och -.
+        #[arg(long)]
+        id: String,
+        /// Titel på svenska.
+        #[arg(long)]
+        titel: String,
+        /// Version: 2 när en del har rättats sedan version 1.
+        #[arg(long, default_value_t = 1)]
+        version: u32,
     },
     /// Lagret: säkerhetskopia, flytt till en annan sort, återställning.
     Lager {
@@ -164,6 +184,12 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
             let bytes = std::fs::read(&file).context(format!("{}", file.display()))?;
             let kommuner = publish::names::kommuner().into_keys().collect();
             print!("{}", Grouping::read(&file.display().to_string(), &bytes, &kommuner)?.to_toml());
+            Ok(())
+        }
+        Command::Sammanlagg { dokument, period, id, titel, version } => {
+            let named = Named { id, version, title: titel, period };
+            let folder = combine::combine(&config, &dokument, &named, Timestamp::now())?;
+            println!("{}", folder.display());
             Ok(())
         }
         Command::Lager { command } => match command {

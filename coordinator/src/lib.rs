@@ -8,6 +8,7 @@
 pub mod admin;
 pub mod app;
 pub mod chain;
+pub mod combine;
 pub mod config;
 pub mod counties;
 pub mod helper;

@@ -6,6 +6,7 @@
 //! Only [`folder`] touches the disk. Signing is done elsewhere, over the manifest.
 
 pub mod about;
+pub mod combine;
 pub mod derived;
 pub mod folder;
 pub mod layout;

@@ -199,6 +199,13 @@ impl<'a> Publication<'a> {
         Ok(self)
     }
 
+    /// The same as the second version of a publication whose tables are at hand: what it changes is marked.
+    #[must_use]
+    pub fn after(mut self, version: u32, tables: &[StrictTable]) -> Self {
+        self.revisions = Some(Revisions::of(version, tables, &self.tables));
+        self
+    }
+
     /// An extension of the version of this number: what that shows is here as it was.
     #[must_use]
     pub fn extending(mut self, version: u32) -> Self {
