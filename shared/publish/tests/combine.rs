@@ -50,7 +50,7 @@ fn part(id: &str, period: &str, seed: u64, change: &dyn Fn(String) -> String) ->
         let small = |value: u64| (1..4).contains(&value);
         // With one of two withheld the other goes too; sometimes the total instead.
         let any = values.iter().any(|value| small(*value));
-        let total_goes = any && mixed(seed + at) % 3 == 0;
+        let total_goes = any && mixed(seed + at).is_multiple_of(3);
         for (code, name) in ["man", "kvinna"].iter().enumerate() {
             let withheld = if total_goes { small(values[code]) } else { any && values[code] > 0 };
             sums[code] += values[code];
