@@ -11,84 +11,26 @@
 //!
 //! Invariant: the result depends on the label, the codebook and the kommun's map alone, never on other rows.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::civil::Date;
 use tables::codebook::{CodeIndex, Given, Variable};
-use unicode_normalization::char::is_combining_mark;
-use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
 use crate::recognise::{AUTO, Recogniser, Suggestion, is_free_text, spelt_alike};
+
+mod list;
+mod spelling;
+
+use list::SEPARATORS;
+use spelling::is_edge;
+pub(crate) use spelling::same_but_for_accents;
+pub use spelling::{clean, fold_accents, fold_case};
 
 /// Abbreviations that systems put before labels to say *children and young people*.
 pub const COMMON_PREFIXES: [&str; 5] = ["B/U", "B&U", "BoU", "Barn/ungdom", "BoF"];
 
-/// Between several reasons in one field, in the order they are tried.
-const SEPARATORS: [&str; 15] =
-    ["\n", "|", "¦", ";", ",", "–", "—", " - ", "+", "•", "/", " och ", " samt ", " o ", "&"];
-
-/// What does nothing but separate.
-const LISTING: [char; 7] = ['\n', '|', '¦', ';', '+', '•', '–'];
-
 /// Words that turn a label into its opposite; no prefix may hold one.
 const NEGATIONS: [&str; 9] = ["ej", "inte", "icke", "ingen", "inget", "inga", "utan", "avslag", "nej"];
-
-/// Spaces of every kind become one space, soft hyphens and zero-width characters go, ends are trimmed.
-pub fn clean(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in composed(text).chars() {
-        match c {
-            '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}' => {}
-            c if c.is_whitespace() || c.is_control() => {
-                if !out.is_empty() && !out.ends_with(' ') {
-                    out.push(' ');
-                }
-            }
-            c => out.push(c),
-        }
-    }
-    out.truncate(out.trim_end().len());
-    out
-}
-
-/// NFC; most texts are, and are told so much faster than made so.
-fn composed(text: &str) -> Cow<'_, str> {
-    match is_nfc_quick(text.chars()) {
-        IsNormalized::Yes => Cow::Borrowed(text),
-        _ => Cow::Owned(text.nfc().collect()),
-    }
-}
-
-/// [`clean`], lower case, without punctuation at the ends. Accents are kept.
-pub fn fold_case(text: &str) -> String {
-    let lower = clean(text).to_lowercase();
-    composed(&lower).trim_matches(is_edge).to_string()
-}
-
-/// [`fold_case`] without accents: `ANSÖKAN` and `Ansokan` meet, and so do `å` and `ä`; see `same_but_for_accents`.
-pub fn fold_accents(text: &str) -> String {
-    let cased = fold_case(text);
-    if cased.is_ascii() {
-        return cased;
-    }
-    let bare: String = cased.nfd().filter(|c| !is_combining_mark(*c)).collect();
-    bare.trim_matches(is_edge).to_string()
-}
-
-fn is_edge(c: char) -> bool {
-    c.is_whitespace()
-        || matches!(c, '.' | ',' | ';' | ':' | '-' | '–' | '—' | '*' | '"' | '\'' | '”' | '“' | '’')
-}
-
-/// Whether two case-folded texts differ only where one of them has lost an accent: `o` for `ö`, never `å` for `ä`.
-pub(crate) fn same_but_for_accents(one: &str, other: &str) -> bool {
-    let bare = |c: char| std::iter::once(c).nfd().next() == Some(c);
-    let same = |(a, b): (char, char)| {
-        a == b || ((bare(a) || bare(b)) && std::iter::once(a).nfd().next() == std::iter::once(b).nfd().next())
-    };
-    one.chars().count() == other.chars().count() && one.chars().zip(other.chars()).all(same)
-}
 
 /// Whether a prefix holds a negation, and so would turn labels into their opposite when stripped.
 pub(crate) fn negates(prefix: &str) -> bool {
@@ -284,39 +226,6 @@ impl<'a> Matcher<'a> {
         said.all(|rest| rest == *codes)
     }
 
-    /// The parts of a list whose words taken together would be one code: *kriminalitet + barn som brottsoffer* is two. A list is
-    /// believed if what separates it does nothing else, if each part has several words, if no part has that code, or if one part
-    /// has all the words.
-    fn outweighed(&self, label: &str, whole: &Codes) -> Option<Vec<Codes>> {
-        let list = self.list(label, &SEPARATORS).filter(|_| self.variable.several)?;
-        if list.len() < 2 || list.iter().all(|codes| codes == whole) {
-            return None;
-        }
-        let label =
-            [" och ", " samt ", " o "].iter().fold(even(label), |label, word| label.replace(word, ","));
-        let mut parts = label.split([',', '/', '&', '-']);
-        let says_itself = parts.clone().all(|part| part.split_whitespace().nth(1).is_some());
-        // `kriminalitet, utsatt för brott`: the words of one part are those of both, and the other would be lost
-        let hides_another = |words: &Recogniser| parts.any(|part| words.says_all(&label, part));
-        let is_list = label.contains(LISTING)
-            || says_itself
-            || !list.contains(whole)
-            || self.words.as_ref().is_some_and(hides_another);
-        is_list.then_some(list)
-    }
-
-    /// Whether a label is a list that says a thing and its opposite: *utredning inleds / inleds ej*.
-    fn contradicts_itself(&self, label: &str) -> bool {
-        let Some(words) = self.words.as_ref().filter(|_| !is_free_text(label)) else { return false };
-        let label = &even(label);
-        SEPARATORS.iter().chain(&[" eller "]).any(|separator| {
-            let parts: Vec<&str> =
-                label.split(separator).filter(|part| !fold_case(part).is_empty()).collect();
-            let (denied, said): (Vec<&str>, Vec<&str>) = parts.into_iter().partition(|part| negates(part));
-            denied.iter().any(|no| said.iter().any(|yes| words.are_opposites(yes, no)))
-        })
-    }
-
     /// Codes that the codebook or the kommun's map give a whole label.
     fn said(&self, label: &str) -> Codes {
         let found = self.in_codebook(label);
@@ -341,69 +250,6 @@ impl<'a> Matcher<'a> {
         let same = spellings.filter(|(spelling, _)| same_but_for_accents(spelling, &cased));
         let codes: Vec<&Codes> = same.map(|(_, codes)| codes).collect();
         codes.into_iter().flatten().copied().collect()
-    }
-
-    /// The parts of a list, if every part is a label, and all of them or none are denied: *inleds / inleds ej* says
-    /// nothing.
-    fn list(&self, label: &str, separators: &[&str]) -> Option<Vec<Codes>> {
-        let numbered: String;
-        let mut label = label;
-        if separators.len() == SEPARATORS.len() {
-            numbered = without_numbering(&even(label)); // `1) … 2) …`
-            label = &numbered;
-        }
-        let (&separator, finer) = separators.split_first()?;
-        if !label.contains(separator) {
-            return self.list(label, finer);
-        }
-        let parts: Vec<&str> = label.split(separator).filter(|part| !fold_case(part).is_empty()).collect();
-        if parts.iter().any(|part| negates(part)) && !parts.iter().all(|part| negates(part)) {
-            return None;
-        }
-        let who = self.whom_at_the_end(label);
-        if parts.iter().any(|part| self.speaks_of_parent(part)) && self.leaves_open_whose(&parts) {
-            return None;
-        }
-        let mut all = Vec::new();
-        for part in parts {
-            let mut codes = self.whole(part);
-            if let (true, Some(who)) = (codes.is_empty(), &who) {
-                codes = self.whole(&format!("{part} {who}"));
-            }
-            match codes {
-                codes if codes.is_empty() => all.extend(self.list(part, finer)?),
-                codes => all.push(codes),
-            }
-        }
-        (!all.is_empty()).then_some(all)
-    }
-
-    fn speaks_of_parent(&self, part: &str) -> bool {
-        self.words.as_ref().is_some_and(|words| words.speaks_of_parent(part))
-    }
-
-    /// Whether a part that does not say of whom it speaks would be another code if it were the parent's: beside what is the parent's,
-    /// *förälders missbruk + brott*, nobody knows whose it is. Where the list has the parent's too, *förälders kriminalitet,
-    /// kriminalitet*, it is not that.
-    fn leaves_open_whose(&self, parts: &[&str]) -> bool {
-        let Some(words) = &self.words else { return false };
-        let says_whom =
-            |part: &str| part.split(|c: char| !c.is_alphanumeric()).any(|word| words.is_who(word));
-        let codes: Vec<Codes> = parts.iter().map(|part| self.whole(part)).collect();
-        parts.iter().zip(&codes).any(|(part, own)| {
-            if own.is_empty() || says_whom(part) || self.speaks_of_parent(part) {
-                return false;
-            }
-            let theirs = self.whole(&format!("{part} förälder"));
-            !theirs.is_empty() && theirs != *own && !codes.contains(&theirs)
-        })
-    }
-
-    /// Whom a list is about, said once at its end: *missbruk och psykisk ohälsa hos förälder*.
-    fn whom_at_the_end(&self, label: &str) -> Option<String> {
-        let words = self.words.as_ref()?;
-        let last = label.split(|c: char| !c.is_alphanumeric()).rfind(|word| !word.is_empty())?;
-        words.is_who(last).then(|| last.to_owned())
     }
 
     /// What a label means whatever the date, with how certain that is: for lists of labels that somebody looks through.
@@ -462,30 +308,10 @@ impl<'a> Matcher<'a> {
     }
 }
 
-/// Lower case, and spaces that break: what separates is written in these.
-fn even(label: &str) -> String {
-    label.to_lowercase().replace('\u{a0}', " ").replace('\u{ad}', "")
-}
-
 /// What follows a unit's name and a mark after it: *missbruk* of *barn/ungdom: missbruk*.
 fn without_unit<'t>(label: &'t str, unit: &str) -> Option<&'t str> {
     let rest = label.strip_prefix(unit)?.trim_start().strip_prefix([':', '-', '–'])?;
     Some(rest.trim_start()).filter(|rest| !rest.is_empty())
-}
-
-/// `1) våld 2) skolk` as `; våld ; skolk`.
-fn without_numbering(label: &str) -> String {
-    let mut out = String::with_capacity(label.len());
-    for c in label.chars() {
-        match c {
-            ')' if out.ends_with(|last: char| last.is_ascii_digit()) && !out.contains('(') => {
-                out.truncate(out.trim_end_matches(|last: char| last.is_ascii_digit()).len());
-                out.push(';');
-            }
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 fn prefixes(own: &[String]) -> Vec<String> {
@@ -508,210 +334,4 @@ fn strip<'t>(label: &'t str, prefix: &str) -> Option<&'t str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use jiff::civil::date;
-    use proptest::prelude::*;
-    use tables::codebook::Codebook;
-
-    use super::*;
-
-    const DAY: Date = date(2024, 1, 31);
-
-    fn variable(codes: &str) -> Variable {
-        let head = "id='x'\nversion=1\n[[variabel]]\nid='v'\ntext='V'\n";
-        Codebook::from_toml(&format!("{head}{codes}")).unwrap().variables.remove(0)
-    }
-
-    fn code(code: &str, text: &str, more: &str) -> String {
-        format!("[[variabel.kod]]\nkod='{code}'\ntext='{text}'\n{more}\n")
-    }
-
-    fn meant<'v>(matcher: &Matcher<'v>, label: &str) -> Option<&'v str> {
-        match matcher.meaning(label, DAY) {
-            Meaning::Code(given) => Some(matcher.variable().codes[usize::from(given.code)].code.as_str()),
-            _ => None,
-        }
-    }
-
-    #[test]
-    fn spellings_of_one_label_meet() {
-        let book = Codebook::vuxna().unwrap();
-        let own = ["Vuxen - ".to_string(), "IFO: ".to_string()];
-        let matcher = Matcher::new(&book.variables[2], &own);
-        for label in [
-            "Ansökan",
-            "ansökan",
-            "ANSÖKAN",
-            "Ansokan",
-            "ansokan",
-            " Ansökan\u{a0}",
-            "An\u{ad}sökan",
-            "Anso\u{308}kan",
-            "Ansökan.",
-            "B/U Ansökan",
-            "b&u ansökan",
-            "BoU – Ansökan",
-            "Barn/ungdom: ansökan",
-            "BoF Ansökan",
-            "Vuxen - Ansökan",
-            "vuxen ansökan",
-            "IFO: Ansökan",
-            "IFO:ansokan",
-        ] {
-            assert_eq!(meant(&matcher, label), Some("ansokan"), "{label}");
-        }
-        for label in ["Ansökan 0-17", "Ansökann", "01 ANSÖKAN (barn 0-12 år)"] {
-            assert_eq!(meant(&matcher, label), Some("ansokan"), "{label}");
-        }
-        assert_eq!(meant(&matcher, "B anmälan"), Some("anmalan"));
-        for label in [
-            "IFOansökan",
-            "ej ansökan",
-            "Ansökan?",
-            "B/U",
-            "Ansökan Anna",
-            "Ansökan 20120315-2384",
-            "Anmälan/ansökan ej",
-        ] {
-            assert_eq!(matcher.meaning(label, DAY), Meaning::Unmapped, "{label}");
-        }
-        for label in ["", " ", "\u{a0}\u{ad}", "-", "–"] {
-            assert_eq!(matcher.meaning(label, DAY), Meaning::Empty, "{label}");
-        }
-    }
-
-    #[test]
-    fn a_negation_and_its_opposite_never_meet() {
-        let codes = code("inleds", "Utredning inleds", "") + &code("inleds_ej", "Utredning inleds ej", "");
-        let variable = variable(&codes);
-        let matcher = Matcher::new(&variable, &[]);
-        assert_eq!(meant(&matcher, "UTREDNING INLEDS"), Some("inleds"));
-        assert_eq!(meant(&matcher, "utredning inleds ej."), Some("inleds_ej"));
-        for label in
-            ["utredning inleds inte", "utredning inleds, ej", "utredning inleds (ej)", "ej utredning inleds"]
-        {
-            assert_eq!(meant(&matcher, label), Some("inleds_ej"), "{label}");
-        }
-        for label in
-            ["utredning inleds / inleds ej", "utredning inleds eller inleds ej", "inte utredning inleds ej"]
-        {
-            assert_eq!(meant(&matcher, label), None, "{label}");
-        }
-        assert!(negates("Ej ") && negates("ansökan, INTE -") && !negates("Vuxen - ") && !negates("Ejder"));
-    }
-
-    #[test]
-    fn a_fold_that_fits_two_codes_fits_none_and_an_exact_text_still_fits() {
-        let variable =
-            variable(&(code("far", "Far", "") + &code("faar", "Får", "") + &code("faer", "Fär", "")));
-        let matcher = Matcher::new(&variable, &[]);
-        assert_eq!(meant(&matcher, "FÅR"), Some("faar"));
-        assert_eq!(meant(&matcher, "fär"), Some("faer"));
-        assert_eq!(meant(&matcher, "far"), Some("far"));
-        let without = self::variable(&(code("a1", "Får", "") + &code("a2", "Fär", "")));
-        let matcher = Matcher::new(&without, &[]);
-        assert_eq!(matcher.meaning("far", DAY), Meaning::Unmapped);
-        let one = self::variable(&code("faar", "Får", ""));
-        assert_eq!(Matcher::new(&one, &[]).meaning("Fär", DAY), Meaning::Unmapped);
-        assert_eq!(meant(&Matcher::new(&one, &[]), "Far"), Some("faar"));
-    }
-
-    #[test]
-    fn of_codes_that_share_a_label_the_date_decides() {
-        let old = code("gammal", "Vården", "galler_till='2023-12-31'");
-        let variable = variable(&(old.clone() + &code("ny", "Vården", "galler_fran='2024-01-01'")));
-        let matcher = Matcher::new(&variable, &[]);
-        let on = |day| matcher.meaning("vården", day);
-        assert_eq!(on(date(2023, 12, 31)), Meaning::Code(0.into()));
-        assert_eq!(on(date(2024, 1, 1)), Meaning::Code(1.into()));
-        let only_old = self::variable(&old);
-        assert_eq!(Matcher::new(&only_old, &[]).meaning("vården", DAY), Meaning::OutsideValidity);
-    }
-
-    #[test]
-    fn several_reasons_in_one_field_give_all_when_all_are_known() {
-        let book = Codebook::vuxna().unwrap();
-        let reasons = book.variables.iter().find(|variable| variable.id == "orsak_ansokan").unwrap();
-        let matcher = Matcher::new(reasons, &[]);
-        let first = |label| matcher.meaning(label, DAY);
-        let index = |text: &str| (0..).zip(&reasons.codes).find(|(_, code)| code.text == text).unwrap().0;
-        let with = |texts: &[&str]| {
-            let listed = ["Missbruk och beroende"].iter().chain(texts).map(|text| index(text));
-            Meaning::Code(Given::listed(listed).unwrap())
-        };
-        for (label, others) in [
-            ("Missbruk och beroende, Våldsutövare", vec!["Våldsutövare"]),
-            ("missbruk och beroende;våldsutövare", vec!["Våldsutövare"]),
-            ("Missbruk och beroende – Våldsutövare", vec!["Våldsutövare"]),
-            (
-                "Missbruk och beroende; Våldsutövare, Våld i nära relationer",
-                vec!["Våld i nära relationer", "Våldsutövare"],
-            ),
-            ("Missbruk och beroende; Behov av stöd, övriga vuxna", vec!["Behov av stöd, övriga vuxna"]),
-            ("Missbruk och beroende;", vec![]),
-            ("Missbruk och beroende, missbruk och beroende", vec![]),
-        ] {
-            assert_eq!(first(label), with(&others), "{label}");
-        }
-        assert_eq!(first("Missbruk och beroende, okänt"), Meaning::Unmapped);
-        // a comma inside a text of the codebook does not split it
-        assert_eq!(first("Behov av stöd, övriga vuxna"), Meaning::Code(4.into()));
-    }
-
-    #[test]
-    fn a_list_with_a_code_that_may_not_be_used_on_the_day_is_no_list_without_it() {
-        let variable = variable(&(code("a", "Våld", "") + &code("b", "Skolk", "galler_till='2023-12-31'")));
-        let matcher = Matcher::new(&variable, &[]);
-        assert_eq!(
-            matcher.meaning("våld; skolk", date(2023, 12, 31)),
-            Meaning::Code(Given::listed([0, 1]).unwrap())
-        );
-        for label in ["våld; skolk", "skolk; våld"] {
-            assert_eq!(matcher.meaning(label, DAY), Meaning::OutsideValidity, "{label}");
-        }
-    }
-
-    #[test]
-    fn own_labels_come_last_and_cannot_contradict_the_codebook() {
-        let book = Codebook::vuxna().unwrap();
-        let mut matcher = Matcher::new(&book.variables[2], &[]);
-        assert_eq!(meant(&matcher, "Vux anm"), None);
-        assert!(matcher.learn("Vux anm", 1));
-        assert_eq!(meant(&matcher, "VUX ANM"), Some("anmalan"));
-        assert!(!matcher.learn("ansökan", 1));
-        assert!(!matcher.learn("B/U Ansökan", 1));
-        assert!(!matcher.learn("vux anm", 0));
-        assert_eq!(meant(&matcher, "Ansökan"), Some("ansokan"));
-    }
-
-    #[test]
-    fn suggestions_resemble_and_are_not_applied() {
-        let book = Codebook::vuxna().unwrap();
-        let matcher = Matcher::new(&book.variables[2], &[]);
-        let first = |label| matcher.suggestions(label).first().map(|one| (one.code, one.score >= AUTO));
-        assert_eq!(first("Anmälan barn 0-12 år"), Some((1, true)));
-        assert_eq!(first("Anmälan Kalle"), Some((1, false)), "an unknown word may be a name");
-        assert!(matcher.suggestions("zzzz").is_empty());
-        assert_eq!(meant(&matcher, "Anmälan barn 0-12 år"), Some("anmalan"));
-        assert_eq!(meant(&matcher, "Anmälan Kalle"), None);
-    }
-
-    proptest! {
-        #[test]
-        fn folding_twice_changes_nothing(text in "\\PC{0,30}") {
-            prop_assert_eq!(clean(&clean(&text)), clean(&text));
-            prop_assert_eq!(fold_case(&fold_case(&text)), fold_case(&text));
-            prop_assert_eq!(fold_accents(&fold_accents(&text)), fold_accents(&text));
-        }
-
-        #[test]
-        fn any_label_has_a_meaning_and_only_known_words_have_a_code(label in "[a-zåäö ,;–/]{0,20}") {
-            let book = Codebook::vuxna().unwrap();
-            let matcher = Matcher::new(&book.variables[2], &[]);
-            let words = ["ans", "anm", "yttr", "verf", "frfr", "frfragan", "begar", "begär", "forfr", "förfr"];
-            if meant(&matcher, &label).is_some() {
-                prop_assert!(words.iter().any(|word| label.contains(word)), "{}", label);
-            }
-        }
-    }
-}
+mod tests;

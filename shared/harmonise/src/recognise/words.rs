@@ -10,7 +10,11 @@ use std::sync::{Mutex, PoisonError};
 
 use rust_stemmers::{Algorithm, Stemmer};
 
-use crate::label::{clean, fold_accents, same_but_for_accents};
+use crate::label::{fold_accents, same_but_for_accents};
+
+mod tokens;
+
+use tokens::{tokens, without_ages};
 
 /// Words of the trade that mean the same.
 const LEXICON: &str = include_str!("lexicon.txt");
@@ -27,31 +31,6 @@ const MOST_DIGITS: usize = 4;
 const TOWARDS: [(&str, &str); 4] = [("mot", "mot"), ("av", "av"), ("från", "av"), ("med", "med")];
 /// What somebody does to somebody: the first stands for all.
 const DOES: [&str; 6] = ["slår", "slog", "misshandlar", "hotar", "sparkar", "knuffar"];
-/// Laws: said after a paragraph or *enligt* they are no content.
-const LAWS: [&str; 8] = ["sol", "lvu", "lul", "lss", "fb", "osl", "fl", "lob"];
-/// Turns of phrase that mean nothing word by word.
-const PHRASES: [&[&str]; 19] = [
-    &["utan", "dröjsmål"],
-    &["fr", "o", "m"],
-    &["far", "illa"],
-    &["fara", "illa"],
-    &["p", "g", "a"],
-    &["m", "m"],
-    &["på", "grund", "av"],
-    // departments
-    &["b", "u"],
-    &["b", "o", "u"],
-    &["b", "och", "u"],
-    &["bou"],
-    &["bof"],
-    &["bu"],
-    &["ifo"],
-    &["barn", "o", "familj"],
-    &["barn", "och", "familj"],
-    &["barn", "och", "ungdomsenheten"],
-    &["barnenheten"],
-    &["ungdomsenheten"],
-];
 
 /// Who a label speaks of.
 pub const CHILD: &str = "BARN";
@@ -390,126 +369,6 @@ impl Vocabulary {
     }
 }
 
-/// Lower-case words; what stands between them is left out, but for the sign of a paragraph and the point of an
-/// abbreviation. Departments and turns of phrase go, and so does what law is cited.
-fn tokens(text: &str) -> Vec<String> {
-    let mut lower = clean(text).to_lowercase();
-    for old in ["skadligt bruk", "skadliga bruk", "skadl. bruk", "skadl bruk"] {
-        lower = lower.replace(old, "missbruk");
-    }
-    let mut words: Vec<String> = Vec::new();
-    let mut word = String::new();
-    let mut chars = lower.chars().chain([' ']).peekable();
-    while let Some(c) = chars.next() {
-        if c.is_alphanumeric() {
-            word.push(c);
-            continue;
-        }
-        let next = chars.peek().copied();
-        if c == '-'
-            && !word.is_empty()
-            && next.is_some_and(char::is_alphabetic)
-            && word.chars().all(char::is_alphabetic)
-        {
-            word.push('-'); // `norm-brytande` may be one word
-            continue;
-        }
-        if c == '.' && word.chars().count() > 2 {
-            word.push('.');
-        }
-        if !word.is_empty() {
-            words.push(std::mem::take(&mut word));
-        }
-        if c == '§' {
-            words.push(c.to_string());
-        }
-    }
-    for phrase in PHRASES {
-        let same = |found: &[String]| {
-            found.iter().zip(phrase).all(|(one, other)| one.trim_end_matches('.') == *other)
-        };
-        while let Some(at) = words.windows(phrase.len()).position(same) {
-            words.drain(at..at + phrase.len());
-        }
-    }
-    // `barn till missbrukare` is about the parent
-    for at in 1..words.len() {
-        if matches!(words[at].as_str(), "till" | "vars") && words[at - 1] == "barn" {
-            (words[at - 1], words[at]) = ("förälder".into(), "till".into());
-        }
-    }
-    let bare = |at: usize| words[at].trim_end_matches('.');
-    let cites = |at: usize| {
-        let word = bare(at);
-        matches!(word, "enl" | "enligt" | "§" | "kap" | "jml" | "st")
-            || word.chars().all(|c| c.is_ascii_digit())
-    };
-    let beside = |at: usize| at > 0 && cites(at - 1) || at + 1 < words.len() && cites(at + 1);
-    // `14:1 c SoL`: the letter of a paragraph is beside its number, the law beside the letter
-    let letter = |at: usize| words[at].chars().count() == 1 && words[at] != "§" && beside(at);
-    let law = |at: usize| {
-        LAWS.contains(&bare(at))
-            && (beside(at) || at > 0 && letter(at - 1) || at + 1 < words.len() && letter(at + 1))
-    };
-    let drop = |at: usize| law(at) || letter(at) && !cites(at) || is_own_code(bare(at));
-    let keep: Vec<bool> = (0..words.len()).map(|at| !drop(at)).collect();
-    words.into_iter().zip(keep).filter(|(_, keep)| *keep).map(|(word, _)| word).collect()
-}
-
-/// `bu07`, `ifo12`: a department's own numbering. One letter before the digits may be a diagnosis, and is none.
-fn is_own_code(word: &str) -> bool {
-    let letters = word.chars().take_while(|c| c.is_alphabetic()).count();
-    let digits = word.chars().skip(letters).count();
-    (2..=4).contains(&letters)
-        && (2..=3).contains(&digits)
-        && word.chars().skip(letters).all(|c| c.is_ascii_digit())
-}
-
-/// `14`, `14.`, `1c`.
-fn is_numbering(word: &str) -> bool {
-    let word = word.trim_end_matches('.');
-    let digits = word.trim_end_matches(|c: char| c.is_ascii_lowercase());
-    !digits.is_empty() && digits.chars().all(|c| c.is_ascii_digit()) && word.len() - digits.len() <= 1
-}
-
-/// Ages, paragraphs and numbering left out, with whom an age is said of.
-fn without_ages(words: Vec<String>, with_whom: bool) -> Vec<String> {
-    let is_number = |word: &str| is_numbering(word) && word.chars().count() <= MOST_DIGITS;
-    let is_age = |word: &str| {
-        matches!(word.trim_end_matches('.'), "år" | "ar" | "åringar" | "åring" | "års" | "årig" | "åriga")
-    };
-    let who = |word: &str| {
-        with_whom && matches!(word, "barn" | "ungdom" | "unga" | "ungdomar" | "och" | "o" | "i" | "åldern")
-    };
-    let mut kept: Vec<String> = Vec::new();
-    let mut after_age = false;
-    let numbers: Vec<bool> = words.iter().map(|word| is_number(word)).collect();
-    for (at, word) in words.into_iter().enumerate() {
-        let is_range = numbers[at] && (numbers.get(at + 1) == Some(&true) || at > 0 && numbers[at - 1]);
-        let paragraph = |word: &String| matches!(word.as_str(), "kap" | "§" | "sol" | "st");
-        if numbers[at] {
-            // said of children: `barn och unga 0-20`; not of law: `14 kap 1 §`
-            if is_range && !kept.last().is_some_and(paragraph) {
-                while kept.last().is_some_and(|last| who(last)) {
-                    kept.pop();
-                }
-                after_age = true;
-            }
-            continue;
-        }
-        if is_age(&word) {
-            after_age = true;
-            continue;
-        }
-        if after_age && who(&word) {
-            continue;
-        }
-        after_age = false;
-        kept.push(word);
-    }
-    kept
-}
-
 /// Insertions, deletions, changes and swaps of neighbours between two words (Damerau 1964, optimal string alignment).
 fn distance(one: &str, other: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
@@ -530,68 +389,4 @@ fn distance(one: &str, other: &str) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn words(text: &str) -> Vec<String> {
-        let vocabulary =
-            Vocabulary::new(["Skolfrånvaro", "Våld mot barn", "Ekonomisk utsatthet"].into_iter());
-        vocabulary.read(text, true).set.into_iter().collect()
-    }
-
-    #[test]
-    fn spellings_of_one_thing_have_the_same_words() {
-        for (one, other) in [
-            ("missbruk förälder", "Förälders missbruk"),
-            ("missbruk förälder", "FÖRÄLDRAMISSBRUK"),
-            ("missbruk förälder", "missbruk hos foralder"),
-            ("missbruk förälder", "misbruk förälder"),
-            ("missbruk barnet", "eget missbruk"),
-            ("utredning inleds ej", "Inleder inte utr. enl. 11 kap 1 § SoL"),
-            ("anmälan", "01 Orosanmälan barn 0-12 år"),
-            ("våld mot barn", "Våld mot barnet"),
-        ] {
-            assert_eq!(words(one), words(other), "{one} / {other}");
-        }
-    }
-
-    #[test]
-    fn what_means_something_else_has_other_words() {
-        for (one, other) in [
-            ("missbruk förälder", "missbruk barnet"),
-            ("utredning inleds", "utredning inleds ej"),
-            ("anmälan", "ansökan"),
-            ("våld mot förälder", "våld av förälder"),
-            ("våld mot barn", "våld barn"),
-            ("vård", "våld"),
-        ] {
-            assert_ne!(words(one), words(other), "{one} / {other}");
-        }
-    }
-
-    #[test]
-    fn a_departments_own_numbering_is_no_word_and_a_diagnosis_is_one() {
-        assert_eq!(words("BU07 missbruk förälder"), words("missbruk förälder"));
-        assert_eq!(words("IFO12 våld mot barn"), words("våld mot barn"));
-        assert_ne!(words("F32 barn"), words("barn"));
-        assert_ne!(words("barn 120315AB"), words("barn"));
-    }
-
-    #[test]
-    fn numbers_of_persons_and_unknown_words_are_seen() {
-        let vocabulary = Vocabulary::new(std::iter::empty());
-        assert!(vocabulary.read("Anmälan 20120315-2384", true).has_number);
-        assert!(vocabulary.read("Anmälan 120315 2384", true).has_number);
-        assert!(!vocabulary.read("Anmälan 14 kap 1 § SoL 0-17 år", true).has_number);
-        assert_eq!(vocabulary.read("Anmälan Kalle", true).unknown.len(), 1);
-    }
-
-    #[test]
-    fn distances_are_those_of_the_paper() {
-        for (one, other, expected) in
-            [("ca", "abc", 3), ("anmälan", "ansökan", 3), ("skola", "sokla", 1), ("", "ab", 2)]
-        {
-            assert_eq!(distance(one, other), expected, "{one} {other}");
-        }
-    }
-}
+mod tests;
