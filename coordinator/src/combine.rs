@@ -65,7 +65,7 @@ struct Folder<'a> {
 }
 
 impl<'a> Folder<'a> {
-    fn open(path: &'a Path, gate: &Arc<Gate>, county: LansKod) -> anyhow::Result<Self> {
+    fn open(path: &'a Path, gate: &Arc<Gate>, county: LansKod, now: Timestamp) -> anyhow::Result<Self> {
         let read = |name: &str| {
             let file = path.join(name);
             std::fs::read(&file)
@@ -81,11 +81,15 @@ impl<'a> Folder<'a> {
             signature: signature.with_context(unreadable)?,
             certificate: certificate.with_context(unreadable)?,
         };
-        // Certificates live shorter than publications: it is judged as of the end of the day that it bears.
+        // Certificates live shorter than publications: it is judged as of the end of the day that it bears, when its sums were opened,
+        // or as of now, if it was written later under a certificate that is younger.
         let day: jiff::civil::Date = manifest.date.parse().with_context(unreadable)?;
         let evening = day.at(23, 59, 59, 0).to_zoned(jiff::tz::TimeZone::UTC).with_context(unreadable)?;
-        let chain = GateChain::new(gate.clone(), evening.timestamp());
-        let opened = signed.open(&chain, SigningContext::Manifest, "region", &county.to_string());
+        let opens = |at: Timestamp| {
+            let chain = GateChain::new(gate.clone(), at);
+            signed.open(&chain, SigningContext::Manifest, "region", &county.to_string()).map(|_| ())
+        };
+        let opened = opens(evening.timestamp()).or_else(|_| opens(now));
         opened.with_context(|| format!("{}: not signed by this region", path.display()))?;
         Ok(Self { path, manifest })
     }
@@ -137,7 +141,7 @@ pub fn combine(
     let gate = Arc::new(Gate::new(credentials.root_der(), crl));
     let parts: Vec<Part> = documents
         .iter()
-        .map(|path| part(path, publications, *county, &gate))
+        .map(|path| part(path, publications, (*county, now), &gate))
         .collect::<anyhow::Result<_>>()?;
     let first = parts.first().context("expected the documents of the parts")?;
     let codebook = tables::codebook::Codebook::built_in(&first.collection.codebook)
@@ -157,7 +161,7 @@ pub fn combine(
     let parent = publications.join("sammanlagt").join(county.to_string()).join(&named.id);
     if named.version > 1 {
         let before = parent.join(format!("v{}", named.version - 1));
-        let folder = Folder::open(&before, &gate, *county)?;
+        let folder = Folder::open(&before, &gate, *county, now)?;
         publication = publication.after(named.version - 1, &folder.tables(&year.collection)?);
     }
     let signer = Signer::new(Arc::new(credentials));
@@ -172,7 +176,12 @@ pub fn combine(
     Ok(folder)
 }
 
-fn part(path: &Path, publications: &Path, county: LansKod, gate: &Arc<Gate>) -> anyhow::Result<Part> {
+fn part(
+    path: &Path,
+    publications: &Path,
+    (county, now): (LansKod, Timestamp),
+    gate: &Arc<Gate>,
+) -> anyhow::Result<Part> {
     let text = std::fs::read_to_string(path).with_context(|| format!("{}", path.display()))?;
     let document = || format!("{}", path.display());
     let codebook = Collection::codebook_of(&text).with_context(document)?;
@@ -188,7 +197,7 @@ fn part(path: &Path, publications: &Path, county: LansKod, gate: &Arc<Gate>) -> 
     if newest(&versions)? > collection.version {
         bail!("{}: version {} is published; name the document of that", path.display(), newest(&versions)?);
     }
-    let folder = Folder::open(&folder, gate, county)?;
+    let folder = Folder::open(&folder, gate, county, now)?;
     ensure!(
         folder.manifest.collection_sha256 == hex::encode(collection.hash),
         "{}: not the document that {} was published under",
