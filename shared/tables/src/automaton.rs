@@ -9,6 +9,7 @@
 //! a record is one table look-up a variable. Deterministic.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use jiff::civil::Date;
 
@@ -84,7 +85,7 @@ pub struct Automaton {
     starts: Vec<Date>,
     start_state: Vec<u32>,
     steps: Vec<Step>,
-    signatures: Vec<Bits>,
+    signatures: Vec<Arc<Bits>>,
 }
 
 impl Automaton {
@@ -115,9 +116,14 @@ impl Automaton {
         Ok(Self { starts, start_state, steps, signatures: frontier.states })
     }
 
-    /// The conditions that hold for the records of each atom.
-    pub fn signatures(&self) -> &[Bits] {
+    /// The conditions that hold for the records of each atom; none any more after [`Self::forget_signatures`].
+    pub fn signatures(&self) -> &[Arc<Bits>] {
         &self.signatures
+    }
+
+    /// Gives back what only building needs: of thousands of cells it is most of the memory.
+    pub fn forget_signatures(&mut self) {
+        self.signatures = Vec::new();
     }
 
     /// The atom of a record: its date and, for each variable of the codebook, its code if known.
@@ -161,8 +167,8 @@ fn cuts(conditions: &[Condition]) -> Vec<Date> {
 
 #[derive(Default)]
 struct Frontier {
-    states: Vec<Bits>,
-    index: HashMap<Bits, u32>,
+    states: Vec<Arc<Bits>>,
+    index: HashMap<Arc<Bits>, u32>,
 }
 
 impl Frontier {
@@ -176,7 +182,7 @@ impl Frontier {
         if self.states.len() >= MAX_STATES {
             return Err(TooManyAtoms);
         }
-        let fresh = self.states.len() as u32;
+        let (fresh, alive) = (self.states.len() as u32, Arc::new(alive));
         self.states.push(alive.clone());
         self.index.insert(alive, fresh);
         Ok(fresh)

@@ -13,6 +13,7 @@
 //! name cells by number.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use jiff::civil::Date;
 use sha2::{Digest, Sha256};
@@ -445,7 +446,8 @@ impl Builder {
         implied_total.extend(differences::of_unprinted(unprinted, implied_total.len())?);
         let atoms = unit_atom_of.len();
         let cells = cells.list;
-        let automaton = self.automaton;
+        let mut automaton = self.automaton;
+        automaton.forget_signatures();
         Ok(System {
             automaton,
             mentions: self.mentions,
@@ -475,7 +477,7 @@ impl Builder {
 
     fn unit_atoms(&self) -> (Vec<Option<u32>>, usize) {
         let mut index = HashMap::new();
-        let mut restrict = |signature: &Bits| {
+        let mut restrict = |signature: &Arc<Bits>| {
             let kept: Vec<_> = signature.iter().filter(|c| self.conditions_per_unit.contains(c)).collect();
             if kept.is_empty() {
                 return None;
@@ -489,14 +491,15 @@ impl Builder {
         (of, index.len())
     }
 
-    /// Per pair of printed cells: the larger one's records on which every variable of the smaller is known.
-    fn closures(
+    /// Per pair of printed cells: the larger one's records on which every variable of the smaller is known. Borrowed: there are many
+    /// more pairs than cells.
+    fn closures<'a>(
         &self,
         cell_of: &HashMap<usize, CellIndex>,
-        atoms_of: &[Vec<u32>],
-    ) -> HashMap<(CellIndex, CellIndex), Vec<u32>> {
+        atoms_of: &'a [Vec<u32>],
+    ) -> HashMap<(CellIndex, CellIndex), &'a [u32]> {
         let pair = |((outer, inner), known): (&(usize, usize), &usize)| {
-            Some(((*cell_of.get(outer)?, *cell_of.get(inner)?), atoms_of[*known].clone()))
+            Some(((*cell_of.get(outer)?, *cell_of.get(inner)?), atoms_of[*known].as_slice()))
         };
         self.known.iter().filter_map(pair).collect()
     }

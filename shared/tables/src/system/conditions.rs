@@ -15,7 +15,7 @@ use crate::collection::{Collection, Scope, Table};
 /// bortfall, which is published and is no small cell (ADR 5).
 pub(super) fn only_missing(
     cells: &[Cell],
-    closures: &HashMap<(CellIndex, CellIndex), Vec<u32>>,
+    closures: &HashMap<(CellIndex, CellIndex), &[u32]>,
     large: CellIndex,
     parts: &[CellIndex],
 ) -> bool {

@@ -11,6 +11,7 @@
 //! Holds no counts. Does not say which tables may stand beside one another: `collection::several` does.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::civil::Date;
 
@@ -137,7 +138,7 @@ impl Gathered {
         self,
         spec: &Table,
         codebook: &Codebook,
-        records: &[Bits],
+        records: &[Arc<Bits>],
         first: u32,
     ) -> Result<Mentions, SystemError> {
         let automaton = Automaton::new(&self.conditions, codebook)?;
@@ -156,7 +157,7 @@ impl Gathered {
     }
 
     /// Atoms of mentions and of records that lie in the same finest combinations (periods may overlap) belong together.
-    fn overlaps(&self, mentions: &[Bits], records: &[Bits], first: u32) -> Vec<Overlap> {
+    fn overlaps(&self, mentions: &[Arc<Bits>], records: &[Arc<Bits>], first: u32) -> Vec<Overlap> {
         let mut listed = BTreeMap::<Vec<usize>, BTreeMap<usize, u32>>::new();
         for (atom, signature) in mentions.iter().enumerate() {
             let finest: Vec<(usize, usize)> = signature.iter().filter_map(|at| self.finest[at]).collect();
